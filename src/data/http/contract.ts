@@ -1,0 +1,54 @@
+/** The border between connections (below) and exchanges (above). */
+import type { Socket } from 'node:net'
+import type { TlsFacts } from '../../observe/access-log.ts'
+import type { Outcome } from '../../model/outcome.ts'
+import type { ListenerKey, Part } from '../../model/snapshot.ts'
+import type { ChainTable } from '../../model/snapshot.ts'
+import type { Digest } from '../../base/brand.ts'
+
+/** A connection that speaks HTTP, after TLS or after sniffing the HTTP/2 preface. */
+export interface HttpDownstream {
+  /** A TLSSocket behind TLS. The HTTP layer owns it from here; bytes already read are unshifted. */
+  readonly socket: Socket
+  readonly protocol: 'h2' | 'http/1.1'
+  readonly connectionId: string
+  readonly peerAddress: string
+  readonly peerPort: number
+  readonly localAddress: string
+  readonly localPort: number
+  readonly sni: string | undefined
+  readonly tls: TlsFacts | undefined
+  /** The listener that the SNI chose; undefined on cleartext, where the authority chooses. */
+  readonly listener: ListenerKey | undefined
+  readonly slot: HttpSlot
+  /** Counts an exchange for the connection's log line. */
+  exchangeStarted(): void
+  /** The connection is over; idempotent. */
+  end(outcome: Outcome): void
+}
+
+/**
+ * A cell per bind and chain table that a reload refills. A connection holds the cell, never a
+ * runtime, so held connections pin no old tables; each exchange reads `view` at its start.
+ */
+export interface HttpSlot {
+  /** undefined: the listener is gone or its trust domain changed: drain the connection. */
+  view: HttpView | undefined
+  /** Called when `view` became undefined. Returns unsubscribe. */
+  onRetired(callback: () => void): () => void
+}
+
+/** Compiled from a ChainTable by `HttpHub.compile`; opaque to the L4 side. */
+export interface HttpView {
+  release(): void
+}
+
+/** What a worker has once; built by `createHttpHub`. */
+export interface HttpHub {
+  /** Compiles the listeners of a chain table; the runtime releases it when it retires. */
+  compile(table: ChainTable, part: (digest: Digest) => Part): HttpView
+  accept(downstream: HttpDownstream): void
+  /** GOAWAY twice, `connection: close`; what is left at the deadline is cut by the caller. */
+  drain(): void
+  readonly activeExchanges: number
+}

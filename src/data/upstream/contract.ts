@@ -1,0 +1,71 @@
+/**
+ * What handlers and the HTTP layer see of upstreams. The registry behind it outlives runtimes
+ * (decision 13): pools, health, positions of the round robin and resolved names.
+ */
+import type { HttpFilter } from '../../model/http.ts'
+import type { Endpoint, UpstreamProtocol, WeightedUpstream } from '../../model/upstream.ts'
+import type { Part } from '../../model/snapshot.ts'
+import type { Digest } from '../../base/brand.ts'
+
+/** Held by a runtime; `release` when it retires. */
+export interface Registry {
+  /**
+   * A rule's or L4 action's weighted backends. `id` keys the position of the smooth weighted round
+   * robin, shared by all connections of the worker and kept over reloads while the weights stay.
+   */
+  acquire(
+    id: string,
+    backends: readonly WeightedUpstream[],
+    part: (digest: Digest) => Part,
+  ): BackendSet
+}
+
+export interface BackendSet {
+  /** Chooses a backend by weight; one call per exchange or connection. */
+  choose(): BackendChoice
+  release(): void
+}
+
+export type BackendChoice =
+  | {
+      readonly kind: 'upstream'
+      readonly upstream: Upstream
+      readonly filters: readonly HttpFilter[]
+    }
+  | { readonly kind: 'invalid'; readonly name: string; readonly message: string }
+  /** No backends at all, or all weights are 0. */
+  | { readonly kind: 'none' }
+
+export interface Upstream {
+  readonly name: string
+  readonly protocol: UpstreamProtocol
+  /** Round robin over healthy endpoints that are not in `tried`; falls back to ejected ones. */
+  pick(tried: ReadonlySet<EndpointState>): Pick
+  /** Calls back once when a pending name was answered or `timeoutMs` has passed. Returns cancel. */
+  whenResolved(timeoutMs: number, callback: () => void): () => void
+}
+
+export type Pick =
+  | { readonly kind: 'endpoint'; readonly endpoint: EndpointState }
+  | { readonly kind: 'none'; readonly reason: 'no-endpoint' | 'name-unresolved' }
+  /** A name that was never answered yet: wait with `whenResolved`. */
+  | { readonly kind: 'pending' }
+
+/** One endpoint, shared by every upstream that names it with the same protocol. */
+export interface EndpointState {
+  readonly endpoint: Endpoint
+  readonly text: string
+  /** A use begins and ends: an endpoint that left the configuration lives until its uses end. */
+  begin(): void
+  end(): void
+  /** Passive ejection. A failure is a connect failure or a reset before the response head. */
+  succeeded(): void
+  failed(): void
+  /** A pool that lives and dies with the endpoint. `create` runs once per key. */
+  resource<T extends Closable>(key: string, create: () => T): T
+}
+
+export interface Closable {
+  /** Finish running work, then close. */
+  close(): void
+}

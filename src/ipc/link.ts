@@ -1,0 +1,25 @@
+/**
+ * A two-way link between control and one worker. `process-link` runs over node:child_process IPC,
+ * `memory-link` inside one process: the same messages, so `--workers 0` is no special case.
+ */
+import type { Server } from 'node:net'
+import type { ControlMessage, WorkerMessage } from './messages.ts'
+
+/** A listening TCP server that control bound; the receiver accepts from it. */
+export type SocketHandle = Server
+
+/** Control's end. */
+export interface WorkerLink {
+  send(message: ControlMessage, socket?: SocketHandle): void
+  onMessage(handler: (message: WorkerMessage) => void): void
+  /** The worker is gone: exited, or disconnected. */
+  onClose(handler: (reason: string) => void): void
+}
+
+/** The worker's end. */
+export interface ControlLink {
+  send(message: WorkerMessage): void
+  onMessage(handler: (message: ControlMessage, socket: SocketHandle | undefined) => void): void
+  /** Control is gone: drain and exit. */
+  onClose(handler: () => void): void
+}

@@ -1,0 +1,163 @@
+/**
+ * What the processes say to each other. Three links: config thread <-> control (structured clone),
+ * control <-> worker (node:child_process IPC, or memory-link with --workers 0).
+ */
+import type { Digest } from '../base/brand.ts'
+import type { Diagnostic, Origin } from '../model/diagnostic.ts'
+import type { ResourceKey } from '../model/resource-key.ts'
+import type { BindKey, Manifest, Part } from '../model/snapshot.ts'
+import type { BindResult, ObjectStatus, PendingProgrammed } from '../model/status.ts'
+import type { KeyMaterial, TicketRoots } from '../model/tls.ts'
+
+// --- config thread -> control ---
+
+/** One object as `kubectl get -o yaml` would show it, less status; Secret values are redacted. */
+export interface ObjectRecord {
+  readonly key: ResourceKey
+  readonly apiVersion: string
+  readonly origin: Origin
+  readonly generation: number
+  /** Served from its last good version. */
+  readonly stale: boolean
+  readonly object: unknown
+}
+
+/** The result of one pass over the files. Parts already sent are not repeated. */
+export interface ConfigUpdate {
+  readonly type: 'config-update'
+  /** Counts passes; a `reload` request is answered by the first update with a higher or equal pass. */
+  readonly pass: number
+  readonly manifest: Manifest
+  readonly parts: readonly (readonly [Digest, Part])[]
+  readonly keys: readonly KeyMaterial[]
+  readonly statuses: readonly ObjectStatus[]
+  readonly pending: readonly PendingProgrammed[]
+  readonly objects: readonly ObjectRecord[]
+  readonly diagnostics: readonly Diagnostic[]
+  readonly counts: {
+    readonly files: number
+    readonly objects: number
+    readonly stale: number
+  }
+  readonly durationMs: number
+}
+
+/** The config thread cannot go on at all. */
+export interface ConfigFailed {
+  readonly type: 'config-failed'
+  readonly message: string
+}
+
+export type ConfigThreadMessage = ConfigUpdate | ConfigFailed
+
+// --- control -> config thread ---
+
+export type ConfigThreadRequest =
+  /** Rescan now; the next ConfigUpdate carries a pass >= `pass`. */
+  { readonly type: 'reload'; readonly pass: number } | { readonly type: 'stop' }
+
+// --- worker -> control ---
+
+export interface WorkerHello {
+  readonly type: 'hello'
+  readonly build: string
+  readonly pid: number
+  readonly heldParts: readonly Digest[]
+}
+
+export interface WorkerAck {
+  readonly type: 'ack'
+  readonly generation: number
+  readonly binds: readonly BindResult[]
+}
+
+/** Compiling threw: the old runtime stays. */
+export interface WorkerNack {
+  readonly type: 'nack'
+  readonly generation: number
+  readonly message: string
+}
+
+export interface WorkerStats {
+  readonly connections: number
+  readonly exchanges: number
+  readonly runtimes: number
+  readonly endpoints: readonly EndpointHealth[]
+}
+
+export interface EndpointHealth {
+  readonly upstream: string
+  readonly endpoint: string
+  readonly healthy: boolean
+  readonly ejectedForMs?: number
+}
+
+export type WorkerMessage =
+  | WorkerHello
+  | WorkerAck
+  | WorkerNack
+  | { readonly type: 'heartbeat'; readonly stats: WorkerStats }
+  /** All connections to a name's addresses failed: resolve it again now. */
+  | { readonly type: 'name-failed'; readonly name: string }
+  | { readonly type: 'drained' }
+
+// --- control -> worker ---
+
+/** Settings that a worker gets once, before anything else. */
+export interface WorkerSettings {
+  readonly trustedProxies: readonly string[]
+  readonly accessLog: boolean
+  readonly logLevel: string
+  readonly logFormat: 'json' | 'pretty'
+  /** This worker's share of 0.4 x RLIMIT_NOFILE. */
+  readonly maxConnections: number
+  readonly limits: Limits
+}
+
+/** Deadlines and bounds of security.md section 3. Milliseconds and bytes. */
+export interface Limits {
+  readonly handshakeMs: number
+  readonly helloBytes: number
+  readonly headersMs: number
+  readonly headerBytes: number
+  readonly bodyIdleMs: number
+  readonly connectMs: number
+  readonly tcpIdleMs: number
+  readonly httpIdleMs: number
+  readonly streamsPerConnection: number
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  handshakeMs: 10_000,
+  helloBytes: 65_536,
+  headersMs: 10_000,
+  headerBytes: 65_536,
+  bodyIdleMs: 60_000,
+  connectMs: 5_000,
+  tcpIdleMs: 3_600_000,
+  httpIdleMs: 75_000,
+  streamsPerConnection: 100,
+}
+
+export interface ResolvedName {
+  readonly name: string
+  /** Literal addresses, best first; empty: does not resolve. */
+  readonly addresses: readonly string[]
+}
+
+export type ControlMessage =
+  | { readonly type: 'settings'; readonly settings: WorkerSettings }
+  | {
+      readonly type: 'publish'
+      readonly manifest: Manifest
+      readonly parts: readonly (readonly [Digest, Part])[]
+      readonly keys: readonly KeyMaterial[]
+    }
+  /** Precedes the publish that needs it. The socket itself travels as the handle beside the message. */
+  | { readonly type: 'socket'; readonly bind: BindKey }
+  /** Control could not bind it; the worker acks the bind with this error. */
+  | { readonly type: 'socket-failed'; readonly result: BindResult }
+  | { readonly type: 'names'; readonly names: readonly ResolvedName[] }
+  | { readonly type: 'ticket-roots'; readonly roots: TicketRoots }
+  | { readonly type: 'drain'; readonly deadlineMs: number }
+  | { readonly type: 'reopen-logs' }

@@ -1,0 +1,107 @@
+/**
+ * HTTP routing as data: what matches, in which order, and what happens then. Translate has already
+ * applied defaults, intersected hostnames and computed precedence keys (digest section 4.1).
+ */
+import type { ListenerKey, RouteRef } from './snapshot.ts'
+import type { WeightedUpstream } from './upstream.ts'
+
+export interface RouteTablePart {
+  readonly kind: 'route-table'
+  readonly listener: ListenerKey
+  /** Port for redirects that name neither scheme nor port. */
+  readonly port: number
+  readonly rules: readonly HttpRule[]
+  /** Most specific hostname first; lookup tries each host group that matches, in this order. */
+  readonly hosts: readonly HttpHost[]
+}
+
+export interface HttpHost {
+  /** As Chain.hostname. */
+  readonly hostname: string
+  /** Sorted by precedence, best first: see `compareMatches` in match/http. */
+  readonly matches: readonly HttpMatch[]
+}
+
+export interface HttpMatch {
+  readonly path: PathMatch
+  readonly method?: string
+  /** Names lower case, first of duplicates only. */
+  readonly headers: readonly ValueMatch[]
+  readonly query: readonly ValueMatch[]
+  /** Index into RouteTablePart.rules. */
+  readonly rule: number
+}
+
+export type PathMatch =
+  | { readonly kind: 'exact'; readonly value: string }
+  /** By path element; without trailing slash, so `/` is ''. */
+  | { readonly kind: 'prefix'; readonly value: string }
+  /** RE2 dialect, at most 1 KiB, matched against the whole path. */
+  | { readonly kind: 'regex'; readonly value: string }
+
+export interface ValueMatch {
+  readonly name: string
+  readonly kind: 'exact' | 'regex'
+  readonly value: string
+}
+
+export interface HttpRule {
+  /** `HTTPRoute/namespace/name/index`; keys the weighted round robin's position. */
+  readonly id: string
+  readonly route: RouteRef
+  /** The rule's own `name`, when given. */
+  readonly name?: string
+  /** Rule-level filters in order of application. */
+  readonly filters: readonly HttpFilter[]
+  readonly action: HttpRuleAction
+  readonly timeouts: HttpTimeouts
+}
+
+export type HttpRuleAction =
+  | { readonly kind: 'forward'; readonly backends: readonly WeightedUpstream[] }
+  | { readonly kind: 'redirect'; readonly redirect: RedirectFilter }
+  /** No backendRefs (500), an unresolvable filter (500). */
+  | { readonly kind: 'fail'; readonly reason: 'no-backend' | 'filter-invalid' }
+
+/** Milliseconds; absent: no limit by the route. */
+export interface HttpTimeouts {
+  readonly requestMs?: number
+  readonly backendRequestMs?: number
+}
+
+/** Filters that change an exchange on its way. One file each under data/http/filters. */
+export type HttpFilter = HeaderModifierFilter | UrlRewriteFilter
+
+export interface HeaderModifierFilter {
+  readonly kind: 'request-header-modifier' | 'response-header-modifier'
+  readonly set: readonly HeaderValue[]
+  readonly add: readonly HeaderValue[]
+  /** Lower case. */
+  readonly remove: readonly string[]
+}
+
+export interface HeaderValue {
+  readonly name: string
+  readonly value: string
+}
+
+export interface UrlRewriteFilter {
+  readonly kind: 'url-rewrite'
+  /** Replaces the upstream Host. */
+  readonly hostname?: string
+  readonly path?: PathRewrite
+}
+
+/** `prefix` is the matched PathPrefix that the replacement stands for. */
+export type PathRewrite =
+  | { readonly kind: 'full'; readonly value: string }
+  | { readonly kind: 'prefix'; readonly prefix: string; readonly value: string }
+
+export interface RedirectFilter {
+  readonly kind: 'request-redirect'
+  readonly scheme?: 'http' | 'https'
+  readonly hostname?: string
+  readonly path?: PathRewrite
+  readonly port?: number
+  readonly statusCode: 301 | 302 | 303 | 307 | 308
+}

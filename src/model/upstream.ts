@@ -1,0 +1,53 @@
+/** Where traffic goes after resolution: weighted upstreams of endpoints. */
+import type { Digest } from '../base/brand.ts'
+import type { HttpFilter } from './http.ts'
+
+/** A literal place to connect to. */
+export type Endpoint =
+  | { readonly kind: 'ip'; readonly address: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string }
+
+/** A name that control resolves for all workers (decision 8). */
+export interface NamedEndpoint {
+  readonly kind: 'name'
+  readonly name: string
+  readonly port: number
+}
+
+/** How to speak to the endpoints; `tcp` is for L4 actions. */
+export type UpstreamProtocol = 'tcp' | 'http/1.1' | 'h2c'
+
+export interface UpstreamPart {
+  readonly kind: 'upstream'
+  /** `Service/namespace/name:port`, for logs, metrics and the position of the round robin. */
+  readonly name: string
+  readonly protocol: UpstreamProtocol
+  readonly endpoints: readonly (Endpoint | NamedEndpoint)[]
+}
+
+export interface WeightedUpstream {
+  /** 0 to 1,000,000; 0 receives nothing. */
+  readonly weight: number
+  readonly target: UpstreamTarget
+  /** Backend-level filters (HTTP only), applied after the rule's. */
+  readonly filters: readonly HttpFilter[]
+}
+
+export type UpstreamTarget =
+  | { readonly kind: 'upstream'; readonly upstream: Digest }
+  /** A bad reference spoils its own weighted share only: 500, or a reset at L4. */
+  | { readonly kind: 'invalid'; readonly name: string; readonly message: string }
+
+/** `10.0.0.1:80`, `[::1]:80`, `unix:/run/x.sock`: for logs and as a Map key. */
+export function endpointText(endpoint: Endpoint | NamedEndpoint): string {
+  switch (endpoint.kind) {
+    case 'ip':
+      return endpoint.address.includes(':')
+        ? `[${endpoint.address}]:${endpoint.port}`
+        : `${endpoint.address}:${endpoint.port}`
+    case 'unix':
+      return `unix:${endpoint.path}`
+    case 'name':
+      return `${endpoint.name}:${endpoint.port}`
+  }
+}

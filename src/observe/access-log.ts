@@ -1,0 +1,82 @@
+/**
+ * The access log: one JSON line per TCP connection and per HTTP exchange. Field names follow
+ * Envoy Gateway's default format where it has the field (operations guide).
+ */
+import type { Reason } from '../model/outcome.ts'
+import type { RouteRef } from '../model/snapshot.ts'
+
+/** How the downstream TLS came out; absent on cleartext and passthrough. */
+export interface TlsFacts {
+  /** `TLSv1.3` */
+  readonly version: string
+  readonly cipher: string
+  /** Key exchange group, such as `X25519MLKEM768`; undefined where Node does not tell. */
+  readonly group: string | undefined
+  readonly alpn: string | undefined
+  readonly resumed: boolean
+}
+
+export interface ConnectionRecord {
+  /** Milliseconds since the epoch. */
+  readonly startTime: number
+  readonly connectionId: string
+  readonly bind: string
+  readonly listener: string | undefined
+  readonly peer: string
+  readonly local: string
+  /** Normalised SNI; undefined: none was sent, or it was not readable. */
+  readonly sni: string | undefined
+  readonly tls: TlsFacts | undefined
+  readonly action: string | undefined
+  readonly route: RouteRef | undefined
+  readonly upstream: string | undefined
+  readonly endpoint: string | undefined
+  readonly bytesReceived: number
+  readonly bytesSent: number
+  readonly durationMs: number
+  /** Accept to ClientHello complete. */
+  readonly peekMs: number | undefined
+  /** ClientHello to TLS finished. */
+  readonly handshakeMs: number | undefined
+  readonly connectMs: number | undefined
+  /** Exchanges served, for HTTP connections. */
+  readonly exchanges: number | undefined
+  readonly reason: Reason
+  readonly detail: string | undefined
+}
+
+export interface ExchangeRecord {
+  readonly startTime: number
+  readonly connectionId: string
+  readonly requestId: string
+  readonly listener: string
+  readonly peer: string
+  /** Who the connection speaks for, after trusted headers. */
+  readonly client: string
+  readonly sni: string | undefined
+  readonly tls: TlsFacts | undefined
+  readonly method: string
+  readonly authority: string
+  readonly path: string
+  readonly protocol: string
+  readonly route: RouteRef | undefined
+  readonly rule: string | undefined
+  readonly upstream: string | undefined
+  readonly endpoint: string | undefined
+  /** 0: nothing was sent. */
+  readonly status: number
+  readonly bytesReceived: number
+  readonly bytesSent: number
+  readonly durationMs: number
+  /** Request complete at the upstream to its response head. */
+  readonly upstreamMs: number | undefined
+  readonly attempts: number
+  readonly userAgent: string | undefined
+  readonly reason: Reason
+  readonly detail: string | undefined
+}
+
+export interface AccessLog {
+  connection(record: ConnectionRecord): void
+  exchange(record: ExchangeRecord): void
+}

@@ -1,0 +1,34 @@
+/**
+ * Runs the tests: `node test/run.ts [PART...]`, where a part is the start of a path below test/
+ * (`unit`, `e2e/passthrough`). Without one, everything. Prints node:test's closing lines.
+ */
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+const parts = process.argv.slice(2)
+const files = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.test.ts'))
+  .filter((name) => parts.length === 0 || parts.some((part) => name.startsWith(part)))
+  .sort()
+  .map((name) => join(import.meta.dirname, name))
+
+if (files.length === 0) {
+  console.error(`no test file matches ${parts.join(' ')}`)
+  process.exit(1)
+}
+
+const { status } = spawnSync(
+  process.execPath,
+  [
+    '--test',
+    '--test-timeout=120000',
+    '--test-reporter=spec',
+    ...(process.env['TEST_CONCURRENCY']
+      ? [`--test-concurrency=${process.env['TEST_CONCURRENCY']}`]
+      : []),
+    ...files,
+  ],
+  { stdio: 'inherit' },
+)
+process.exit(status ?? 1)
