@@ -1,0 +1,105 @@
+/**
+ * The one name normaliser and the one hostname matcher, for SNI and authority alike (security.md
+ * 1.3: different views of a name have bypassed client-certificate checks elsewhere).
+ * Patterns as in Chain.hostname: '' any, `*.x` any number of labels left of x, else exact
+ * (digest section 2.5).
+ */
+
+const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
+const LAST_LABEL_IS_NUMERIC = /^(?:[0-9]+|0x[0-9a-f]*)$/
+
+/**
+ * Lower-cases and strips one trailing dot. undefined: not a DNS host name (an IP literal, a bad
+ * label, more than 253 octets): such a name matches nothing, not even the pattern ''.
+ */
+export function normalizeHostname(raw: string): string | undefined {
+  if (raw.length > 254) return undefined
+  const lower = raw.toLowerCase()
+  const name = lower.endsWith('.') ? lower.slice(0, -1) : lower
+  if (name === '' || name.length > 253) return undefined
+  const labels = name.split('.')
+  if (!labels.every((label) => LABEL.test(label))) return undefined
+  // A numeric last label makes it an IPv4 address in every lenient parser (WHATWG URL).
+  return LAST_LABEL_IS_NUMERIC.test(labels.at(-1) ?? '') ? undefined : name
+}
+
+/** `name` is normalised. */
+export function hostnameMatches(pattern: string, name: string): boolean {
+  if (pattern === '') return true
+  if (pattern.startsWith('*.')) {
+    return name.length > pattern.length - 1 && name.endsWith(pattern.slice(1))
+  }
+  return pattern === name
+}
+
+/** True when every name that `inner` matches is matched by `outer` too. */
+export function hostnameCovers(outer: string, inner: string): boolean {
+  if (outer === '' || outer === inner) return true
+  if (inner === '' || !outer.startsWith('*.')) return false
+  return inner.startsWith('*.') ? inner.endsWith(outer.slice(1)) : hostnameMatches(outer, inner)
+}
+
+/** The pattern that matches exactly what both match; undefined: nothing. Patterns nest or are disjoint. */
+export function intersectHostnames(a: string, b: string): string | undefined {
+  if (hostnameCovers(a, b)) return b
+  return hostnameCovers(b, a) ? a : undefined
+}
+
+/** Sorts most specific first: exact, then wildcards by number of labels, then ''. Total order. */
+export function compareSpecificity(a: string, b: string): number {
+  return rank(b) - rank(a) || b.length - a.length || (a < b ? -1 : a > b ? 1 : 0)
+}
+
+function rank(pattern: string): number {
+  if (pattern === '') return 0
+  const labels = pattern.split('.').length
+  return pattern.startsWith('*.') ? labels : 1000 + labels
+}
+
+/** A lookup table over patterns: one Map probe per label, whatever the number of names. */
+export class HostTable<T> {
+  readonly #exact = new Map<string, T>()
+  /** Keyed by the part after `*.`. */
+  readonly #suffix = new Map<string, T>()
+  #any: T | undefined
+
+  /** The first entry for a pattern stays. */
+  constructor(entries: Iterable<readonly [pattern: string, value: T]>) {
+    for (const [pattern, value] of entries) {
+      if (pattern === '') this.#any ??= value
+      else if (pattern.startsWith('*.')) setOnce(this.#suffix, pattern.slice(2), value)
+      else setOnce(this.#exact, pattern, value)
+    }
+  }
+
+  /** `name` is normalised; undefined (no name at all) matches only ''. */
+  lookup(name: string | undefined): T | undefined {
+    if (name === undefined) return this.#any
+    const exact = this.#exact.get(name)
+    if (exact !== undefined) return exact
+    if (this.#suffix.size > 0) {
+      for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) {
+        const found = this.#suffix.get(name.slice(dot + 1))
+        if (found !== undefined) return found
+      }
+    }
+    return this.#any
+  }
+
+  /** Every value whose pattern matches, most specific first. */
+  *matches(name: string | undefined): Generator<T> {
+    if (name !== undefined) {
+      const exact = this.#exact.get(name)
+      if (exact !== undefined) yield exact
+      for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) {
+        const found = this.#suffix.get(name.slice(dot + 1))
+        if (found !== undefined) yield found
+      }
+    }
+    if (this.#any !== undefined) yield this.#any
+  }
+}
+
+function setOnce<T>(map: Map<string, T>, key: string, value: T): void {
+  if (!map.has(key)) map.set(key, value)
+}
