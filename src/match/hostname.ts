@@ -5,6 +5,8 @@
  * (digest section 2.5).
  */
 
+import { isIP } from 'node:net'
+
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
 const LAST_LABEL_IS_NUMERIC = /^(?:[0-9]+|0x[0-9a-f]*)$/
 
@@ -21,6 +23,22 @@ export function normalizeHostname(raw: string): string | undefined {
   if (!labels.every((label) => LABEL.test(label))) return undefined
   // A numeric last label makes it an IPv4 address in every lenient parser (WHATWG URL).
   return LAST_LABEL_IS_NUMERIC.test(labels.at(-1) ?? '') ? undefined : name
+}
+
+/**
+ * What a client named as SNI or as the host of an authority (brackets of IPv6 taken off).
+ * An address is no name: like no SNI at all it matches only the pattern '' (look up undefined).
+ * `invalid` matches nothing and is refused.
+ */
+export type HostForm =
+  | { readonly kind: 'name'; readonly name: string }
+  | { readonly kind: 'address'; readonly address: string }
+  | { readonly kind: 'invalid' }
+
+export function parseHost(raw: string): HostForm {
+  if (isIP(raw) !== 0) return { kind: 'address', address: raw.toLowerCase() }
+  const name = normalizeHostname(raw)
+  return name === undefined ? { kind: 'invalid' } : { kind: 'name', name }
 }
 
 /** `name` is normalised. */

@@ -8,6 +8,7 @@ import {
   hostnameMatches,
   intersectHostnames,
   normalizeHostname,
+  parseHost,
 } from '../../../src/match/hostname.ts'
 
 const label = fc.constantFrom('a', 'b', 'foo', 'x-1')
@@ -58,6 +59,15 @@ describe('normalizeHostname', () => {
     it(`refuses ${JSON.stringify(raw).slice(0, 40)}`, () =>
       assert.equal(normalizeHostname(raw), undefined))
   }
+})
+
+describe('parseHost', () => {
+  it('tells addresses from names and from neither', () => {
+    assert.deepEqual(parseHost('10.0.0.1'), { kind: 'address', address: '10.0.0.1' })
+    assert.deepEqual(parseHost('FE80::1'), { kind: 'address', address: 'fe80::1' })
+    assert.deepEqual(parseHost('A.test.'), { kind: 'name', name: 'a.test' })
+    assert.deepEqual(parseHost('10.0.0.1.'), { kind: 'invalid' })
+  })
 })
 
 describe('hostname patterns', () => {
