@@ -1,0 +1,100 @@
+/**
+ * Where the admin interface and the metrics listener are: parsing of `--admin` and `--metrics` and
+ * the default unix socket of this user. The daemon and the CLI compute the same default.
+ */
+import { isIP } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { GwProxyError } from '../../base/errors.ts'
+
+export interface TcpAddress {
+  readonly kind: 'tcp'
+  /** IP literal or `localhost`. */
+  readonly host: string
+  readonly port: number
+}
+
+export interface UnixAddress {
+  readonly kind: 'unix'
+  readonly path: string
+}
+
+export type AdminAddress = UnixAddress | TcpAddress | { readonly kind: 'off' }
+export type MetricsAddress = TcpAddress | { readonly kind: 'off' }
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * `unix:PATH`, `HOST:PORT` or `off`.
+ * @throws GwProxyError GWP_OPTION_INVALID
+ */
+export function parseAdminAddress(text: string): AdminAddress {
+  if (!text.startsWith('unix:'))
+    return parseTcpOrOff('--admin', text, 'unix:PATH, HOST:PORT or off')
+  const path = text.slice('unix:'.length)
+  if (path === '') throw invalid('--admin', text, 'a path after unix:')
+  // sun_path holds 108 bytes with its terminating NUL; Node would cut a longer one silently.
+  if (Buffer.byteLength(path) > 107) throw invalid('--admin', text, 'a path of at most 107 bytes')
+  return { kind: 'unix', path }
+}
+
+/**
+ * `HOST:PORT` or `off`.
+ * @throws GwProxyError GWP_OPTION_INVALID
+ */
+export function parseMetricsAddress(text: string): MetricsAddress {
+  return parseTcpOrOff('--metrics', text, 'HOST:PORT or off')
+}
+
+/**
+ * The admin socket when `--admin` is not given: systemd's RuntimeDirectory, else the place where
+ * this user keeps runtime files.
+ */
+export function defaultAdminAddress(
+  environment: Environment = process.env,
+  uid: number = process.getuid?.() ?? 0,
+): UnixAddress {
+  // RuntimeDirectory= may name several, separated by colons; the first is ours.
+  const [runtimeDirectory] = (environment['RUNTIME_DIRECTORY'] ?? '').split(':')
+  if (runtimeDirectory) return { kind: 'unix', path: join(runtimeDirectory, 'admin.sock') }
+  if (uid === 0) return { kind: 'unix', path: '/run/gwproxy/admin.sock' }
+  const userDirectory = environment['XDG_RUNTIME_DIR']
+  if (userDirectory) return { kind: 'unix', path: join(userDirectory, 'gwproxy', 'admin.sock') }
+  return { kind: 'unix', path: join(tmpdir(), `gwproxy-${uid}`, 'admin.sock') }
+}
+
+/** The form that the options take, for messages. */
+export function addressText(address: AdminAddress): string {
+  switch (address.kind) {
+    case 'off':
+      return 'off'
+    case 'unix':
+      return `unix:${address.path}`
+    case 'tcp':
+      return isIP(address.host) === 6
+        ? `[${address.host}]:${address.port}`
+        : `${address.host}:${address.port}`
+  }
+}
+
+/** True for addresses that only this machine reaches. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
+function parseTcpOrOff(option: string, text: string, expected: string): MetricsAddress {
+  if (text === 'off') return { kind: 'off' }
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(text)
+  const host = match?.[1] ?? match?.[2] ?? ''
+  const port = Number(match?.[3] ?? -1)
+  const known =
+    match?.[1] === undefined ? isIP(host) === 4 || host === 'localhost' : isIP(host) === 6
+  if (!known || port < 0 || port > 65_535) {
+    throw invalid(option, text, `${expected}, where HOST is localhost or an IP address`)
+  }
+  return { kind: 'tcp', host, port }
+}
+
+function invalid(option: string, text: string, expected: string): GwProxyError {
+  return new GwProxyError('GWP_OPTION_INVALID', `${option} ${text}: expected ${expected}`)
+}

@@ -1,0 +1,80 @@
+/**
+ * Everything `gwproxy run` can be told, with its defaults. The command line fills it; nothing
+ * below reads flags or GWPROXY_* variables.
+ */
+import { availableParallelism } from 'node:os'
+import {
+  type AdminAddress,
+  defaultAdminAddress,
+  type Environment,
+  type MetricsAddress,
+} from './admin/address.ts'
+
+export interface RunOptions {
+  /** Directories (or files) of manifests; at least one. */
+  readonly configDirs: readonly string[]
+  /** 0: the data plane runs in the main process. */
+  readonly workers: 'auto' | number
+  readonly admin: AdminAddress
+  readonly metrics: MetricsAddress
+  /** First-seen times, last good versions and transition times survive a restart here. */
+  readonly stateDir: string | undefined
+  /** One YAML file per object with its `.status`. */
+  readonly statusDir: string | undefined
+  /** CIDR from which Gateways without `spec.addresses` get an own address each. */
+  readonly addressPool: string | undefined
+  /** Empty: every class of ours. */
+  readonly gatewayClasses: readonly string[]
+  readonly controllerName: string
+  /** `{name}.{namespace}.svc` and the like, for Services without a manifest. */
+  readonly serviceDns: string | undefined
+  readonly unknownFields: 'reject' | 'warn'
+  /** Refuse to start while the configuration has problems. */
+  readonly strict: boolean
+  readonly drainTimeoutMs: number
+  readonly logLevel: string
+  readonly logFormat: 'json' | 'pretty'
+  readonly accessLog: boolean
+  /** CIDRs of peers whose X-Forwarded-* are believed. */
+  readonly trustedProxies: readonly string[]
+  /** The safety poll of the configuration directories, for mounts without events. */
+  readonly pollIntervalMs: number
+  /** Bearer token that an admin address other than a unix socket or loopback needs. */
+  readonly adminToken: string | undefined
+}
+
+export const CONTROLLER_NAME = 'gwproxy.dev/gateway-controller'
+
+/** The defaults of `gwproxy run`; `environment` gives the admin socket's place and token. */
+export function defaultRunOptions(environment: Environment = process.env): RunOptions {
+  return {
+    configDirs: ['/etc/gwproxy'],
+    workers: 'auto',
+    admin: defaultAdminAddress(environment),
+    metrics: { kind: 'tcp', host: '127.0.0.1', port: 9464 },
+    stateDir: undefined,
+    statusDir: undefined,
+    addressPool: undefined,
+    gatewayClasses: [],
+    controllerName: CONTROLLER_NAME,
+    serviceDns: undefined,
+    unknownFields: 'reject',
+    strict: false,
+    drainTimeoutMs: 8000,
+    logLevel: 'info',
+    logFormat: 'json',
+    accessLog: true,
+    trustedProxies: [],
+    pollIntervalMs: 10_000,
+    adminToken: environment['GWPROXY_ADMIN_TOKEN'] || undefined,
+  }
+}
+
+/** `auto` is one worker per core, and none of its own on a single core. */
+export function workerCount(
+  workers: RunOptions['workers'],
+  cores = availableParallelism(),
+): number {
+  if (workers !== 'auto') return workers
+  return cores === 1 ? 0 : cores
+}
