@@ -1,0 +1,86 @@
+/**
+ * What every step of a translation shares: the resources, the options, and two sinks that only
+ * grow: parts by digest and diagnostics. A context lives for one call of `translate`.
+ */
+import type { Digest } from '../base/brand.ts'
+import { digestOf } from '../base/digest.ts'
+import type { Resource } from '../api/resource.ts'
+import type { ResourceSet } from '../api/resource-set.ts'
+import type { Diagnostic, DiagnosticCode, DocumentPath, Severity } from '../model/diagnostic.ts'
+import { formatPath } from '../model/diagnostic.ts'
+import { displayKey } from '../model/resource-key.ts'
+import type { Part } from '../model/snapshot.ts'
+import type { KeyMaterial } from '../model/tls.ts'
+import type { TranslateOptions } from './options.ts'
+
+export interface TranslateContext {
+  readonly resources: ResourceSet
+  readonly options: TranslateOptions
+  readonly parts: PartStore
+  readonly diagnostics: DiagnosticSink
+}
+
+export function createContext(resources: ResourceSet, options: TranslateOptions): TranslateContext {
+  return { resources, options, parts: new PartStore(), diagnostics: new DiagnosticSink() }
+}
+
+/** Content-addressed: equal parts are stored once. Private keys stand apart. */
+export class PartStore {
+  readonly #parts = new Map<Digest, Part>()
+  readonly #keys = new Map<Digest, KeyMaterial>()
+
+  add(part: Part): Digest {
+    const digest = digestOf(part)
+    this.#parts.set(digest, part)
+    return digest
+  }
+
+  addKey(key: KeyMaterial): void {
+    this.#keys.set(key.keyId, key)
+  }
+
+  get parts(): ReadonlyMap<Digest, Part> {
+    return this.#parts
+  }
+
+  get keys(): ReadonlyMap<Digest, KeyMaterial> {
+    return this.#keys
+  }
+}
+
+/** A finding about one field of one resource. */
+export interface Finding {
+  readonly severity: Severity
+  readonly code: DiagnosticCode
+  readonly path: DocumentPath
+  readonly message: string
+  readonly help?: string
+}
+
+/** Collects diagnostics; the same finding from two steps (two parents of one route) is kept once. */
+export class DiagnosticSink {
+  readonly #found = new Map<string, Diagnostic>()
+
+  report(resource: Resource<unknown>, finding: Finding): void {
+    const { severity, code, path, message, help } = finding
+    this.add({
+      severity,
+      code,
+      origin: resource.locate(path),
+      object: displayKey(resource.key),
+      ...(path.length > 0 ? { path: formatPath(path) } : {}),
+      message,
+      ...(help === undefined ? {} : { help }),
+    })
+  }
+
+  add(diagnostic: Diagnostic): void {
+    const { origin, object, path, message } = diagnostic
+    const key = JSON.stringify([origin.file, origin.line, origin.column, object, path, message])
+    if (!this.#found.has(key)) this.#found.set(key, diagnostic)
+  }
+
+  get all(): readonly Diagnostic[] {
+    return [...this.#found.values()]
+  }
+}
