@@ -3,14 +3,15 @@
  * `memory-link` inside one process: the same messages, so `--workers 0` is no special case.
  */
 import type { Server } from 'node:net'
+import type { BoundHandle } from './bound-handle.ts'
 import type { ControlMessage, WorkerMessage } from './messages.ts'
 
-/** A listening TCP server that control bound; the receiver accepts from it. */
+/** A listening TCP server on a socket that control bound; the receiver accepts from it. */
 export type SocketHandle = Server
 
 /** Control's end. */
 export interface WorkerLink {
-  send(message: ControlMessage, socket?: SocketHandle): void
+  send(message: ControlMessage, socket?: BoundHandle): void
   onMessage(handler: (message: WorkerMessage) => void): void
   /** The worker is gone: exited, or disconnected. */
   onClose(handler: (reason: string) => void): void

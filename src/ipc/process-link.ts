@@ -1,0 +1,56 @@
+/**
+ * A link between two processes over node:child_process IPC (`serialization: 'advanced'`: bytes and
+ * Maps survive). The channel keeps order, handles included. Control forks with `workerLink`; the
+ * worker's entry file calls `controlLink`.
+ */
+import type { ChildProcess, SendHandle, Serializable } from 'node:child_process'
+import type { BoundHandle } from './bound-handle.ts'
+import { receive } from './bound-handle.ts'
+import type { ControlLink, WorkerLink } from './link.ts'
+import type { ControlMessage, WorkerMessage } from './messages.ts'
+
+/** Control's end, on a child forked with `serialization: 'advanced'`. */
+export function workerLink(child: ChildProcess): WorkerLink {
+  return {
+    send: (message, handle) => {
+      if (!child.connected) return
+      // A channel that breaks while sending is told by `exit`, where the worker is replaced.
+      // The types know net.Server and net.Socket only; the native handle is what cluster sends.
+      child.send(message as Serializable, handle as SendHandle | undefined, {}, () => undefined)
+    },
+    onMessage: (handler) => {
+      child.on('message', (message) => handler(message as WorkerMessage))
+    },
+    onClose: (handler) => {
+      let told = false
+      const once = (reason: string): void => {
+        if (told) return
+        told = true
+        handler(reason)
+      }
+      // Exit alone: a worker that closed its channel but runs on is killed by its silence.
+      child.on('exit', (code, signal) =>
+        once(signal === null ? `exited with code ${code}` : `was ended by ${signal}`),
+      )
+      child.on('error', (error) => once(`could not be started: ${error.message}`))
+    },
+  }
+}
+
+/** The worker's end, in a process that was forked. Sending keeps no process alive. */
+export function controlLink(self: NodeJS.Process = process): ControlLink {
+  return {
+    send: (message) => {
+      if (self.connected) self.send?.(message, undefined, {}, () => undefined)
+    },
+    onMessage: (handler) => {
+      self.on('message', (message: unknown, handle: unknown) => {
+        const delivery = receive(message as ControlMessage, handle as BoundHandle | undefined)
+        handler(delivery.message, delivery.socket)
+      })
+    },
+    onClose: (handler) => {
+      self.on('disconnect', handler)
+    },
+  }
+}
