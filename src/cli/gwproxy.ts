@@ -1,0 +1,15 @@
+/**
+ * The executable's first file: checks the runtime before anything else is loaded (undici breaks
+ * on import under Node 20), then hands over to the program.
+ */
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+if (major < 22 || (major === 22 && minor < 22)) {
+  process.stderr.write(
+    `gwproxy: needs Node.js 22.22 or newer, this is ${process.version}. Start it with bin/gwproxy, which finds one.\n`,
+  )
+  process.exit(70)
+}
+
+const { runProgram } = await import('./program.ts')
+await runProgram(process.argv)

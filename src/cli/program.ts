@@ -1,0 +1,233 @@
+/**
+ * The command line: one file per command, loaded when it is used, since `status` should not pay
+ * for zod and undici. `run` is the default command.
+ * Exit codes: 0 done, 1 problems, 2 wrong usage.
+ */
+import { Command, CommanderError, Option } from 'commander'
+import { GwProxyError, messageOf } from '../base/errors.ts'
+import type { AdminAddress } from '../control/admin/address.ts'
+import type { CheckFlags } from './check.ts'
+import {
+  addAdminFlag,
+  addRunFlags,
+  addTranslateFlags,
+  type RunFlags,
+  runOptionsOf,
+} from './run-options.ts'
+import type { StatusOutput } from './status.ts'
+import { EXIT, terminal } from './terminal.ts'
+
+interface AdminFlags {
+  readonly admin?: AdminAddress
+}
+
+interface OutputFlags {
+  readonly output: 'text' | 'json'
+}
+
+/** Parses `argv` (as process.argv) and runs the command; sets the process's exit code. */
+export async function runProgram(argv: readonly string[]): Promise<void> {
+  try {
+    await buildProgram().parseAsync(argv)
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // commander has printed its message already; help and version end with 0.
+      process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    } else if (error instanceof GwProxyError) {
+      terminal.err(`gwproxy: ${messageOf(error)}`)
+      process.exitCode = error.code === 'GWP_OPTION_INVALID' ? EXIT.usage : EXIT.problems
+    } else throw error
+  }
+}
+
+function buildProgram(): Command {
+  const program = new Command('gwproxy')
+    .description('A TLS/SNI reverse proxy configured by a directory of Gateway API YAML.')
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .showHelpAfterError('(--help shows the options, gwproxy help the commands)')
+    .enablePositionalOptions()
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Examples:
+  gwproxy --config /etc/gwproxy            serve a directory; edits take effect as they are saved
+  gwproxy check --config /etc/gwproxy      what is wrong with the files, with file:line:column
+  gwproxy status                           what the running daemon made of them
+  gwproxy cert self-signed --out certs/web web.example.test localhost`,
+    )
+  addRun(program)
+  addCheck(program)
+  addStatus(program)
+  addLifecycle(program)
+  addSchema(program)
+  addCert(program)
+  addVersion(program)
+  return program
+}
+
+function addRun(program: Command): void {
+  const run = program
+    .command('run', { isDefault: true })
+    .description('serve (the default command)')
+    .addHelpText(
+      'after',
+      `
+Every flag has a variable, for example GWPROXY_CONFIG and GWPROXY_DRAIN_TIMEOUT.
+
+Examples:
+  gwproxy run --config ./config --admin unix:./admin.sock --metrics off
+  gwproxy run --config /etc/gwproxy --workers 2 --state-dir /var/lib/gwproxy
+  gwproxy run --config /etc/gwproxy --service-dns '{name}'     backends by compose service name
+
+Signals: HUP reloads, TERM drains (a second one exits at once), USR1 reopens logs.`,
+    )
+  addRunFlags(run).action(async (flags: RunFlags) => {
+    const { runDaemon } = await import('../main.ts')
+    await runDaemon(runOptionsOf(flags))
+  })
+}
+
+function addCheck(program: Command): void {
+  const check = program
+    .command('check')
+    .description('find what is wrong with manifests, by the daemon’s own rules')
+    .argument('[path...]', 'files or directories instead of --config; - reads standard input')
+    .option('--offline', 'look up no names')
+    .addOption(
+      new Option('--fail-on <severity>', 'least severity for exit code 1')
+        .choices(['error', 'warning'])
+        .default('error'),
+    )
+    .addOption(outputOption(['text', 'json', 'github']))
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 nothing found, 1 problems, 2 wrong usage.
+
+Examples:
+  gwproxy check --config /etc/gwproxy
+  gwproxy check gateway.yaml routes/
+  gwproxy check --offline --fail-on warning -o github config/      in a CI job
+  kubectl get gateway,httproute,service,endpointslice -o yaml | gwproxy check -`,
+    )
+  addTranslateFlags(check).action(async (paths: readonly string[], flags: CheckFlags) => {
+    const { check: run } = await import('./check.ts')
+    process.exitCode = await run(paths, flags, terminal)
+  })
+}
+
+function addStatus(program: Command): void {
+  const status = program
+    .command('status')
+    .description('show the objects with their status')
+    .option('--ready', 'say only whether the daemon is ready')
+    .addOption(outputOption(['table', 'yaml', 'json']))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  gwproxy status
+  gwproxy status -o yaml          as kubectl get -o yaml would print them
+  gwproxy status --ready          for a health check: exit code 0 or 1`,
+    )
+  addAdminFlag(status).action(
+    async (flags: AdminFlags & { readonly ready?: boolean; readonly output: StatusOutput }) => {
+      const { showReady, showStatus } = await import('./status.ts')
+      const show = flags.ready === true ? showReady : showStatus
+      process.exitCode = await show(await adminClient(flags), flags.output, terminal)
+    },
+  )
+}
+
+function addLifecycle(program: Command): void {
+  const reload = program
+    .command('reload')
+    .description('read the files again; answers when they serve')
+    .addOption(outputOption(['text', 'json']))
+  addAdminFlag(reload).action(async (flags: AdminFlags & OutputFlags) => {
+    const lifecycle = await import('./lifecycle.ts')
+    process.exitCode = await lifecycle.reload(await adminClient(flags), flags.output, terminal)
+  })
+  const drain = program
+    .command('drain')
+    .description('stop accepting, let running work end, then exit')
+    .addOption(outputOption(['text', 'json']))
+  addAdminFlag(drain).action(async (flags: AdminFlags & OutputFlags) => {
+    const lifecycle = await import('./lifecycle.ts')
+    process.exitCode = await lifecycle.drain(await adminClient(flags), flags.output, terminal)
+  })
+}
+
+function addSchema(program: Command): void {
+  program
+    .command('schema')
+    .description('JSON Schema of a kind, for editors; without a kind, the list of kinds')
+    .argument('[kind]', 'such as HTTPRoute')
+    .addOption(outputOption(['text', 'json']))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  gwproxy schema
+  gwproxy schema HTTPRoute > httproute.schema.json`,
+    )
+    .action(async (kind: string | undefined, flags: OutputFlags) => {
+      const { schema } = await import('./schema.ts')
+      process.exitCode = schema(kind, flags.output, terminal)
+    })
+}
+
+function addCert(program: Command): void {
+  program
+    .command('cert')
+    .description('make certificates for trying things out')
+    .command('self-signed')
+    .description('a local authority and a certificate signed by it')
+    .argument('<name...>', 'DNS names and IP addresses; *.x is a wildcard')
+    .requiredOption('--out <dir>', 'where ca.crt, fullchain.pem and privkey.pem are written')
+    .option('--days <n>', 'lifetime in days', parseDays, 397)
+    .addOption(new Option('--key-type <type>', 'of all keys').choices(['ec', 'rsa']).default('ec'))
+    .option('--force', 'replace files that exist', false)
+    .addOption(outputOption(['text', 'json']))
+    .addHelpText(
+      'after',
+      `
+Example:
+  gwproxy cert self-signed --out certs/web web.example.test '*.web.example.test' 127.0.0.1`,
+    )
+    .action(async (names: readonly string[], options) => {
+      const { selfSigned } = await import('./cert.ts')
+      process.exitCode = await selfSigned(names, options, terminal)
+    })
+}
+
+function addVersion(program: Command): void {
+  program
+    .command('version')
+    .description('this build and what it runs on')
+    .addOption(outputOption(['text', 'json']))
+    .action(async (flags: OutputFlags) => {
+      const { printVersion } = await import('./version.ts')
+      process.exitCode = printVersion(flags.output, terminal)
+    })
+}
+
+function outputOption(choices: readonly [string, ...string[]]): Option {
+  return new Option('-o, --output <format>', 'output format').choices(choices).default(choices[0])
+}
+
+async function adminClient(flags: AdminFlags) {
+  const { AdminClient } = await import('../control/admin/client.ts')
+  const { defaultAdminAddress } = await import('../control/admin/address.ts')
+  return new AdminClient(flags.admin ?? defaultAdminAddress(), {
+    token: process.env['GWPROXY_ADMIN_TOKEN'],
+  })
+}
+
+function parseDays(text: string): number {
+  if (!/^[0-9]{1,4}$/.test(text) || Number(text) === 0) {
+    throw new GwProxyError('GWP_OPTION_INVALID', `--days ${text}: expected 1 to 9999`)
+  }
+  return Number(text)
+}

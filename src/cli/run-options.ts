@@ -1,0 +1,231 @@
+/**
+ * The flags of `gwproxy run`, each with its GWPROXY_* variable, and their way into RunOptions.
+ * A flag beats its variable, a variable beats the default.
+ */
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { GwProxyError, messageOf } from '../base/errors.ts'
+import { addressText, parseAdminAddress, parseMetricsAddress } from '../control/admin/address.ts'
+import { defaultRunOptions, type RunOptions } from '../control/options.ts'
+
+/** What commander gives for the options below. */
+export interface RunFlags {
+  readonly config?: readonly string[]
+  readonly workers?: 'auto' | number
+  readonly admin?: RunOptions['admin']
+  readonly metrics?: RunOptions['metrics']
+  readonly stateDir?: string
+  readonly statusDir?: string
+  readonly addressPool?: string
+  readonly gatewayClass?: readonly string[]
+  readonly controllerName?: string
+  readonly serviceDns?: string
+  readonly unknownFields?: 'reject' | 'warn'
+  readonly strict?: boolean
+  readonly drainTimeout?: number
+  readonly logLevel?: string
+  readonly logFormat?: 'json' | 'pretty'
+  readonly accessLog?: boolean
+  readonly trustedProxy?: readonly string[]
+  readonly pollInterval?: number
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+
+/** Flags that `run` and `check` share, since both translate. */
+export function addTranslateFlags(command: Command): Command {
+  const defaults = defaultRunOptions()
+  return command
+    .addOption(
+      option(
+        'config',
+        '--config <dir...>',
+        `directory of manifests, repeatable (default: ${defaults.configDirs.join(', ')})`,
+      ).argParser(collect),
+    )
+    .addOption(
+      option(
+        'gateway-class',
+        '--gateway-class <name...>',
+        'serve only Gateways of this class, repeatable',
+      ).argParser(collect),
+    )
+    .addOption(
+      option(
+        'controller-name',
+        '--controller-name <name>',
+        'our name in GatewayClass.spec.controllerName',
+      ).default(defaults.controllerName),
+    )
+    .addOption(
+      option(
+        'service-dns',
+        '--service-dns <template>',
+        'name of a Service that no manifest declares: {name}, {namespace} (compose: "{name}")',
+      ),
+    )
+    .addOption(
+      option(
+        'address-pool',
+        '--address-pool <cidr>',
+        'an own address for each Gateway without spec.addresses',
+      ),
+    )
+    .addOption(
+      option(
+        'unknown-fields',
+        '--unknown-fields <mode>',
+        'reject an object with unknown fields, or warn',
+      )
+        .choices(['reject', 'warn'])
+        .default(defaults.unknownFields),
+    )
+}
+
+export function addAdminFlag(command: Command): Command {
+  const { admin } = defaultRunOptions()
+  return command.addOption(
+    option(
+      'admin',
+      '--admin <address>',
+      `admin interface: unix:PATH, HOST:PORT or off (default: ${addressText(admin)})`,
+    ).argParser(usage(parseAdminAddress)),
+  )
+}
+
+export function addRunFlags(command: Command): Command {
+  const defaults = defaultRunOptions()
+  addAdminFlag(addTranslateFlags(command))
+    .addOption(
+      option('workers', '--workers <n|auto>', 'worker processes; 0 serves from the main process')
+        .argParser(parseWorkers)
+        .default(defaults.workers),
+    )
+    .addOption(
+      option(
+        'metrics',
+        '--metrics <address>',
+        `read-only /metrics, /livez, /readyz: HOST:PORT or off (default: ${addressText(defaults.metrics)})`,
+      ).argParser(usage(parseMetricsAddress)),
+    )
+    .addOption(
+      option(
+        'state-dir',
+        '--state-dir <dir>',
+        'keeps ages, last good versions and times over restarts',
+      ),
+    )
+    .addOption(
+      option(
+        'status-dir',
+        '--status-dir <dir>',
+        'writes every object with its status, one YAML file each',
+      ),
+    )
+    .addOption(option('strict', '--strict', 'refuse to start while the configuration has problems'))
+    .addOption(
+      option(
+        'drain-timeout',
+        '--drain-timeout <duration>',
+        'how long running work may go on after SIGTERM',
+      )
+        .argParser(parseSeconds)
+        .default(defaults.drainTimeoutMs, `${defaults.drainTimeoutMs / 1000}s`),
+    )
+    .addOption(
+      option(
+        'trusted-proxy',
+        '--trusted-proxy <cidr...>',
+        'peer whose X-Forwarded-* is believed, repeatable',
+      ).argParser(collect),
+    )
+    .addOption(
+      option(
+        'poll-interval',
+        '--poll-interval <duration>',
+        'safety poll of the files, for mounts without events',
+      )
+        .argParser(parseSeconds)
+        .default(defaults.pollIntervalMs, `${defaults.pollIntervalMs / 1000}s`),
+    )
+    .addOption(
+      option('log-level', '--log-level <level>', 'least severe log line')
+        .choices(LOG_LEVELS)
+        .default(defaults.logLevel),
+    )
+    .addOption(
+      option(
+        'log-format',
+        '--log-format <format>',
+        'json, or pretty for people (the default on a terminal)',
+      ).choices(['json', 'pretty']),
+    )
+  return command.addOption(
+    new Option('--no-access-log', 'no line per connection and exchange').env(
+      'GWPROXY_NO_ACCESS_LOG',
+    ),
+  )
+}
+
+/** Flags over defaults; `pretty` logs when standard output is a terminal. */
+export function runOptionsOf(flags: RunFlags): RunOptions {
+  const defaults = defaultRunOptions()
+  return {
+    ...defaults,
+    configDirs: flags.config ?? defaults.configDirs,
+    workers: flags.workers ?? defaults.workers,
+    admin: flags.admin ?? defaults.admin,
+    metrics: flags.metrics ?? defaults.metrics,
+    stateDir: flags.stateDir,
+    statusDir: flags.statusDir,
+    addressPool: flags.addressPool,
+    gatewayClasses: flags.gatewayClass ?? defaults.gatewayClasses,
+    controllerName: flags.controllerName ?? defaults.controllerName,
+    serviceDns: flags.serviceDns,
+    unknownFields: flags.unknownFields ?? defaults.unknownFields,
+    strict: flags.strict ?? defaults.strict,
+    drainTimeoutMs: flags.drainTimeout ?? defaults.drainTimeoutMs,
+    logLevel: flags.logLevel ?? defaults.logLevel,
+    logFormat: flags.logFormat ?? (process.stdout.isTTY ? 'pretty' : defaults.logFormat),
+    accessLog: flags.accessLog ?? defaults.accessLog,
+    trustedProxies: flags.trustedProxy ?? defaults.trustedProxies,
+    pollIntervalMs: flags.pollInterval ?? defaults.pollIntervalMs,
+  }
+}
+
+function option(name: string, flags: string, description: string): Option {
+  return new Option(flags, description).env(`GWPROXY_${name.toUpperCase().replaceAll('-', '_')}`)
+}
+
+/** Repeatable, and comma-separated for the variables' sake. */
+function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
+  return [...(previous ?? []), ...value.split(',').filter((part) => part !== '')]
+}
+
+/** A parser's GwProxyError as commander's usage error. */
+function usage<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text)
+    } catch (error) {
+      if (error instanceof GwProxyError) throw new InvalidArgumentError(messageOf(error))
+      throw error
+    }
+  }
+}
+
+function parseWorkers(text: string): 'auto' | number {
+  if (text === 'auto') return text
+  const count = Number(text)
+  if (!/^[0-9]{1,3}$/.test(text) || count > 256) {
+    throw new InvalidArgumentError('expected auto or a number from 0 to 256.')
+  }
+  return count
+}
+
+/** `8s`, `500ms`, `1m`, or a bare number of seconds; gives milliseconds. */
+function parseSeconds(text: string): number {
+  const match = /^([0-9]{1,6})(ms|s|m)?$/.exec(text)
+  if (match === null) throw new InvalidArgumentError('expected a duration such as 8s, 500ms or 1m.')
+  const unit = { ms: 1, s: 1000, m: 60_000 }[match[2] ?? 's'] ?? 1000
+  return Number(match[1]) * unit
+}

@@ -1,0 +1,137 @@
+/** `gwproxy status`: the objects with their conditions, as a table, or as kubectl would print them. */
+import { stringify } from 'yaml'
+import type { AdminClient } from '../control/admin/client.ts'
+import type {
+  ManifestObject,
+  ReadyReport,
+  StatusEntry,
+  StatusReport,
+} from '../control/admin/contract.ts'
+import { formatOrigin } from '../model/diagnostic.ts'
+import { countText, printDiagnostics } from './diagnostics.ts'
+import { EXIT, type Terminal, table } from './terminal.ts'
+
+export type StatusOutput = 'table' | 'yaml' | 'json'
+
+/** Exit 1 when an object has a condition that is not as it should be. */
+export async function showStatus(
+  client: AdminClient,
+  output: StatusOutput,
+  terminal: Terminal,
+): Promise<number> {
+  const report = await client.get<StatusReport>('/status')
+  switch (output) {
+    case 'json':
+      terminal.out(JSON.stringify(report, null, 2))
+      break
+    case 'yaml':
+      terminal.out(
+        report.objects
+          .map((entry) => stringify(entry.object))
+          .join('---\n')
+          .trimEnd(),
+      )
+      break
+    case 'table':
+      terminal.out(statusTable(report.objects, terminal))
+      if (report.problems.length > 0) {
+        terminal.out('')
+        printDiagnostics(report.problems, terminal)
+        terminal.out(countText(report.problems))
+      }
+  }
+  return report.problems.some((problem) => problem.severity === 'error') ? EXIT.problems : EXIT.ok
+}
+
+/** `gwproxy status --ready`: one line and an exit code, for health checks. */
+export async function showReady(
+  client: AdminClient,
+  output: StatusOutput,
+  terminal: Terminal,
+): Promise<number> {
+  const { status, body } = await client.send('GET', '/readyz')
+  const report = body as ReadyReport
+  if (output === 'json') terminal.out(JSON.stringify(report))
+  else terminal.out([report.state, ...report.reasons].join(': '))
+  return status === 200 ? EXIT.ok : EXIT.problems
+}
+
+function statusTable(entries: readonly StatusEntry[], terminal: Terminal): string {
+  const rows = entries.flatMap((entry) => rowsOf(entry, terminal))
+  if (rows.length === 0) return 'No Gateway API objects are loaded.'
+  const header = ['OBJECT', 'CONDITIONS', 'FROM'].map((title) => terminal.style('bold', title))
+  return table([header, ...rows])
+}
+
+interface Section {
+  readonly label: string
+  readonly conditions: readonly ConditionShape[]
+}
+
+interface ConditionShape {
+  readonly type: string
+  readonly status: string
+  readonly reason: string
+  readonly message?: string
+}
+
+/** One row for the object, one below it for each listener or parent. */
+function rowsOf(entry: StatusEntry, terminal: Terminal): string[][] {
+  const { object } = entry
+  const sections = sectionsOf(object)
+  if (sections.length === 0) return []
+  const { namespace, name } = object.metadata as {
+    readonly namespace?: string
+    readonly name: string
+  }
+  const label = `${object.kind} ${namespace === undefined ? name : `${namespace}/${name}`}`
+  const stale = entry.stale ? terminal.style('yellow', ' (last good version)') : ''
+  return sections.map((section, index) => [
+    index === 0 ? label + stale : `  ${section.label}`,
+    section.conditions.map((condition) => conditionText(condition, terminal)).join(' '),
+    index === 0 ? terminal.style('dim', formatOrigin(entry.origin)) : '',
+  ])
+}
+
+function sectionsOf(object: ManifestObject): readonly Section[] {
+  const status = object['status'] as Record<string, unknown> | undefined
+  if (status === undefined) return []
+  const own = { label: '', conditions: conditionsOf(status) }
+  const children = [
+    ...listOf(status['listeners']).map((listener) => ({
+      label: `listener ${String(listener['name'])} (${String(listener['attachedRoutes'])} routes)`,
+      conditions: conditionsOf(listener),
+    })),
+    ...[...listOf(status['parents']), ...listOf(status['ancestors'])].map((parent) => {
+      const reference = (parent['parentRef'] ?? parent['ancestorRef'] ?? {}) as Record<
+        string,
+        unknown
+      >
+      const section =
+        reference['sectionName'] === undefined ? '' : `/${String(reference['sectionName'])}`
+      return {
+        label: `on ${String(reference['name'])}${section}`,
+        conditions: conditionsOf(parent),
+      }
+    }),
+  ]
+  return [own, ...children]
+}
+
+function conditionsOf(holder: Record<string, unknown>): readonly ConditionShape[] {
+  return listOf(holder['conditions']) as unknown as readonly ConditionShape[]
+}
+
+function listOf(value: unknown): readonly Record<string, unknown>[] {
+  return Array.isArray(value) ? value : []
+}
+
+/** Conditions that are good when True; all others are worth a look when True. */
+const GOOD_WHEN_TRUE = new Set(['Accepted', 'Programmed', 'ResolvedRefs', 'SupportedVersion'])
+
+function conditionText(condition: ConditionShape, terminal: Terminal): string {
+  const isGood = (condition.status === 'True') === GOOD_WHEN_TRUE.has(condition.type)
+  if (isGood) return terminal.style('green', condition.type)
+  const text = `${condition.type}=${condition.status}/${condition.reason}`
+  return terminal.style(GOOD_WHEN_TRUE.has(condition.type) ? 'red' : 'yellow', text)
+}

@@ -1,0 +1,87 @@
+/** `npm start` as a newcomer meets it: every command that the demo prints is run as printed. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { type CommandResult, shell } from '../support/command.ts'
+import { ownAddress } from '../support/daemon.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+
+/** What each printed command must show, by a part of the command. */
+const EXPECTATIONS: readonly (readonly [command: RegExp, stdout: RegExp])[] = [
+  [/curl .*secure\.demo\.test/, /"backend":"secure".*"sni":"secure\.demo\.test"/],
+  [/openssl .*secure\.demo\.test/, /(?:)/],
+  [/openssl .*echo\.demo\.test/, /echo says hello\nover tls/],
+  [/--http1\.1 'https:.*hello/, /"path": "\/hello\?a=1"[^]*"x-demo": "through gwproxy"/],
+  [/--http2 'https:.*hello/, /"path": "\/hello"/],
+  [/-i 'https:.*old/, /HTTP\/2 301[^]*location: https:\/\/web\.demo\.test:8443\/new\/page/i],
+  [/h2c'/, /"backend":"h2c".*"httpVersion":"2\.0"/],
+  [/Upgrade: websocket/, /101 Switching Protocols[^]*says hello/],
+  [/any\.demo\.test/, /"host": "any\.demo\.test:8443"/],
+  [/'http:.*hello/, /"path": "\/hello"/],
+  [/gwproxy status/, /Gateway default\/demo[^]*Programmed/],
+  [/gwproxy check/, /0 errors/],
+]
+
+for (const workers of ['0', '2']) {
+  describe(`the demo with --workers ${workers}`, () => {
+    const home = mkdtempSync(join(tmpdir(), 'gwproxy-demo-'))
+    let demo: ChildProcess
+    let printed = ''
+    let commands: readonly string[] = []
+
+    before(async () => {
+      demo = spawn('npm', ['start', '--silent', '--', '--workers', workers], {
+        cwd: ROOT,
+        env: { ...process.env, GWPROXY_DEMO_DIR: home, GWPROXY_DEMO_ADDRESS: ownAddress() },
+        stdio: ['ignore', 'pipe', 'inherit'],
+        detached: true,
+      })
+      await new Promise<void>((resolve, reject) => {
+        demo.once('exit', (code) => reject(new Error(`the demo ended with ${code}:\n${printed}`)))
+        demo.stdout?.setEncoding('utf8').on('data', (text: string) => {
+          printed += text
+          if (printed.includes('Ctrl-C ends the demo.')) resolve()
+        })
+      })
+      commands = [...printed.matchAll(/^\$ (.*)$/gm)].map((match) => match[1] ?? '')
+    })
+
+    after(async () => {
+      // npm, sh and node are one process group; signalling the group is what Ctrl-C does.
+      if (demo.pid !== undefined && demo.exitCode === null) {
+        const ended = once(demo, 'exit')
+        process.kill(-demo.pid, 'SIGINT')
+        await ended
+      }
+      rmSync(home, { recursive: true, force: true })
+    })
+
+    it('prints a command for every row', () => {
+      for (const [command] of EXPECTATIONS) {
+        assert.ok(
+          commands.some((line) => command.test(line)),
+          `${command} is printed`,
+        )
+      }
+    })
+
+    it('every printed command does what its row says', async () => {
+      for (const line of commands) {
+        const result = await shell(line, { cwd: ROOT })
+        const expected = EXPECTATIONS.find(([command]) => command.test(line))
+        assert.ok(expected, `an expectation for: ${line}`)
+        assert.equal(result.code, 0, explain(line, result))
+        assert.match(result.stdout, expected[1], explain(line, result))
+      }
+    })
+  })
+}
+
+function explain(line: string, { stdout, stderr }: CommandResult): string {
+  return `$ ${line}\n${stdout}\n${stderr}`
+}

@@ -1,0 +1,171 @@
+/**
+ * A whole gwproxy for end-to-end tests: the real launcher, a scratch directory of manifests, an
+ * own loopback address, so that real port numbers never collide.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { AdminClient } from '../../src/control/admin/client.ts'
+import type { ReloadReport } from '../../src/control/admin/contract.ts'
+
+const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
+
+export type LogLine = Readonly<Record<string, unknown>>
+
+export interface DaemonOptions {
+  /** File name below the config directory -> text. `{address}` stands for the test's own address. */
+  readonly files: Readonly<Record<string, string>>
+  readonly workers?: number
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export interface Daemon {
+  readonly address: string
+  readonly directory: string
+  readonly configDir: string
+  readonly pid: number
+  readonly admin: AdminClient
+  readonly lines: readonly LogLine[]
+  /** Writes by atomic rename; undefined removes. */
+  write(files: Readonly<Record<string, string | undefined>>): void
+  /** Writes, then waits until the edit serves. */
+  apply(files: Readonly<Record<string, string | undefined>>): Promise<ReloadReport>
+  reload(): Promise<ReloadReport>
+  /** The first line, past or future, that fits. */
+  line(fits: (line: LogLine) => boolean, what?: string): Promise<LogLine>
+  signal(signal: NodeJS.Signals): void
+  /** The exit code. */
+  readonly exited: Promise<number>
+  stop(): Promise<number>
+}
+
+let counter = Math.floor(Math.random() * 200)
+
+/** An address of 127/8 that no other test of this machine is likely to have. */
+export function ownAddress(): string {
+  counter += 1
+  return `127.${77 + (process.pid % 100)}.${1 + (Math.floor(process.pid / 100) % 250)}.${1 + (counter % 250)}`
+}
+
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const address = ownAddress()
+  const directory = mkdtempSync(join(tmpdir(), 'gwproxy-test-'))
+  const configDir = join(directory, 'config')
+  mkdirSync(configDir)
+  const write = (files: Readonly<Record<string, string | undefined>>): void => {
+    for (const [name, text] of Object.entries(files)) {
+      const path = join(configDir, name)
+      if (text === undefined) rmSync(path)
+      else {
+        mkdirSync(dirname(path), { recursive: true })
+        writeFileSync(`${path}.tmp`, text.replaceAll('{address}', address))
+        renameSync(`${path}.tmp`, path)
+      }
+    }
+  }
+  write(options.files)
+
+  const socket = join(directory, 'admin.sock')
+  const child = spawn(
+    LAUNCHER,
+    [
+      'run',
+      ...['--config', configDir],
+      ...['--admin', `unix:${socket}`],
+      ...['--metrics', 'off'],
+      ...['--workers', String(options.workers ?? 0)],
+      ...['--log-format', 'json'],
+      ...(options.args ?? []),
+    ],
+    {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, ...options.env },
+    },
+  )
+  const log = new Log(child)
+  const exited = once(child, 'exit').then(([code, signal]) => {
+    rmSync(directory, { recursive: true, force: true })
+    return typeof code === 'number' ? code : signal === null ? -1 : 128
+  })
+  await Promise.race([
+    once(child, 'message'),
+    exited.then((code) => {
+      throw new Error(`gwproxy ended with ${code} before it was ready:\n${log.text}`)
+    }),
+  ])
+  const admin = new AdminClient({ kind: 'unix', path: socket })
+  const reload = (): Promise<ReloadReport> => admin.post<ReloadReport>('/reload')
+  return {
+    address,
+    directory,
+    configDir,
+    pid: child.pid ?? 0,
+    admin,
+    lines: log.lines,
+    write,
+    apply: (files) => {
+      write(files)
+      return reload()
+    },
+    reload,
+    line: (fits, what) => log.line(fits, what),
+    signal: (signal) => void child.kill(signal),
+    exited,
+    stop: () => {
+      child.kill('SIGTERM')
+      return exited
+    },
+  }
+}
+
+class Log {
+  readonly lines: LogLine[] = []
+  readonly #waiting = new Set<(line: LogLine) => void>()
+  #raw = ''
+
+  constructor(child: ChildProcess) {
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream === null) continue
+      createInterface(stream).on('line', (text) => this.#add(text))
+    }
+  }
+
+  get text(): string {
+    return this.#raw
+  }
+
+  line(fits: (line: LogLine) => boolean, what = 'a log line'): Promise<LogLine> {
+    const past = this.lines.find(fits)
+    if (past !== undefined) return Promise.resolve(past)
+    return new Promise((resolve, reject) => {
+      // A bound for a line that never comes, not a means to wait.
+      const limit = setTimeout(() => {
+        this.#waiting.delete(check)
+        reject(new Error(`${what} did not come:\n${this.#raw}`))
+      }, 20_000)
+      const check = (line: LogLine): void => {
+        if (!fits(line)) return
+        clearTimeout(limit)
+        this.#waiting.delete(check)
+        resolve(line)
+      }
+      this.#waiting.add(check)
+    })
+  }
+
+  #add(text: string): void {
+    this.#raw += `${text}\n`
+    let line: LogLine
+    try {
+      line = JSON.parse(text) as LogLine
+    } catch {
+      line = { text }
+    }
+    this.lines.push(line)
+    for (const check of this.#waiting) check(line)
+  }
+}
