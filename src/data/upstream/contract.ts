@@ -2,6 +2,8 @@
  * What handlers and the HTTP layer see of upstreams. The registry behind it outlives runtimes
  * (decision 13): pools, health, positions of the round robin and resolved names.
  */
+import type { Clock } from '../../base/clock.ts'
+import type { EndpointHealth, ResolvedName } from '../../ipc/messages.ts'
 import type { HttpFilter } from '../../model/http.ts'
 import type { Endpoint, UpstreamProtocol, WeightedUpstream } from '../../model/upstream.ts'
 import type { Part } from '../../model/snapshot.ts'
@@ -18,6 +20,20 @@ export interface Registry {
     backends: readonly WeightedUpstream[],
     part: (digest: Digest) => Part,
   ): BackendSet
+}
+
+/** What a worker has once; built by `createRegistry`. */
+export interface UpstreamRegistry extends Registry {
+  /** Control's `names` message: endpoints change in place, without a new generation. */
+  updateNames(names: readonly ResolvedName[]): void
+  /** For WorkerStats: every endpoint of every upstream in use. */
+  health(): readonly EndpointHealth[]
+}
+
+export interface RegistryOptions {
+  readonly clock: Clock
+  /** A connection to an address of this name failed; at most once a second for each name. */
+  onNameFailed(name: string): void
 }
 
 export interface BackendSet {
@@ -58,12 +74,18 @@ export interface EndpointState {
   /** A use begins and ends: an endpoint that left the configuration lives until its uses end. */
   begin(): void
   end(): void
-  /** Passive ejection. A failure is a connect failure or a reset before the response head. */
+  /** Passive ejection: the endpoint answered. */
   succeeded(): void
-  failed(): void
+  /**
+   * `connect` (the default): refused, unreachable or timed out; others are preferred at once and the
+   * endpoint's name is resolved again. `early-reset`: connected, then lost before the response head.
+   */
+  failed(kind?: FailureKind): void
   /** A pool that lives and dies with the endpoint. `create` runs once per key. */
   resource<T extends Closable>(key: string, create: () => T): T
 }
+
+export type FailureKind = 'connect' | 'early-reset'
 
 export interface Closable {
   /** Finish running work, then close. */

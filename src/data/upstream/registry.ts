@@ -1,0 +1,129 @@
+/**
+ * The registry of upstreams of one worker (decision 13): upstreams by digest, endpoints by place,
+ * positions of the round robins by id. It outlives runtimes; everything in it is counted, so that a
+ * reload keeps what both configurations name and drops the rest.
+ */
+import { assertNever } from '../../base/assert-never.ts'
+import type { Digest } from '../../base/brand.ts'
+import { GwProxyError } from '../../base/errors.ts'
+import type { EndpointHealth, ResolvedName } from '../../ipc/messages.ts'
+import type { Part } from '../../model/snapshot.ts'
+import type { UpstreamPart, WeightedUpstream } from '../../model/upstream.ts'
+import type { BackendChoice, BackendSet, RegistryOptions, UpstreamRegistry } from './contract.ts'
+import { Counted } from './counted.ts'
+import { EndpointStore } from './live-endpoint.ts'
+import { type Cursor, LiveUpstream } from './live-upstream.ts'
+import { NameTable } from './names.ts'
+import { SmoothWeights } from './weights.ts'
+
+const NONE: BackendChoice = { kind: 'none' }
+
+export function createRegistry(options: RegistryOptions): UpstreamRegistry {
+  return new LiveRegistry(options)
+}
+
+class LiveRegistry implements UpstreamRegistry {
+  readonly #options: RegistryOptions
+  readonly #names: NameTable
+  readonly #store: EndpointStore
+  readonly #upstreams = new Counted<LiveUpstream>((upstream) => upstream.close())
+  readonly #cursors = new Counted<Cursor>()
+  readonly #positions = new Counted<SmoothWeights>()
+
+  constructor(options: RegistryOptions) {
+    this.#options = options
+    this.#names = new NameTable(options)
+    this.#store = new EndpointStore(options.clock, this.#names)
+  }
+
+  acquire(
+    id: string,
+    backends: readonly WeightedUpstream[],
+    part: (digest: Digest) => Part,
+  ): BackendSet {
+    const weights = backends.map(({ weight }) => weight)
+    const positionKey = `${id} ${weights.join()}`
+    const releases: (() => void)[] = []
+    const choices = backends.map((backend) =>
+      // A backend of weight 0 receives nothing, so nothing is kept for it.
+      backend.weight === 0 ? NONE : this.#choice(backend, part, releases),
+    )
+    const position = this.#positions.hold(positionKey, () => new SmoothWeights(weights))
+    releases.push(() => this.#positions.drop(positionKey))
+    return new LiveBackendSet(choices, position, releases)
+  }
+
+  updateNames(names: readonly ResolvedName[]): void {
+    this.#names.update(names)
+  }
+
+  health(): readonly EndpointHealth[] {
+    return [...this.#upstreams.values()].flatMap((upstream) => upstream.health())
+  }
+
+  #choice(
+    { target, filters }: WeightedUpstream,
+    part: (digest: Digest) => Part,
+    releases: (() => void)[],
+  ): BackendChoice {
+    switch (target.kind) {
+      case 'invalid':
+        return target
+      case 'upstream': {
+        const upstream = this.#hold(target.upstream, part, releases)
+        return { kind: 'upstream', upstream, filters }
+      }
+      default:
+        return assertNever(target)
+    }
+  }
+
+  #hold(digest: Digest, part: (digest: Digest) => Part, releases: (() => void)[]): LiveUpstream {
+    const description = upstreamPart(part(digest), digest)
+    // All versions of an upstream go on from one position.
+    const cursorKey = `${description.protocol} ${description.name}`
+    const cursor = this.#cursors.hold(cursorKey, () => ({ position: 0 }))
+    const upstream = this.#upstreams.hold(digest, () => this.#create(description, cursor))
+    releases.push(() => {
+      this.#upstreams.drop(digest)
+      this.#cursors.drop(cursorKey)
+    })
+    return upstream
+  }
+
+  #create(part: UpstreamPart, cursor: Cursor): LiveUpstream {
+    const { clock } = this.#options
+    return new LiveUpstream({ part, cursor, store: this.#store, names: this.#names, clock })
+  }
+}
+
+class LiveBackendSet implements BackendSet {
+  readonly #choices: readonly BackendChoice[]
+  readonly #position: SmoothWeights
+  #releases: readonly (() => void)[]
+
+  constructor(
+    choices: readonly BackendChoice[],
+    position: SmoothWeights,
+    releases: readonly (() => void)[],
+  ) {
+    this.#choices = choices
+    this.#position = position
+    this.#releases = releases
+  }
+
+  choose(): BackendChoice {
+    return this.#choices[this.#position.next()] ?? NONE
+  }
+
+  release(): void {
+    const releases = this.#releases
+    this.#releases = []
+    for (const release of releases) release()
+  }
+}
+
+function upstreamPart(part: Part, digest: Digest): UpstreamPart {
+  if (part.kind === 'upstream') return part
+  throw new GwProxyError('GWP_DEFECT_INVARIANT', `part ${digest} is a ${part.kind}, no upstream`)
+}
