@@ -1,0 +1,57 @@
+/** BackendTLSPolicy (upstream apis/v1/backendtlspolicy_types.go). Unknown fields are never relaxed. */
+import * as z from 'zod'
+import { annotationMap, group, kindName, objectName, sectionName } from './common.ts'
+import type { Output } from './common.ts'
+import { customResource, withoutNulls } from './meta.ts'
+import { tlsValidation } from './tls-validation.ts'
+
+const targetRef = z.strictObject({
+  group,
+  kind: kindName,
+  name: objectName,
+  sectionName: sectionName.exactOptional(),
+})
+
+type TargetRef = z.output<typeof targetRef>
+
+/** Two refs to one target must both set, and differ in, sectionName. */
+const targetRefs = z
+  .array(targetRef)
+  .min(1, 'must name at least one target')
+  .max(16, 'must have at most 16 entries')
+  .superRefine((refs, context) => {
+    refs.forEach((ref, index) => {
+      const clash = refs
+        .slice(0, index)
+        .some((other) => sameTarget(ref, other) && !isDistinct(ref, other))
+      if (!clash) return
+      context.addIssue({
+        code: 'custom',
+        path: [index, 'sectionName'],
+        message: 'must be set in all refs to this target, and differ',
+      })
+    })
+  })
+
+function sameTarget(a: TargetRef, b: TargetRef): boolean {
+  return a.group === b.group && a.kind === b.kind && a.name === b.name
+}
+
+function isDistinct(a: TargetRef, b: TargetRef): boolean {
+  const bothSet = a.sectionName !== undefined && b.sectionName !== undefined
+  return bothSet && a.sectionName !== b.sectionName
+}
+
+export const backendTlsPolicySchema = withoutNulls(
+  customResource(
+    ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1alpha3'],
+    'BackendTLSPolicy',
+    z.strictObject({
+      targetRefs,
+      validation: tlsValidation,
+      options: annotationMap.exactOptional(),
+    }),
+  ),
+)
+
+export type BackendTLSPolicy = Output<typeof backendTlsPolicySchema>

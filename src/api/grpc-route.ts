@@ -1,0 +1,95 @@
+/** GRPCRoute (upstream apis/v1/grpcroute_types.go), with the cross-field rules of the CRD's CEL. */
+import * as z from 'zod'
+import { localObjectRef, requireServicePort, weightedBackendFields } from './backend-ref.ts'
+import { hostname, sectionName, text } from './common.ts'
+import type { Output } from './common.ts'
+import {
+  headerModifier,
+  headerName,
+  namedList,
+  requestMirror,
+  requireOnce,
+  requirePayload,
+} from './http-filter.ts'
+import { uniqueRuleNames } from './l4-rules.ts'
+import { customResource, withoutNulls } from './meta.ts'
+import { commonRouteFields } from './parent-ref.ts'
+import { sessionPersistence } from './session-persistence.ts'
+
+const grpcFilter = z
+  .strictObject({
+    type: z.enum([
+      'RequestHeaderModifier',
+      'ResponseHeaderModifier',
+      'RequestMirror',
+      'ExtensionRef',
+    ]),
+    requestHeaderModifier: headerModifier.exactOptional(),
+    responseHeaderModifier: headerModifier.exactOptional(),
+    requestMirror: requestMirror.exactOptional(),
+    extensionRef: localObjectRef.exactOptional(),
+  })
+  .superRefine(
+    requirePayload({
+      RequestHeaderModifier: 'requestHeaderModifier',
+      ResponseHeaderModifier: 'responseHeaderModifier',
+      RequestMirror: 'requestMirror',
+      ExtensionRef: 'extensionRef',
+    } as const),
+  )
+
+export type GRPCFilter = Output<typeof grpcFilter>
+
+const grpcFilters = z
+  .array(grpcFilter)
+  .max(16, 'must have at most 16 filters')
+  .superRefine(requireOnce(['RequestHeaderModifier', 'ResponseHeaderModifier']))
+
+const matchType = z.enum(['Exact', 'RegularExpression']).default('Exact')
+
+const grpcMatch = z.strictObject({
+  method: z
+    .strictObject({
+      type: matchType,
+      service: text(0, 1024).exactOptional(),
+      method: text(0, 1024).exactOptional(),
+    })
+    .exactOptional(),
+  headers: namedList(
+    z.strictObject({ type: matchType, name: headerName, value: text(1, 4096) }),
+  ).exactOptional(),
+})
+
+export type GRPCMatch = Output<typeof grpcMatch>
+
+const grpcBackendRef = z
+  .strictObject({ ...weightedBackendFields, filters: grpcFilters.exactOptional() })
+  .superRefine(requireServicePort)
+
+const grpcRule = z.strictObject({
+  name: sectionName.exactOptional(),
+  matches: z.array(grpcMatch).max(64, 'must have at most 64 matches').exactOptional(),
+  filters: grpcFilters.exactOptional(),
+  backendRefs: z.array(grpcBackendRef).max(16, 'must have at most 16 entries').exactOptional(),
+  sessionPersistence: sessionPersistence.exactOptional(),
+})
+
+export type GRPCRule = Output<typeof grpcRule>
+
+export const grpcRouteSchema = withoutNulls(
+  customResource(
+    ['gateway.networking.k8s.io/v1'],
+    'GRPCRoute',
+    z.strictObject({
+      ...commonRouteFields,
+      hostnames: z.array(hostname).max(16, 'must have at most 16 hostnames').exactOptional(),
+      rules: z
+        .array(grpcRule)
+        .max(16, 'must have at most 16 rules')
+        .superRefine(uniqueRuleNames)
+        .exactOptional(),
+    }),
+  ),
+)
+
+export type GRPCRoute = Output<typeof grpcRouteSchema>

@@ -1,0 +1,317 @@
+/**
+ * Filters of HTTPRoute and GRPCRoute (upstream apis/v1/httproute_types.go). A filter is an object
+ * with a `type` and the one payload field that belongs to it.
+ */
+import * as z from 'zod'
+import { backendObjectRef, localObjectRef } from './backend-ref.ts'
+import { patterned, portNumber, preciseHostname, reportDuplicates, text } from './common.ts'
+import type { Output } from './common.ts'
+
+const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+\-.^_\x60|~]+$/
+const HEADER_VALUE = /^[!-~]+([\t ]?[!-~]+)*$/
+const URI_PATH = /^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$/
+const ORIGIN =
+  /(^\*$)|(^(http(s)?):\/\/(((\*\.)?([a-zA-Z0-9-]+\.)*[a-zA-Z0-9-]+|\*)(:([0-9]{1,5}))?)$)/
+
+export const headerName: z.ZodString = patterned(1, 256, HEADER_NAME, 'an HTTP header name')
+
+export const headerValue: z.ZodString = patterned(
+  1,
+  4096,
+  HEADER_VALUE,
+  'an HTTP header value: visible ASCII, single blanks between words',
+)
+
+/** A list whose entries have distinct names, compared as text, as the API server does. */
+export function namedList<Item extends z.ZodType<{ readonly name: string }>>(item: Item) {
+  return z
+    .array(item)
+    .max(16, 'must have at most 16 entries')
+    .superRefine((list, context) => {
+      reportDuplicates(
+        list,
+        (entry) => entry.name,
+        (index, first) =>
+          context.addIssue({
+            code: 'custom',
+            path: [index, 'name'],
+            message: `must be unique: entry ${first} has this name`,
+          }),
+      )
+    })
+}
+
+/** A list of distinct strings. */
+function textSet<Item extends z.ZodType<string>>(item: Item, max: number) {
+  return z
+    .array(item)
+    .max(max, `must have at most ${max} entries`)
+    .superRefine((list, context) => {
+      reportDuplicates(
+        list,
+        (entry) => entry,
+        (index, first) =>
+          context.addIssue({
+            code: 'custom',
+            path: [index],
+            message: `must be unique: entry ${first} has this value`,
+          }),
+      )
+    })
+}
+
+/** A set in which `*` must stand alone. */
+function wildcardSet<Item extends z.ZodType<string>>(item: Item, max: number) {
+  return textSet(item, max).superRefine((list, context) => {
+    const entries: readonly string[] = list
+    const star = entries.indexOf('*')
+    if (list.length < 2 || star < 0) return
+    context.addIssue({
+      code: 'custom',
+      path: [star],
+      message: "must stand alone: '*' already allows all others",
+    })
+  })
+}
+
+const header = z.strictObject({ name: headerName, value: headerValue })
+
+export const headerModifier = z.strictObject({
+  set: namedList(header).exactOptional(),
+  add: namedList(header).exactOptional(),
+  remove: textSet(z.string(), 16).exactOptional(),
+})
+
+export type HeaderModifier = Output<typeof headerModifier>
+
+export const requestMirror = z
+  .strictObject({
+    backendRef: backendObjectRef,
+    percent: z.int32().min(0, 'must be 0 to 100').max(100, 'must be 0 to 100').exactOptional(),
+    fraction: z
+      .strictObject({
+        numerator: z.int32().min(0, 'must be 0 or more'),
+        denominator: z.int32().min(1, 'must be 1 or more').default(100),
+      })
+      .superRefine(({ numerator, denominator }, context) => {
+        if (numerator <= denominator) return
+        context.addIssue({
+          code: 'custom',
+          path: ['numerator'],
+          message: `must be at most the denominator, ${denominator}`,
+        })
+      })
+      .exactOptional(),
+  })
+  .superRefine((mirror, context) => {
+    if (mirror.percent === undefined || mirror.fraction === undefined) return
+    context.addIssue({
+      code: 'custom',
+      path: ['fraction'],
+      message: 'must not be set beside percent',
+    })
+  })
+
+export type RequestMirror = Output<typeof requestMirror>
+
+const replacement = text(0, 1024).exactOptional()
+
+const pathModifier = z
+  .strictObject({
+    type: z.enum(['ReplaceFullPath', 'ReplacePrefixMatch']),
+    replaceFullPath: replacement,
+    replacePrefixMatch: replacement,
+  })
+  .superRefine((modifier, context) => {
+    const fields = {
+      ReplaceFullPath: 'replaceFullPath',
+      ReplacePrefixMatch: 'replacePrefixMatch',
+    } as const
+    for (const [type, field] of Object.entries(fields)) {
+      if (type === modifier.type && modifier[field] === undefined) {
+        context.addIssue({ code: 'custom', path: [field], message: `must be set for type ${type}` })
+      }
+      if (type !== modifier.type && modifier[field] !== undefined) {
+        context.addIssue({
+          code: 'custom',
+          path: [field],
+          message: `must not be set for type ${modifier.type}`,
+        })
+      }
+    }
+  })
+
+export type PathModifier = Output<typeof pathModifier>
+
+const requestRedirect = z.strictObject({
+  scheme: z.enum(['http', 'https']).exactOptional(),
+  hostname: preciseHostname.exactOptional(),
+  path: pathModifier.exactOptional(),
+  port: portNumber.exactOptional(),
+  statusCode: z.literal([301, 302, 303, 307, 308]).default(302),
+})
+
+export type RequestRedirect = Output<typeof requestRedirect>
+
+const urlRewrite = z.strictObject({
+  hostname: preciseHostname.exactOptional(),
+  path: pathModifier.exactOptional(),
+})
+
+export type UrlRewrite = Output<typeof urlRewrite>
+
+const METHODS = [
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'DELETE',
+  'CONNECT',
+  'OPTIONS',
+  'TRACE',
+  'PATCH',
+] as const
+
+export const httpMethod = z.enum(METHODS)
+
+const cors = z.strictObject({
+  allowOrigins: wildcardSet(
+    patterned(
+      1,
+      253,
+      ORIGIN,
+      'an origin such as https://www.example.com or https://*.example.com, or *',
+    ),
+    64,
+  ).exactOptional(),
+  allowCredentials: z.boolean().exactOptional(),
+  allowMethods: wildcardSet(z.enum([...METHODS, '*']), 9).exactOptional(),
+  allowHeaders: wildcardSet(headerName, 64).exactOptional(),
+  exposeHeaders: textSet(headerName, 64).exactOptional(),
+  maxAge: z.int32().min(1, 'must be 1 or more seconds').default(5),
+})
+
+export type Cors = Output<typeof cors>
+
+const externalAuth = z
+  .strictObject({
+    protocol: z.enum(['HTTP', 'GRPC']),
+    backendRef: backendObjectRef,
+    grpc: z
+      .strictObject({ allowedHeaders: textSet(z.string(), 64).exactOptional() })
+      .exactOptional(),
+    http: z
+      .strictObject({
+        path: patterned(0, 1024, URI_PATH, 'a path of valid URI characters').exactOptional(),
+        allowedHeaders: textSet(z.string(), 64).exactOptional(),
+        allowedResponseHeaders: textSet(z.string(), 64).exactOptional(),
+      })
+      .exactOptional(),
+    forwardBody: z.strictObject({ maxSize: z.int().exactOptional() }).exactOptional(),
+  })
+  .superRefine((auth, context) => {
+    for (const [protocol, field] of [
+      ['GRPC', 'grpc'],
+      ['HTTP', 'http'],
+    ] as const) {
+      if ((auth.protocol === protocol) === (auth[field] !== undefined)) continue
+      const verb = auth.protocol === protocol ? 'must be set' : 'must not be set'
+      context.addIssue({
+        code: 'custom',
+        path: [field],
+        message: `${verb} when protocol is ${auth.protocol}`,
+      })
+    }
+  })
+
+export type ExternalAuth = Output<typeof externalAuth>
+
+/** Filter type to the payload field that it needs and that no other type may have. */
+const HTTP_PAYLOADS = {
+  RequestHeaderModifier: 'requestHeaderModifier',
+  ResponseHeaderModifier: 'responseHeaderModifier',
+  RequestMirror: 'requestMirror',
+  RequestRedirect: 'requestRedirect',
+  URLRewrite: 'urlRewrite',
+  ExtensionRef: 'extensionRef',
+  CORS: 'cors',
+  ExternalAuth: 'externalAuth',
+} as const
+
+/** Issues where the payload fields do not fit the filter's type. */
+export function requirePayload<Filter extends { readonly type: string }>(
+  payloads: Readonly<Record<string, keyof Filter & string>>,
+) {
+  return (filter: Filter, context: z.RefinementCtx): void => {
+    for (const [type, field] of Object.entries(payloads)) {
+      if ((filter.type === type) === (filter[field] !== undefined)) continue
+      const message =
+        filter.type === type
+          ? `must be set for type ${type}`
+          : `must not be set for type ${filter.type}`
+      context.addIssue({ code: 'custom', path: [field], message })
+    }
+  }
+}
+
+const httpFilter = z
+  .strictObject({
+    type: z.enum([
+      'RequestHeaderModifier',
+      'ResponseHeaderModifier',
+      'RequestMirror',
+      'RequestRedirect',
+      'URLRewrite',
+      'ExtensionRef',
+      'CORS',
+      'ExternalAuth',
+    ]),
+    requestHeaderModifier: headerModifier.exactOptional(),
+    responseHeaderModifier: headerModifier.exactOptional(),
+    requestMirror: requestMirror.exactOptional(),
+    requestRedirect: requestRedirect.exactOptional(),
+    urlRewrite: urlRewrite.exactOptional(),
+    extensionRef: localObjectRef.exactOptional(),
+    cors: cors.exactOptional(),
+    externalAuth: externalAuth.exactOptional(),
+  })
+  .superRefine(requirePayload(HTTP_PAYLOADS))
+
+export type HTTPFilter = Output<typeof httpFilter>
+
+/** Types that may stand once in a list of filters. */
+export function requireOnce(types: readonly string[]) {
+  return (filters: readonly { readonly type: string }[], context: z.RefinementCtx): void =>
+    reportDuplicates(
+      filters,
+      (filter) => (types.includes(filter.type) ? filter.type : undefined),
+      (index, first) =>
+        context.addIssue({
+          code: 'custom',
+          path: [index, 'type'],
+          message: `must not be repeated: filters[${first}] is a ${filters[index]?.type} too`,
+        }),
+    )
+}
+
+export const httpFilters = z
+  .array(httpFilter)
+  .max(16, 'must have at most 16 filters')
+  .superRefine(
+    requireOnce([
+      'CORS',
+      'RequestHeaderModifier',
+      'ResponseHeaderModifier',
+      'RequestRedirect',
+      'URLRewrite',
+    ]),
+  )
+  .superRefine((filters, context) => {
+    const index = filters.findIndex((filter) => filter.type === 'URLRewrite')
+    if (index < 0 || !filters.some((filter) => filter.type === 'RequestRedirect')) return
+    context.addIssue({
+      code: 'custom',
+      path: [index, 'type'],
+      message: 'must not be URLRewrite beside a RequestRedirect filter',
+    })
+  })

@@ -1,0 +1,46 @@
+/**
+ * Rules of TLSRoute, TCPRoute and UDPRoute. v1 allows exactly one rule; the older versions are
+ * still served with up to 16 rules of unique names.
+ */
+import * as z from 'zod'
+import { backendRef } from './backend-ref.ts'
+import { reportDuplicates, sectionName } from './common.ts'
+import type { Output } from './common.ts'
+
+const l4Rule = z.strictObject({
+  name: sectionName.exactOptional(),
+  backendRefs: z
+    .array(backendRef)
+    .min(1, 'must name at least one backend')
+    .max(16, 'must have at most 16 entries'),
+})
+
+export type L4Rule = Output<typeof l4Rule>
+
+export const oneL4Rule = z
+  .array(l4Rule)
+  .min(1, 'must have exactly one rule')
+  .max(1, 'must have exactly one rule')
+
+export const manyL4Rules = z
+  .array(l4Rule)
+  .min(1, 'must have at least one rule')
+  .max(16, 'must have at most 16 rules')
+  .superRefine(uniqueRuleNames)
+
+/** Rule names are unique within a route. */
+export function uniqueRuleNames(
+  rules: readonly { readonly name?: string }[],
+  context: z.RefinementCtx,
+): void {
+  reportDuplicates(
+    rules,
+    (rule) => rule.name,
+    (index, first) =>
+      context.addIssue({
+        code: 'custom',
+        path: [index, 'name'],
+        message: `must be unique: rules[${first}] has this name`,
+      }),
+  )
+}

@@ -1,0 +1,65 @@
+/** ParentReference (upstream apis/v1/shared_types.go) and the fields that all routes share. */
+import * as z from 'zod'
+import { group, kindName, namespaceName, objectName, portNumber, sectionName } from './common.ts'
+import type { Output } from './common.ts'
+
+const GATEWAY_GROUP = 'gateway.networking.k8s.io'
+
+const parentRef = z.strictObject({
+  group: group.default(GATEWAY_GROUP),
+  kind: kindName.default('Gateway'),
+  namespace: namespaceName.exactOptional(),
+  name: objectName,
+  sectionName: sectionName.exactOptional(),
+  port: portNumber.exactOptional(),
+})
+
+export type ParentRef = Output<typeof parentRef>
+
+/** Two refs to one parent must both set, and differ in, sectionName and/or port. */
+const parentRefs = z
+  .array(parentRef)
+  .max(32, 'must have at most 32 entries')
+  .superRefine((refs, context) => {
+    refs.forEach((ref, index) => {
+      const twin = refs.slice(0, index).find((other) => sameParent(ref, other))
+      if (twin === undefined) return
+      const differs = refs
+        .slice(0, index)
+        .every((other) => !sameParent(ref, other) || isDistinct(ref, other))
+      if (differs) return
+      context.addIssue({
+        code: 'custom',
+        path: [index],
+        message:
+          'must set sectionName or port, each in all refs to this parent, and differ in them from the others',
+      })
+    })
+  })
+
+function sameParent(a: ParentRef, b: ParentRef): boolean {
+  return (
+    a.group === b.group && a.kind === b.kind && a.name === b.name && a.namespace === b.namespace
+  )
+}
+
+function isDistinct(a: ParentRef, b: ParentRef): boolean {
+  const sameFields =
+    (a.sectionName === undefined) === (b.sectionName === undefined) &&
+    (a.port === undefined) === (b.port === undefined)
+  return sameFields && (a.sectionName !== b.sectionName || a.port !== b.port)
+}
+
+/** CommonRouteSpec: how a route names its parents. */
+export const commonRouteFields = {
+  parentRefs: parentRefs.exactOptional(),
+  useDefaultGateways: z.enum(['All', 'None']).exactOptional(),
+}
+
+/** LocalParentReference of a ListenerSet. */
+export const listenerSetParent = z.strictObject({
+  group: group.default(GATEWAY_GROUP),
+  kind: kindName.default('Gateway'),
+  namespace: namespaceName.exactOptional(),
+  name: objectName,
+})

@@ -1,0 +1,29 @@
+/** SessionPersistence (GEP-1619), of HTTPRoute and GRPCRoute rules. */
+import * as z from 'zod'
+import { duration, text } from './common.ts'
+
+export const sessionPersistence = z
+  .strictObject({
+    sessionName: text(0, 128).exactOptional(),
+    absoluteTimeout: duration.exactOptional(),
+    type: z.enum(['Cookie', 'Header']).default('Cookie'),
+    cookieConfig: z
+      .strictObject({ lifetimeType: z.enum(['Permanent', 'Session']).default('Session') })
+      .exactOptional(),
+  })
+  .superRefine(({ type, cookieConfig, absoluteTimeout }, context) => {
+    if (cookieConfig?.lifetimeType === 'Permanent' && absoluteTimeout === undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['absoluteTimeout'],
+        message: 'must be set when cookieConfig.lifetimeType is Permanent',
+      })
+    }
+    if (cookieConfig !== undefined && type !== 'Cookie') {
+      context.addIssue({
+        code: 'custom',
+        path: ['cookieConfig'],
+        message: 'must not be set unless type is Cookie',
+      })
+    }
+  })
