@@ -1,0 +1,96 @@
+/**
+ * Binds one TCP socket without accepting from it, and says in words what to do when the system
+ * refuses. The handle comes from Node's own `_createServerHandle`, which node:cluster builds on:
+ * the public API has no socket that is bound, idle and transferable to a process (ADR 0001).
+ */
+import * as net from 'node:net'
+import { getSystemErrorName } from 'node:util'
+import { GwProxyError } from '../base/errors.ts'
+import type { NativeTcpHandle } from '../ipc/bound-handle.ts'
+import type { BindResult } from '../model/status.ts'
+
+export type BindError = NonNullable<BindResult['error']>
+
+export type BindAttempt =
+  | { readonly kind: 'bound'; readonly handle: NativeTcpHandle; readonly port: number }
+  | { readonly kind: 'failed'; readonly error: BindError }
+
+/** A handle, or a negative errno. `fd` -1: create a socket. */
+type CreateServerHandle = (
+  address: string,
+  port: number,
+  family: 4 | 6,
+  fd: number,
+  flags: number,
+) => NativeTcpHandle | number
+
+/** UV_TCP_IPV6ONLY. */
+const IPV6_ONLY = 1
+
+/**
+ * `::` is dual-stack and becomes 0.0.0.0 on a machine without IPv6; any other IPv6 address is IPv6
+ * only. Port 0 takes a free port.
+ * @throws GwProxyError GWP_RUNTIME_UNSUPPORTED when this Node lacks the primitive
+ */
+export function bindTcp(address: string, port: number): BindAttempt {
+  const attempt = bindOnce(address, port)
+  if (attempt.kind === 'bound' || address !== '::') return attempt
+  return NO_IPV6.has(attempt.error.errno) ? bindOnce('0.0.0.0', port) : attempt
+}
+
+/** What bind(2) on `::` answers without IPv6: built without it, or disabled by sysctl. */
+const NO_IPV6: ReadonlySet<string> = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'])
+
+function bindOnce(address: string, port: number): BindAttempt {
+  const family = net.isIPv6(address) ? 6 : 4
+  const flags = family === 6 && address !== '::' ? IPV6_ONLY : 0
+  const handle = createServerHandle()(address, port, family, -1, flags)
+  if (typeof handle === 'number') return failed(handle, address, port)
+  // libuv keeps EADDRINUSE of bind(2) for later; asking for the name brings it out.
+  const name: { port?: number } = {}
+  const status = handle.getsockname(name)
+  if (status === 0) return { kind: 'bound', handle, port: name.port ?? port }
+  handle.close()
+  return failed(status, address, port)
+}
+
+function createServerHandle(): CreateServerHandle {
+  const create = (net as { _createServerHandle?: CreateServerHandle })._createServerHandle
+  if (create !== undefined) return create
+  throw new GwProxyError(
+    'GWP_RUNTIME_UNSUPPORTED',
+    `Node.js ${process.version} offers no way to bind a socket and hand it on; use Node.js 24`,
+  )
+}
+
+function failed(status: number, address: string, port: number): BindAttempt {
+  const errno = getSystemErrorName(status)
+  return { kind: 'failed', error: { errno, message: bindHelp(errno, address, port) } }
+}
+
+/** One sentence of what is wrong and what to do about it. */
+export function bindHelp(
+  errno: string,
+  address: string,
+  port: number,
+  binary: string = process.execPath,
+): string {
+  const where = net.isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`
+  switch (errno) {
+    case 'EADDRINUSE':
+      return `port ${port} is in use by another socket that overlaps ${where}; "ss -ltnp sport = :${port}" names its process. gwproxy keeps trying.`
+    case 'EACCES':
+    case 'EPERM':
+      return `no permission to bind ${where} (ports below 1024 are privileged). Under systemd set AmbientCapabilities=CAP_NET_BIND_SERVICE; elsewhere run "setcap cap_net_bind_service=+ep ${binary}" or "sysctl net.ipv4.ip_unprivileged_port_start=${port}". gwproxy keeps trying.`
+    case 'EADDRNOTAVAIL':
+    case 'EINVAL':
+      return `${address} is not an address of this machine: add it to an interface or correct spec.addresses. gwproxy keeps trying.`
+    case 'EAFNOSUPPORT':
+      return `this machine has no IPv6, so ${where} cannot be bound: use an IPv4 address in spec.addresses.`
+    case 'EMFILE':
+    case 'ENFILE':
+      return `no file descriptor is left to bind ${where}: raise LimitNOFILE (ulimit -n). gwproxy keeps trying.`
+    default:
+      return `${where} could not be bound: ${errno}. gwproxy keeps trying.`
+  }
+}

@@ -1,0 +1,18 @@
+/** Starts one worker process. Which file it runs is main.ts's knowledge: control knows no data. */
+import { fork } from 'node:child_process'
+import { workerLink } from '../ipc/process-link.ts'
+import type { StartedWorker } from './supervisor.ts'
+
+/** Its output goes where ours goes; a terminal's signals reach it too, and it leaves them to us. */
+export function forkWorker(entry: URL): StartedWorker {
+  const child = fork(entry, {
+    serialization: 'advanced',
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  return {
+    kind: 'process',
+    pid: child.pid ?? 0,
+    link: workerLink(child),
+    kill: () => void child.kill('SIGKILL'),
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * What one worker holds, and hence what it must be sent next. Pure: messages in, messages out.
+ * One publication is in flight at a time and the newest wins, so a slow worker skips generations
+ * and a bind that leaves and returns is never confused with its former self.
+ */
+import type { Digest } from '../base/brand.ts'
+import type { ControlMessage } from '../ipc/messages.ts'
+import type { BindKey, BindPart, Manifest, Part } from '../model/snapshot.ts'
+import type { BindResult } from '../model/status.ts'
+import type { KeyMaterial } from '../model/tls.ts'
+import type { SocketState } from './sockets.ts'
+
+/** What all workers shall run. */
+export interface Target {
+  /** Counts publications: a new manifest, or a socket that came open or failed since. */
+  readonly revision: number
+  readonly manifest: Manifest
+  /** Every part of the manifest. */
+  readonly parts: ReadonlyMap<Digest, Part>
+  /** The private key of every certificate part. */
+  readonly keys: ReadonlyMap<Digest, KeyMaterial>
+  readonly binds: readonly BindPart[]
+}
+
+/** A message, and whether the bind's socket travels beside it. */
+export interface Outgoing {
+  readonly message: ControlMessage
+  readonly socketOf?: BindKey
+}
+
+/** How a worker answered a revision. */
+export type Answer =
+  | { readonly kind: 'acked'; readonly revision: number; readonly binds: readonly BindResult[] }
+  | { readonly kind: 'refused'; readonly revision: number; readonly message: string }
+
+export class WorkerLedger {
+  /** Of the last manifest that it acked: it keeps those, whatever else it was sent. */
+  #parts: ReadonlySet<Digest>
+  #keys: ReadonlySet<Digest> = new Set()
+  #sockets: Set<BindKey> = new Set()
+  #inFlight: Target | undefined
+  #answer: Answer | undefined
+
+  /** `heldParts` as its hello says. */
+  constructor(heldParts: readonly Digest[]) {
+    this.#parts = new Set(heldParts)
+  }
+
+  get answer(): Answer | undefined {
+    return this.#answer
+  }
+
+  /** What to send now; nothing while an answer is awaited or the worker is up to date. */
+  next(target: Target, socketOf: (bind: BindKey) => SocketState | undefined): readonly Outgoing[] {
+    if (this.#inFlight !== undefined || this.#answer?.revision === target.revision) return []
+    this.#inFlight = target
+    const { manifest } = target
+    const parts = manifest.parts
+      .filter((digest) => !this.#parts.has(digest))
+      .map((digest) => [digest, partOf(target, digest)] as const)
+    const keys = [...target.keys.values()].filter(({ keyId }) => !this.#keys.has(keyId))
+    return [
+      ...target.binds.flatMap((bind) => this.#socket(bind, socketOf(bind.key))),
+      { message: { type: 'publish', manifest, parts, keys } },
+    ]
+  }
+
+  acked(generation: number, binds: readonly BindResult[]): void {
+    const target = this.#answered(generation)
+    if (target === undefined) return
+    const wanted = new Set(target.binds.map(({ key }) => key))
+    this.#parts = new Set(target.manifest.parts)
+    this.#keys = new Set(target.keys.keys())
+    this.#sockets = new Set([...this.#sockets].filter((key) => wanted.has(key)))
+    this.#answer = { kind: 'acked', revision: target.revision, binds }
+  }
+
+  /** The old runtime stays, and with it what it holds. Sockets already handed over stay as well. */
+  refused(generation: number, message: string): void {
+    const target = this.#answered(generation)
+    if (target !== undefined) {
+      this.#answer = { kind: 'refused', revision: target.revision, message }
+    }
+  }
+
+  #answered(generation: number): Target | undefined {
+    const target = this.#inFlight
+    if (target?.manifest.generation !== generation) return undefined
+    this.#inFlight = undefined
+    return target
+  }
+
+  #socket(bind: BindPart, state: SocketState | undefined): Outgoing[] {
+    // UDP sockets are the worker's own (decision 15).
+    if (bind.transport === 'udp' || this.#sockets.has(bind.key) || state === undefined) return []
+    if (state.kind === 'failed') {
+      const result = { bind: bind.key, error: state.error }
+      return [{ message: { type: 'socket-failed', result } }]
+    }
+    this.#sockets.add(bind.key)
+    return [{ message: { type: 'socket', bind: bind.key }, socketOf: bind.key }]
+  }
+}
+
+function partOf(target: Target, digest: Digest): Part {
+  const part = target.parts.get(digest)
+  // Publisher has checked the update for completeness before it became a target.
+  if (part === undefined) throw new TypeError(`part ${digest} is missing`)
+  return part
+}

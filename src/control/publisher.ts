@@ -1,0 +1,192 @@
+/**
+ * Brings every worker to the newest configuration and knows how far they are. Pure but for the
+ * sockets it is given: what must be sent goes out through `send`, and whoever waits for the
+ * workers' answers is told by a Settlement, as soon as every live worker has answered.
+ */
+import type { Digest } from '../base/brand.ts'
+import { GwProxyError } from '../base/errors.ts'
+import type { ConfigUpdate, WorkerMessage } from '../ipc/messages.ts'
+import type { BindPart, Manifest, Part } from '../model/snapshot.ts'
+import type { BindResult } from '../model/status.ts'
+import type { KeyMaterial } from '../model/tls.ts'
+import { type Answer, type Outgoing, type Target, WorkerLedger } from './ledger.ts'
+import type { Sockets } from './sockets.ts'
+
+/** A worker's place; a restarted worker takes the place of the one before. */
+export type Slot = number
+
+/** Every live worker has answered the newest revision. */
+export interface Settlement {
+  readonly revision: number
+  readonly generation: number
+  /** One for each bind of the manifest; `error` absent: every worker serves it. */
+  readonly results: readonly BindResult[]
+  /** Why workers refused; they keep the generation before. */
+  readonly refusals: readonly string[]
+}
+
+export interface PublisherPorts {
+  readonly sockets: Sockets
+  send(slot: Slot, outgoing: Outgoing): void
+  onSettled(settlement: Settlement): void
+}
+
+export class Publisher {
+  readonly #ports: PublisherPorts
+  readonly #ledgers = new Map<Slot, WorkerLedger>()
+  /** Forked and not yet greeted: a settlement waits for them. */
+  readonly #starting = new Set<Slot>()
+  #target: Target | undefined
+  #settled: Settlement | undefined
+
+  constructor(ports: PublisherPorts) {
+    this.#ports = ports
+  }
+
+  /** The newest manifest and its parts, for the admin interface. */
+  get target(): Target | undefined {
+    return this.#target
+  }
+
+  /** Of the newest revision; undefined while workers still owe an answer. */
+  get settlement(): Settlement | undefined {
+    return this.#settled?.revision === this.#target?.revision ? this.#settled : undefined
+  }
+
+  /**
+   * Publishes when the manifest changed; the same digest publishes nothing.
+   * @throws GwProxyError GWP_DEFECT_INVARIANT when a part or key is missing: our own defect
+   */
+  update(update: ConfigUpdate): void {
+    const current = this.#target
+    if (current?.manifest.digest === update.manifest.digest) return
+    const target = targetOf(update, current)
+    this.#ports.sockets.open(target.binds.filter(({ transport }) => transport === 'tcp'))
+    this.#target = target
+    this.#publish()
+  }
+
+  /** Tries failed sockets again and publishes what came open. */
+  retrySockets(): void {
+    if (!this.#ports.sockets.hasFailures || !this.#ports.sockets.retry()) return
+    this.#revise()
+  }
+
+  /** A worker was forked: no settlement before it is greeted or gone. */
+  starting(slot: Slot): void {
+    this.#starting.add(slot)
+  }
+
+  /** It said hello and has its settings. */
+  joined(slot: Slot, heldParts: readonly Digest[]): void {
+    this.#starting.delete(slot)
+    this.#ledgers.set(slot, new WorkerLedger(heldParts))
+    this.#publish()
+  }
+
+  /** It is gone; its successor gets everything anew. */
+  left(slot: Slot): void {
+    this.#starting.delete(slot)
+    this.#ledgers.delete(slot)
+    this.#settle()
+  }
+
+  /** The worker's answer to a publish. */
+  answered(slot: Slot, message: Extract<WorkerMessage, { type: 'ack' | 'nack' }>): void {
+    const ledger = this.#ledgers.get(slot)
+    if (ledger === undefined) return
+    if (message.type === 'ack') ledger.acked(message.generation, message.binds)
+    else ledger.refused(message.generation, message.message)
+    this.#publish()
+  }
+
+  #revise(): void {
+    if (this.#target === undefined) return
+    this.#target = { ...this.#target, revision: this.#target.revision + 1 }
+    this.#publish()
+  }
+
+  #publish(): void {
+    const target = this.#target
+    if (target === undefined) return
+    for (const [slot, ledger] of this.#ledgers) {
+      const outgoing = ledger.next(target, (bind) => this.#ports.sockets.state(bind))
+      for (const one of outgoing) this.#ports.send(slot, one)
+    }
+    this.#settle()
+  }
+
+  #settle(): void {
+    const target = this.#target
+    if (target === undefined || this.#starting.size > 0 || this.#ledgers.size === 0) return
+    const answers: Answer[] = []
+    for (const { answer } of this.#ledgers.values()) {
+      if (answer?.revision !== target.revision) return
+      answers.push(answer)
+    }
+    const refusals = answers.flatMap((answer) => (answer.kind === 'refused' ? answer.message : []))
+    // A worker that refused still accepts on the sockets of the generation before.
+    const released = refusals.length === 0 && this.#release(target)
+    this.#settled = {
+      revision: target.revision,
+      generation: target.manifest.generation,
+      results: target.binds.map((bind) => mergeResults(bind, answers)),
+      refusals,
+    }
+    this.#ports.onSettled(this.#settled)
+    // A new bind may have overlapped one that is closed only now (an address for a wildcard).
+    if (released) this.retrySockets()
+  }
+
+  #release(target: Target): boolean {
+    return this.#ports.sockets.retain(new Set(target.binds.map(({ key }) => key)))
+  }
+}
+
+function targetOf(update: ConfigUpdate, before: Target | undefined): Target {
+  const { manifest } = update
+  const sent = new Map(update.parts)
+  const parts = new Map<Digest, Part>()
+  for (const digest of manifest.parts) {
+    const part = sent.get(digest) ?? before?.parts.get(digest)
+    if (part === undefined) throw missing(`part ${digest}`, manifest)
+    parts.set(digest, part)
+  }
+  const sentKeys = new Map(update.keys.map((key) => [key.keyId, key]))
+  const keys = new Map<Digest, KeyMaterial>()
+  for (const part of parts.values()) {
+    if (part.kind !== 'certificate') continue
+    const key = sentKeys.get(part.keyId) ?? before?.keys.get(part.keyId)
+    if (key === undefined) throw missing(`key ${part.keyId}`, manifest)
+    keys.set(part.keyId, key)
+  }
+  const binds = manifest.binds.map((digest): BindPart => {
+    const part = parts.get(digest)
+    if (part?.kind !== 'bind') throw missing(`bind ${digest}`, manifest)
+    return part
+  })
+  return { revision: (before?.revision ?? 0) + 1, manifest, parts, keys, binds }
+}
+
+function missing(what: string, manifest: Manifest): GwProxyError {
+  return new GwProxyError(
+    'GWP_DEFECT_INVARIANT',
+    `generation ${manifest.generation} came without its ${what}`,
+  )
+}
+
+/** The first error wins; a worker that refused the generation serves none of its binds anew. */
+function mergeResults({ key: bind }: BindPart, answers: readonly Answer[]): BindResult {
+  for (const answer of answers) {
+    if (answer.kind === 'refused') {
+      return { bind, error: { errno: 'REFUSED', message: refusalText(answer.message) } }
+    }
+    const error = answer.binds.find((result) => result.bind === bind)?.error
+    if (error !== undefined) return { bind, error }
+  }
+  return { bind }
+}
+
+function refusalText(message: string): string {
+  return `a worker refused this configuration and keeps the one before: ${message}`
+}

@@ -1,0 +1,263 @@
+/**
+ * Keeps the workers alive: starts them, greets them, watches their heartbeats, starts anew what
+ * ended, and drains them. What they serve is the publisher's business. A link of kind `memory` is
+ * the data plane in this very process (`--workers 0`): it lives and dies with control.
+ */
+import { type Clock, systemClock } from '../base/clock.ts'
+import type { WorkerLink } from '../ipc/link.ts'
+import type {
+  ControlMessage,
+  WorkerHello,
+  WorkerMessage,
+  WorkerSettings,
+  WorkerStats,
+} from '../ipc/messages.ts'
+import type { Outgoing } from './ledger.ts'
+import type { Log } from './log.ts'
+import type { Publisher, Slot } from './publisher.ts'
+import { Restarts } from './restarts.ts'
+import type { Sockets } from './sockets.ts'
+
+export interface StartedWorker {
+  readonly kind: 'process' | 'memory'
+  readonly pid: number
+  readonly link: WorkerLink
+  /** Ends it at once; nothing to do for `memory`. */
+  kill(): void
+}
+
+export interface SupervisorOptions {
+  /** Number of places; 1 with `--workers 0`. */
+  readonly count: number
+  readonly build: string
+  readonly start: (slot: Slot) => StartedWorker
+  readonly settings: WorkerSettings
+  /** After the settings and before any publish: ticket roots, names. */
+  readonly greeting: () => readonly ControlMessage[]
+  readonly publisher: Publisher
+  readonly sockets: Sockets
+  readonly onNameFailed: (name: string) => void
+  readonly log: Log
+  readonly clock?: Clock
+}
+
+/** A beat of ours; a worker's is expected once in each. */
+export const BEAT_MS = 1000
+/** Silent beats after which a worker counts as hung. Beats, not time: a suspended control is blind. */
+const SILENT_BEATS = 5
+/** A worker that starts loads its code first, on a machine that may be busy. */
+const STARTING_BEATS = 30
+/** Grace beyond the drain deadline before a worker is killed. */
+const DRAIN_GRACE_MS = 1000
+
+interface Place {
+  readonly slot: Slot
+  readonly restarts: Restarts
+  worker: StartedWorker | undefined
+  greeted: boolean
+  silentBeats: number
+  stats: WorkerStats | undefined
+  lastEnd: string | undefined
+  retry: NodeJS.Timeout | undefined
+  drained: boolean
+}
+
+export interface WorkerView {
+  readonly slot: Slot
+  readonly pid: number
+  readonly stats: WorkerStats
+}
+
+export class Supervisor {
+  readonly #options: SupervisorOptions
+  readonly #places: readonly Place[]
+  #beat: NodeJS.Timeout | undefined
+  #draining = false
+  #onDrained: (() => void) | undefined
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+    const clock = options.clock ?? systemClock
+    this.#places = Array.from({ length: options.count }, (_, slot) => ({
+      slot,
+      restarts: new Restarts(clock),
+      worker: undefined,
+      greeted: false,
+      silentBeats: 0,
+      stats: undefined,
+      lastEnd: undefined,
+      retry: undefined,
+      drained: false,
+    }))
+  }
+
+  start(): void {
+    for (const place of this.#places) this.#start(place)
+    this.#beat = setInterval(() => this.#everyBeat(), BEAT_MS)
+  }
+
+  /** What the publisher sends. */
+  send(slot: Slot, { message, socketOf }: Outgoing): void {
+    const link = this.#places[slot]?.worker?.link
+    if (link === undefined) return
+    const state = socketOf === undefined ? undefined : this.#options.sockets.state(socketOf)
+    if (state?.kind === 'open') link.send(message, state.handle)
+    else link.send(message)
+  }
+
+  /** To every worker that was greeted; a later one gets it by its greeting. */
+  broadcast(message: ControlMessage): void {
+    for (const { worker, greeted } of this.#places) if (greeted) worker?.link.send(message)
+  }
+
+  /** The workers that have reported. */
+  get workers(): readonly WorkerView[] {
+    return this.#places.flatMap(({ slot, worker, stats }) =>
+      worker === undefined || stats === undefined ? [] : [{ slot, pid: worker.pid, stats }],
+    )
+  }
+
+  /** One sentence for each place that does not serve as it should. */
+  get problems(): readonly string[] {
+    return this.#places.flatMap(({ slot, restarts, lastEnd, worker, greeted }) => {
+      if (restarts.loop > 0) {
+        return [`worker ${slot} ended ${restarts.loop} times in a row; at last it ${lastEnd}`]
+      }
+      return worker === undefined || !greeted ? [`worker ${slot} is starting`] : []
+    })
+  }
+
+  /**
+   * Asks every worker to stop accepting and to finish; resolves when all have, or when the
+   * deadline has passed and what was left is cut.
+   */
+  async drain(deadlineMs: number): Promise<void> {
+    if (this.#draining) return
+    this.#draining = true
+    clearInterval(this.#beat)
+    const finished = new Promise<void>((resolve) => {
+      this.#onDrained = resolve
+    })
+    for (const place of this.#places) {
+      clearTimeout(place.retry)
+      if (place.greeted) place.worker?.link.send({ type: 'drain', deadlineMs })
+      else this.#killPlace(place)
+    }
+    const cut = setTimeout(() => {
+      for (const place of this.#places) this.#killPlace(place)
+      this.#onDrained?.()
+    }, deadlineMs + DRAIN_GRACE_MS)
+    this.#checkDrained()
+    await finished
+    clearTimeout(cut)
+  }
+
+  /** Ends everything at once. */
+  kill(): void {
+    this.#draining = true
+    clearInterval(this.#beat)
+    for (const place of this.#places) {
+      clearTimeout(place.retry)
+      this.#killPlace(place)
+    }
+  }
+
+  #start(place: Place): void {
+    place.restarts.started()
+    place.silentBeats = 0
+    const worker = this.#options.start(place.slot)
+    place.worker = worker
+    this.#options.publisher.starting(place.slot)
+    worker.link.onMessage((message) => {
+      // A word from a worker that was replaced in the meantime means nothing.
+      if (place.worker === worker) this.#onMessage(place, worker, message)
+    })
+    worker.link.onClose((reason) => {
+      if (place.worker === worker) this.#onEnd(place, worker, reason)
+    })
+  }
+
+  #onMessage(place: Place, worker: StartedWorker, message: WorkerMessage): void {
+    place.silentBeats = 0
+    switch (message.type) {
+      case 'hello':
+        this.#greet(place, worker, message)
+        break
+      case 'ack':
+      case 'nack':
+        this.#options.publisher.answered(place.slot, message)
+        break
+      case 'heartbeat':
+        place.stats = message.stats
+        break
+      case 'name-failed':
+        this.#options.onNameFailed(message.name)
+        break
+      case 'drained':
+        place.drained = true
+        this.#checkDrained()
+        break
+    }
+  }
+
+  #greet(place: Place, worker: StartedWorker, hello: WorkerHello): void {
+    const { build, log, settings, greeting, publisher } = this.#options
+    if (hello.build !== build) {
+      log.error(
+        { worker: place.slot, pid: worker.pid, build: hello.build, ours: build },
+        'a worker runs another build: the program was replaced under the running daemon; restart it',
+      )
+      worker.kill()
+      return
+    }
+    place.greeted = true
+    worker.link.send({ type: 'settings', settings })
+    for (const message of greeting()) worker.link.send(message)
+    log.info({ worker: place.slot, pid: worker.pid }, 'worker started')
+    publisher.joined(place.slot, hello.heldParts)
+  }
+
+  #onEnd(place: Place, worker: StartedWorker, reason: string): void {
+    place.worker = undefined
+    place.greeted = false
+    place.stats = undefined
+    place.lastEnd = reason
+    this.#options.publisher.left(place.slot)
+    if (this.#draining) {
+      this.#checkDrained()
+      return
+    }
+    const delayMs = place.restarts.ended()
+    const fields = { worker: place.slot, pid: worker.pid, reason, delayMs }
+    this.#options.log.error(fields, 'worker ended; starting it again')
+    place.retry = setTimeout(() => this.#start(place), delayMs)
+  }
+
+  #everyBeat(): void {
+    for (const place of this.#places) {
+      const { worker } = place
+      if (worker === undefined || worker.kind === 'memory') continue
+      place.silentBeats += 1
+      const allowed = place.greeted ? SILENT_BEATS : STARTING_BEATS
+      if (place.silentBeats <= allowed) continue
+      this.#options.log.error(
+        { worker: place.slot, pid: worker.pid, silentMs: allowed * BEAT_MS },
+        'worker does not answer; ending it',
+      )
+      place.silentBeats = 0
+      worker.kill()
+    }
+  }
+
+  /** A memory worker has no exit to wait for: its `drained` is its end. */
+  #checkDrained(): void {
+    if (!this.#draining) return
+    if (this.#places.every((place) => place.worker === undefined || place.drained)) {
+      this.#onDrained?.()
+    }
+  }
+
+  #killPlace({ worker }: Place): void {
+    worker?.kill()
+  }
+}
