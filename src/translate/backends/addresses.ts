@@ -1,0 +1,67 @@
+/**
+ * One address of a manifest as an endpoint. What can or may not be a backend is reported where it
+ * stands and left out (digest section 3.3, security.md: metadata services are denied).
+ */
+import type { Resource } from '../../api/resource.ts'
+import { normalizeHostname } from '../../match/hostname.ts'
+import { canonicalAddress, deniedTarget, isLoopback } from '../../match/target-address.ts'
+import type { DocumentPath } from '../../model/diagnostic.ts'
+import type { Endpoint, NamedEndpoint } from '../../model/upstream.ts'
+import type { TranslateContext } from '../context.ts'
+
+export interface Place {
+  readonly resource: Resource<unknown>
+  readonly path: DocumentPath
+}
+
+/** None or one endpoint: an IP literal, of the given family when one is given. */
+export function addressEndpoint(
+  context: TranslateContext,
+  place: Place,
+  text: string,
+  port: number,
+  family?: 'IPv4' | 'IPv6',
+): readonly Endpoint[] {
+  const address = canonicalAddress(text)
+  if (
+    address === undefined ||
+    (family === 'IPv6') !== (family !== undefined && text.includes(':'))
+  ) {
+    return refuse(context, place, `${JSON.stringify(text)} is no ${family ?? 'IP'} address`)
+  }
+  const denial = deniedTarget(address)
+  if (denial !== undefined) return refuse(context, place, `${text} is left out: ${denial}`)
+  if (isLoopback(address)) notePortability(context, place)
+  return [{ kind: 'ip', address, port }]
+}
+
+/** None or one endpoint: a name that control resolves. */
+export function nameEndpoint(
+  context: TranslateContext,
+  place: Place,
+  text: string,
+  port: number,
+): readonly NamedEndpoint[] {
+  const name = normalizeHostname(text)
+  if (name === undefined) return refuse(context, place, `${JSON.stringify(text)} is no DNS name`)
+  return [{ kind: 'name', name, port }]
+}
+
+function refuse(
+  context: TranslateContext,
+  { resource, path }: Place,
+  message: string,
+): readonly [] {
+  context.diagnostics.report(resource, { severity: 'error', code: 'address', path, message })
+  return []
+}
+
+/** Once for each object: at its list of addresses, so that equal findings fall together. */
+function notePortability(context: TranslateContext, { resource, path }: Place): void {
+  context.diagnostics.report(resource, {
+    severity: 'warning',
+    code: 'portability',
+    path: path.slice(0, 1),
+    message: 'loopback addresses work here, but the API server of a cluster refuses them',
+  })
+}

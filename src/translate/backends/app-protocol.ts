@@ -1,0 +1,26 @@
+/**
+ * What `appProtocol` of a Service's port says about HTTP to it (GEP-1911; digest section 3.3). TLS
+ * is never decided here: `https` and `wss` are tolerated, a BackendTLSPolicy alone asks for TLS.
+ */
+import type { UpstreamProtocol } from '../../model/upstream.ts'
+
+const PROTOCOLS: ReadonlyMap<string, UpstreamProtocol> = new Map([
+  ['http', 'http/1.1'],
+  ['http1', 'http/1.1'],
+  ['http/1.1', 'http/1.1'],
+  ['https', 'http/1.1'],
+  ['ws', 'http/1.1'],
+  ['wss', 'http/1.1'],
+  ['kubernetes.io/ws', 'http/1.1'],
+  ['kubernetes.io/wss', 'http/1.1'],
+  ['h2c', 'h2c'],
+  ['http2', 'h2c'],
+  ['grpc', 'h2c'],
+  ['kubernetes.io/h2c', 'h2c'],
+])
+
+/** Names are IANA service names or prefixed, compared without case. undefined: not spoken. */
+export function httpProtocolOf(appProtocol: string | undefined): UpstreamProtocol | undefined {
+  if (appProtocol === undefined || appProtocol === '') return 'http/1.1'
+  return PROTOCOLS.get(appProtocol.toLowerCase())
+}
