@@ -18,7 +18,7 @@ export interface RouteTablePart {
 export interface HttpHost {
   /** As Chain.hostname. */
   readonly hostname: string
-  /** Sorted by precedence, best first: see `compareMatches` in match/http. */
+  /** Sorted by precedence, best first: see `comparePrecedence` in translate/routes/http-precedence. */
   readonly matches: readonly HttpMatch[]
 }
 
