@@ -1,0 +1,157 @@
+/**
+ * Files to resources, pass by pass: list, read, split, admit, settle identities, fill Secrets from
+ * files. Synchronous, and cached by content at each step: a pass costs what changed. Owned by the
+ * config thread; `load-once` runs a single pass.
+ */
+import type { Clock } from '../base/clock.ts'
+import type { Digest } from '../base/brand.ts'
+import type { Diagnostic } from '../model/diagnostic.ts'
+import type { AnyResource } from '../api/resource-set.ts'
+import { type Admitted, admitDocument, type UnknownFields } from './admit.ts'
+import { type Listing, listSources } from './directory.ts'
+import { type DocumentText, splitDocuments } from './documents.ts'
+import {
+  type Given,
+  type GivenDocument,
+  type GivenFile,
+  type IdentityState,
+  type RememberedObject,
+  settle,
+} from './identity.ts'
+import { resourceOf } from './resources.ts'
+import { SecretFiles } from './secret-files.ts'
+import {
+  DEFAULT_SOURCE_LIMITS,
+  SourceCache,
+  type SourceFile,
+  type SourceLimits,
+} from './source-cache.ts'
+
+export interface LoaderOptions {
+  /** Directories, or single files. */
+  readonly roots: readonly string[]
+  readonly unknownFields: UnknownFields
+  readonly limits?: SourceLimits
+  /** Texts that are no files, such as standard input; `path` names them in diagnostics. */
+  readonly texts?: readonly SourceFile[]
+  /** First-seen times count as age: they are kept over restarts (--state-dir). */
+  readonly keepsAge?: boolean
+  readonly clock: Clock
+}
+
+export interface Loaded {
+  readonly resources: readonly AnyResource[]
+  readonly diagnostics: readonly Diagnostic[]
+  readonly counts: { readonly files: number; readonly objects: number; readonly stale: number }
+  /** Certificate files do not fit together yet: load again after this time. */
+  readonly retryInMs: number | undefined
+  readonly listing: Listing
+}
+
+interface AdmittedText {
+  readonly text: string
+  readonly admitted: readonly Admitted[]
+}
+
+export class Loader {
+  readonly #options: LoaderOptions
+  readonly #sources: SourceCache
+  readonly #secrets = new SecretFiles()
+  #texts: ReadonlyMap<Digest, AdmittedText> = new Map()
+  #files = new WeakMap<SourceFile, readonly GivenDocument[]>()
+  #state: IdentityState = new Map()
+  #remembered: ReadonlyMap<string, RememberedObject> = new Map()
+
+  constructor(options: LoaderOptions) {
+    this.#options = options
+    this.#sources = new SourceCache(options.limits ?? DEFAULT_SOURCE_LIMITS)
+  }
+
+  /** What a look at the file system sees now; cheap enough for a poll. */
+  look(): Listing {
+    return listSources(this.#options.roots)
+  }
+
+  load(listing: Listing = this.look()): Loaded {
+    const { clock, texts = [], keepsAge = false } = this.#options
+    const read = this.#sources.read(listing.entries, clock.now())
+    const given: Given = {
+      files: this.#admit([...read.files, ...texts]),
+      unreadable: [...listing.unreadable, ...read.unreadable],
+    }
+    const settled = settle(this.#state, given, { now: clock.now(), remembered: this.#remembered })
+    this.#state = settled.held
+    const held = [...settled.held.values()]
+    const filled = this.#secrets.fill(
+      held.map((one) => resourceOf(one, keepsAge)),
+      clock.monotonic(),
+    )
+    return {
+      // Admission has checked each object against the schema of its kind.
+      resources: filled.resources as readonly AnyResource[],
+      diagnostics: [
+        ...listing.diagnostics,
+        ...read.diagnostics,
+        ...settled.diagnostics,
+        ...filled.diagnostics,
+      ],
+      counts: {
+        files: given.files.length,
+        objects: held.length,
+        stale: held.filter(({ stale }) => stale).length,
+      },
+      retryInMs: filled.retryInMs,
+      listing,
+    }
+  }
+
+  /** What is served now, for --state-dir. */
+  state(): IdentityState {
+    return this.#state
+  }
+
+  /** Starts from an earlier run's last good objects and ages; before the first pass only. */
+  restore(state: IdentityState, remembered: ReadonlyMap<string, RememberedObject>): void {
+    this.#state = state
+    this.#remembered = remembered
+  }
+
+  /** Certificate files, their directories and links. */
+  secretPaths(): readonly string[] {
+    return this.#secrets.paths()
+  }
+
+  secretFingerprint(): string {
+    return this.#secrets.fingerprint()
+  }
+
+  #admit(files: readonly SourceFile[]): GivenFile[] {
+    const used = new Map<Digest, AdmittedText>()
+    const given = files.map((file) => {
+      const documents = this.#files.get(file) ?? this.#admitFile(file, used)
+      this.#files.set(file, documents)
+      for (const { document, admitted } of documents) {
+        used.set(document.digest, { text: document.text, admitted })
+      }
+      return { path: file.path, documents }
+    })
+    this.#texts = used
+    return given
+  }
+
+  #admitFile(file: SourceFile, used: ReadonlyMap<Digest, AdmittedText>): GivenDocument[] {
+    return splitDocuments(file.text).map((document) => {
+      const known = this.#texts.get(document.digest) ?? used.get(document.digest)
+      if (known !== undefined) {
+        return { document: { ...document, text: known.text }, admitted: known.admitted }
+      }
+      const own: DocumentText = { ...document, text: ownText(document.text) }
+      return { document: own, admitted: admitDocument(own, this.#options.unknownFields) }
+    })
+  }
+}
+
+/** A slice keeps the whole file's text alive as long as one of its documents is held. */
+function ownText(slice: string): string {
+  return Buffer.from(slice).toString()
+}

@@ -1,0 +1,38 @@
+/** Held objects as Resources: age, and the places of their fields, found only when asked for. */
+import type { Resource } from '../api/resource.ts'
+import type { DocumentPath, Origin } from '../model/diagnostic.ts'
+import type { AnyObject } from './admit.ts'
+import { findSpot } from './documents.ts'
+import { type Held, originOf } from './identity.ts'
+
+/** Keeps a Resource as long as nothing about it changes, so that later stages may compare by identity. */
+const made = new WeakMap<Held, Resource<AnyObject>>()
+
+/** `keepsAge`: --state-dir remembers first-seen times, so they are the same after a restart. */
+export function resourceOf(held: Held, keepsAge: boolean): Resource<AnyObject> {
+  const known = made.get(held)
+  if (known !== undefined) return known
+  const { path, document, admitted } = held
+  const resource: Resource<AnyObject> = {
+    key: admitted.key,
+    object: admitted.object,
+    origin: originOf(path, document, admitted),
+    locate: (at) => locate(held, at),
+    generation: held.generation,
+    createdAt: createdAt(held, keepsAge),
+    stale: held.stale,
+  }
+  made.set(held, resource)
+  return resource
+}
+
+function locate({ path, document, admitted }: Held, at: DocumentPath): Origin {
+  return originOf(path, document, { spot: findSpot(document.text, [...admitted.at, ...at]) })
+}
+
+function createdAt({ admitted, firstSeen }: Held, keepsAge: boolean): number | undefined {
+  const { creationTimestamp } = admitted.object.metadata
+  const stated = creationTimestamp === undefined ? Number.NaN : Date.parse(creationTimestamp)
+  if (!Number.isNaN(stated)) return stated
+  return keepsAge ? firstSeen : undefined
+}
