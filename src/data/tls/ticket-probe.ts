@@ -1,0 +1,68 @@
+/**
+ * Does the ticket key callback of this Node do what ticket-renewal.ts needs? Answered once at start
+ * by real TLS 1.3 handshakes in memory: a full one, then two that resume with the ticket of the one
+ * before. Bounded in time; any other course of events means no.
+ */
+import { duplexPair } from 'node:stream'
+import { connect, createServer, type Server } from 'node:tls'
+import type { Digest } from '../../base/brand.ts'
+import { probeCertificate } from './probe-certificate.ts'
+import { DomainTicketKeys, TicketKeyRing } from './ticket-keys.ts'
+import { useTicketPolicy } from './ticket-renewal.ts'
+
+const PROBE_MS = 2_000
+
+export async function canRenewTickets(): Promise<boolean> {
+  try {
+    const server = probeServer()
+    const deadline = AbortSignal.timeout(PROBE_MS)
+    const first = await handshake(server, undefined, deadline)
+    const second = await handshake(server, first.session, deadline)
+    const third = await handshake(server, second.session, deadline)
+    return !first.resumed && second.resumed && third.resumed
+  } catch {
+    return false
+  }
+}
+
+function probeServer(): Server {
+  const keys = new DomainTicketKeys(new TicketKeyRing(), 'probe' as Digest)
+  const server = createServer({ ...probeCertificate(), minVersion: 'TLSv1.3' })
+  useTicketPolicy(server, { keys, renew: true })
+  // The first byte carries the tickets to a client that waits for it.
+  server.on('secureConnection', (socket) => socket.on('error', () => {}).write('.'))
+  server.on('tlsClientError', (_error, socket) => socket.destroy())
+  return server
+}
+
+interface ProbeResult {
+  readonly resumed: boolean
+  readonly session: Buffer | undefined
+}
+
+function handshake(
+  server: Server,
+  session: Buffer | undefined,
+  deadline: AbortSignal,
+): Promise<ProbeResult> {
+  const [near, far] = duplexPair()
+  return new Promise<ProbeResult>((resolve, reject) => {
+    let ticket: Buffer | undefined
+    deadline.addEventListener('abort', () => reject(deadline.reason), { once: true })
+    const client = connect({
+      socket: near,
+      // Both ends are in this process and nothing but the probe itself passes between them.
+      rejectUnauthorized: false,
+      ...(session === undefined ? {} : { session }),
+    })
+    client.on('session', (latest) => {
+      ticket = latest
+    })
+    client.on('error', reject)
+    client.once('data', () => resolve({ resumed: client.isSessionReused(), session: ticket }))
+    server.emit('connection', far)
+  }).finally(() => {
+    near.destroy()
+    far.destroy()
+  })
+}
