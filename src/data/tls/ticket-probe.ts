@@ -29,8 +29,8 @@ function probeServer(): Server {
   const keys = new DomainTicketKeys(new TicketKeyRing(), 'probe' as Digest)
   const server = createServer({ ...probeCertificate(), minVersion: 'TLSv1.3' })
   useTicketPolicy(server, { keys, renew: true })
-  // The first byte carries the tickets to a client that waits for it.
-  server.on('secureConnection', (socket) => socket.on('error', () => {}).write('.'))
+  // The tickets precede the byte; without one the client would not read them.
+  server.on('secureConnection', (socket) => socket.on('error', () => {}).end('.'))
   server.on('tlsClientError', (_error, socket) => socket.destroy())
   return server
 }
@@ -59,7 +59,8 @@ function handshake(
       ticket = latest
     })
     client.on('error', reject)
-    client.once('data', () => resolve({ resumed: client.isSessionReused(), session: ticket }))
+    client.resume()
+    client.once('end', () => resolve({ resumed: client.isSessionReused(), session: ticket }))
     server.emit('connection', far)
   }).finally(() => {
     near.destroy()
