@@ -1,6 +1,6 @@
 /** References to backends and to Secrets and ConfigMaps (upstream apis/v1/object_reference_types.go). */
 import * as z from 'zod'
-import { group, kindName, namespaceName, objectName, portNumber } from './common.ts'
+import { group, kindName, namespaceName, objectName, portNumber, report } from './common.ts'
 import type { Output } from './common.ts'
 
 export const backendObjectFields = {
@@ -25,11 +25,7 @@ export function requireServicePort(
   context: z.RefinementCtx,
 ): void {
   if (ref.group !== '' || ref.kind !== 'Service' || ref.port !== undefined) return
-  context.addIssue({
-    code: 'custom',
-    path: ['port'],
-    message: 'must be set for a reference to a Service',
-  })
+  report(context, ['port'], 'must be set for a reference to a Service')
 }
 
 /** BackendObjectReference: without weight, for mirrors and external authorisation. */

@@ -1,6 +1,13 @@
 /** BackendTLSPolicy (upstream apis/v1/backendtlspolicy_types.go). Unknown fields are never relaxed. */
 import * as z from 'zod'
-import { annotationMap, group, kindName, objectName, sectionName } from './common.ts'
+import {
+  annotationMap,
+  group,
+  kindName,
+  objectName,
+  sectionName,
+  withoutClashes,
+} from './common.ts'
 import type { Output } from './common.ts'
 import { customResource, withoutNulls } from './meta.ts'
 import { tlsValidation } from './tls-validation.ts'
@@ -19,19 +26,12 @@ const targetRefs = z
   .array(targetRef)
   .min(1, 'must name at least one target')
   .max(16, 'must have at most 16 entries')
-  .superRefine((refs, context) => {
-    refs.forEach((ref, index) => {
-      const clash = refs
-        .slice(0, index)
-        .some((other) => sameTarget(ref, other) && !isDistinct(ref, other))
-      if (!clash) return
-      context.addIssue({
-        code: 'custom',
-        path: [index, 'sectionName'],
-        message: 'must be set in all refs to this target, and differ',
-      })
-    })
-  })
+  .superRefine(
+    withoutClashes(
+      (a: TargetRef, b: TargetRef) => sameTarget(a, b) && !isDistinct(a, b),
+      'must have a sectionName that the other refs to this target, which need one too, have not',
+    ),
+  )
 
 function sameTarget(a: TargetRef, b: TargetRef): boolean {
   return a.group === b.group && a.kind === b.kind && a.name === b.name

@@ -1,11 +1,19 @@
 /** Gateway (upstream apis/v1/gateway_types.go). */
-import { isIP } from 'node:net'
 import * as z from 'zod'
 import { localObjectRef, objectRef, secretRef } from './backend-ref.ts'
-import { HOSTNAME_PATTERN, patterned, portNumber, reportDuplicates, text } from './common.ts'
+import {
+  HOSTNAME_PATTERN,
+  isIpAddress,
+  keysLike,
+  patterned,
+  portNumber,
+  report,
+  text,
+  unique,
+} from './common.ts'
 import type { Output } from './common.ts'
 import { labelSelector, listeners } from './listener.ts'
-import { customResource, isQualifiedName, withoutNulls } from './meta.ts'
+import { customResource, isQualifiedName, KEY_FORM, withoutNulls } from './meta.ts'
 
 /** The CRD's own pattern, whose `^` and `$` bind to the first and last alternative only. */
 const ADDRESS_TYPE =
@@ -21,19 +29,11 @@ const address = z
   })
   .superRefine(({ type, value }, context) => {
     if (value === undefined) return
-    if (type === 'IPAddress' && isIP(value) === 0) {
-      context.addIssue({
-        code: 'custom',
-        path: ['value'],
-        message: 'must be an IPv4 or IPv6 address',
-      })
+    if (type === 'IPAddress' && !isIpAddress(value)) {
+      report(context, ['value'], 'must be an IPv4 or IPv6 address')
     }
     if (type === 'Hostname' && !HOSTNAME_PATTERN.test(value)) {
-      context.addIssue({
-        code: 'custom',
-        path: ['value'],
-        message: 'must be a lower-case DNS name',
-      })
+      report(context, ['value'], 'must be a lower-case DNS name')
     }
   })
 
@@ -42,30 +42,21 @@ export type GatewayAddress = Output<typeof address>
 const addresses = z
   .array(address)
   .max(16, 'must have at most 16 entries')
-  .superRefine((list, context) => {
-    reportDuplicates(
-      list,
+  .superRefine(
+    unique(
       ({ type, value }) =>
         value !== undefined && ['IPAddress', 'Hostname'].includes(type)
           ? `${type} ${value}`
           : undefined,
-      (index, first) =>
-        context.addIssue({
-          code: 'custom',
-          path: [index, 'value'],
-          message: `must be unique: addresses[${first}] has this value`,
-        }),
-    )
-  })
+      'value',
+    ),
+  )
 
 function infrastructureMap<Value extends z.ZodType>(value: Value, max: number) {
   return z
     .record(z.string(), value)
     .refine((map) => Object.keys(map).length <= max, `must have at most ${max} entries`)
-    .refine(
-      (map) => Object.keys(map).every(isQualifiedName),
-      'must have keys of an optional DNS prefix with "/" and a name of up to 63 characters',
-    )
+    .superRefine(keysLike((key) => isQualifiedName(key) && key.indexOf('/') < 253, KEY_FORM))
 }
 
 const infrastructure = z.strictObject({
@@ -101,18 +92,7 @@ const tlsConfig = z.strictObject({ validation: frontendValidation.exactOptional(
 const perPort = z
   .array(z.strictObject({ port: portNumber, tls: tlsConfig }))
   .max(64, 'must have at most 64 entries')
-  .superRefine((list, context) => {
-    reportDuplicates(
-      list,
-      (entry) => String(entry.port),
-      (index, first) =>
-        context.addIssue({
-          code: 'custom',
-          path: [index, 'port'],
-          message: `must be unique: perPort[${first}] has this port`,
-        }),
-    )
-  })
+  .superRefine(unique((entry) => String(entry.port), 'port'))
 
 const gatewayTls = z.strictObject({
   backend: z.strictObject({ clientCertificateRef: secretRef.exactOptional() }).exactOptional(),

@@ -1,20 +1,17 @@
 /** GRPCRoute (upstream apis/v1/grpcroute_types.go), with the cross-field rules of the CRD's CEL. */
 import * as z from 'zod'
 import { localObjectRef, requireServicePort, weightedBackendFields } from './backend-ref.ts'
-import { hostname, sectionName, text } from './common.ts'
+import { hostname, payloadOf, report, sectionName, text, unique } from './common.ts'
 import type { Output } from './common.ts'
-import {
-  headerModifier,
-  headerName,
-  namedList,
-  requestMirror,
-  requireOnce,
-  requirePayload,
-} from './http-filter.ts'
+import { headerModifier, headerName, namedList, requestMirror, onceOf } from './http-filter.ts'
 import { uniqueRuleNames } from './l4-rules.ts'
 import { customResource, withoutNulls } from './meta.ts'
 import { commonRouteFields } from './parent-ref.ts'
 import { sessionPersistence } from './session-persistence.ts'
+
+const SERVICE = /^\.?[a-z_][a-z_0-9]*(\.[a-z_][a-z_0-9]*)*$/i
+const METHOD = /^[A-Za-z_][A-Za-z_0-9]*$/
+const MAX_MATCHES = 128
 
 const grpcFilter = z
   .strictObject({
@@ -30,12 +27,12 @@ const grpcFilter = z
     extensionRef: localObjectRef.exactOptional(),
   })
   .superRefine(
-    requirePayload({
+    payloadOf('type', {
       RequestHeaderModifier: 'requestHeaderModifier',
       ResponseHeaderModifier: 'responseHeaderModifier',
       RequestMirror: 'requestMirror',
       ExtensionRef: 'extensionRef',
-    } as const),
+    }),
   )
 
 export type GRPCFilter = Output<typeof grpcFilter>
@@ -43,18 +40,31 @@ export type GRPCFilter = Output<typeof grpcFilter>
 const grpcFilters = z
   .array(grpcFilter)
   .max(16, 'must have at most 16 filters')
-  .superRefine(requireOnce(['RequestHeaderModifier', 'ResponseHeaderModifier']))
+  .superRefine(unique(onceOf(['RequestHeaderModifier', 'ResponseHeaderModifier']), 'type'))
 
 const matchType = z.enum(['Exact', 'RegularExpression']).default('Exact')
 
+const methodMatch = z
+  .strictObject({
+    type: matchType,
+    service: text(0, 1024).exactOptional(),
+    method: text(0, 1024).exactOptional(),
+  })
+  .superRefine(({ type, service, method }, context) => {
+    if (service === undefined && method === undefined) {
+      report(context, ['service'], 'must be set, or method must be (or both)')
+    }
+    if (type !== 'Exact') return
+    if (service !== undefined && !SERVICE.test(service)) {
+      report(context, ['service'], 'must be a gRPC service name such as com.example.User')
+    }
+    if (method !== undefined && !METHOD.test(method)) {
+      report(context, ['method'], 'must be a gRPC method name such as Login')
+    }
+  })
+
 const grpcMatch = z.strictObject({
-  method: z
-    .strictObject({
-      type: matchType,
-      service: text(0, 1024).exactOptional(),
-      method: text(0, 1024).exactOptional(),
-    })
-    .exactOptional(),
+  method: methodMatch.exactOptional(),
   headers: namedList(
     z.strictObject({ type: matchType, name: headerName, value: text(1, 4096) }),
   ).exactOptional(),
@@ -87,6 +97,10 @@ export const grpcRouteSchema = withoutNulls(
         .array(grpcRule)
         .max(16, 'must have at most 16 rules')
         .superRefine(uniqueRuleNames)
+        .refine(
+          (list) => list.reduce((sum, rule) => sum + (rule.matches?.length ?? 0), 0) <= MAX_MATCHES,
+          `must have at most ${MAX_MATCHES} matches in all rules together`,
+        )
         .exactOptional(),
     }),
   ),

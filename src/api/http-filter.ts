@@ -4,11 +4,20 @@
  */
 import * as z from 'zod'
 import { backendObjectRef, localObjectRef } from './backend-ref.ts'
-import { patterned, portNumber, preciseHostname, reportDuplicates, text } from './common.ts'
+import {
+  patterned,
+  payloadOf,
+  portNumber,
+  preciseHostname,
+  report,
+  text,
+  unique,
+} from './common.ts'
 import type { Output } from './common.ts'
 
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+\-.^_\x60|~]+$/
-const HEADER_VALUE = /^[!-~]+([\t ]?[!-~]+)*$/
+/** The CRDs write `[\t ]?`, which means the same and backtracks without end. */
+const HEADER_VALUE = /^[!-~]+([\t ][!-~]+)*$/
 const URI_PATH = /^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$/
 const ORIGIN =
   /(^\*$)|(^(http(s)?):\/\/(((\*\.)?([a-zA-Z0-9-]+\.)*[a-zA-Z0-9-]+|\*)(:([0-9]{1,5}))?)$)/
@@ -27,18 +36,7 @@ export function namedList<Item extends z.ZodType<{ readonly name: string }>>(ite
   return z
     .array(item)
     .max(16, 'must have at most 16 entries')
-    .superRefine((list, context) => {
-      reportDuplicates(
-        list,
-        (entry) => entry.name,
-        (index, first) =>
-          context.addIssue({
-            code: 'custom',
-            path: [index, 'name'],
-            message: `must be unique: entry ${first} has this name`,
-          }),
-      )
-    })
+    .superRefine(unique((entry) => entry.name, 'name'))
 }
 
 /** A list of distinct strings. */
@@ -46,18 +44,7 @@ function textSet<Item extends z.ZodType<string>>(item: Item, max: number) {
   return z
     .array(item)
     .max(max, `must have at most ${max} entries`)
-    .superRefine((list, context) => {
-      reportDuplicates(
-        list,
-        (entry) => entry,
-        (index, first) =>
-          context.addIssue({
-            code: 'custom',
-            path: [index],
-            message: `must be unique: entry ${first} has this value`,
-          }),
-      )
-    })
+    .superRefine(unique((entry: string) => entry))
 }
 
 /** A set in which `*` must stand alone. */
@@ -66,11 +53,7 @@ function wildcardSet<Item extends z.ZodType<string>>(item: Item, max: number) {
     const entries: readonly string[] = list
     const star = entries.indexOf('*')
     if (list.length < 2 || star < 0) return
-    context.addIssue({
-      code: 'custom',
-      path: [star],
-      message: "must stand alone: '*' already allows all others",
-    })
+    report(context, [star], "must stand alone: '*' already allows all others")
   })
 }
 
@@ -95,21 +78,13 @@ export const requestMirror = z
       })
       .superRefine(({ numerator, denominator }, context) => {
         if (numerator <= denominator) return
-        context.addIssue({
-          code: 'custom',
-          path: ['numerator'],
-          message: `must be at most the denominator, ${denominator}`,
-        })
+        report(context, ['numerator'], `must be at most the denominator, ${denominator}`)
       })
       .exactOptional(),
   })
   .superRefine((mirror, context) => {
     if (mirror.percent === undefined || mirror.fraction === undefined) return
-    context.addIssue({
-      code: 'custom',
-      path: ['fraction'],
-      message: 'must not be set beside percent',
-    })
+    report(context, ['fraction'], 'must not be set beside percent')
   })
 
 export type RequestMirror = Output<typeof requestMirror>
@@ -122,24 +97,12 @@ const pathModifier = z
     replaceFullPath: replacement,
     replacePrefixMatch: replacement,
   })
-  .superRefine((modifier, context) => {
-    const fields = {
+  .superRefine(
+    payloadOf('type', {
       ReplaceFullPath: 'replaceFullPath',
       ReplacePrefixMatch: 'replacePrefixMatch',
-    } as const
-    for (const [type, field] of Object.entries(fields)) {
-      if (type === modifier.type && modifier[field] === undefined) {
-        context.addIssue({ code: 'custom', path: [field], message: `must be set for type ${type}` })
-      }
-      if (type !== modifier.type && modifier[field] !== undefined) {
-        context.addIssue({
-          code: 'custom',
-          path: [field],
-          message: `must not be set for type ${modifier.type}`,
-        })
-      }
-    }
-  })
+    }),
+  )
 
 export type PathModifier = Output<typeof pathModifier>
 
@@ -209,20 +172,7 @@ const externalAuth = z
       .exactOptional(),
     forwardBody: z.strictObject({ maxSize: z.int().exactOptional() }).exactOptional(),
   })
-  .superRefine((auth, context) => {
-    for (const [protocol, field] of [
-      ['GRPC', 'grpc'],
-      ['HTTP', 'http'],
-    ] as const) {
-      if ((auth.protocol === protocol) === (auth[field] !== undefined)) continue
-      const verb = auth.protocol === protocol ? 'must be set' : 'must not be set'
-      context.addIssue({
-        code: 'custom',
-        path: [field],
-        message: `${verb} when protocol is ${auth.protocol}`,
-      })
-    }
-  })
+  .superRefine(payloadOf('protocol', { GRPC: 'grpc', HTTP: 'http' }))
 
 export type ExternalAuth = Output<typeof externalAuth>
 
@@ -237,22 +187,6 @@ const HTTP_PAYLOADS = {
   CORS: 'cors',
   ExternalAuth: 'externalAuth',
 } as const
-
-/** Issues where the payload fields do not fit the filter's type. */
-export function requirePayload<Filter extends { readonly type: string }>(
-  payloads: Readonly<Record<string, keyof Filter & string>>,
-) {
-  return (filter: Filter, context: z.RefinementCtx): void => {
-    for (const [type, field] of Object.entries(payloads)) {
-      if ((filter.type === type) === (filter[field] !== undefined)) continue
-      const message =
-        filter.type === type
-          ? `must be set for type ${type}`
-          : `must not be set for type ${filter.type}`
-      context.addIssue({ code: 'custom', path: [field], message })
-    }
-  }
-}
 
 const httpFilter = z
   .strictObject({
@@ -275,43 +209,32 @@ const httpFilter = z
     cors: cors.exactOptional(),
     externalAuth: externalAuth.exactOptional(),
   })
-  .superRefine(requirePayload(HTTP_PAYLOADS))
+  .superRefine(payloadOf('type', HTTP_PAYLOADS))
 
 export type HTTPFilter = Output<typeof httpFilter>
 
-/** Types that may stand once in a list of filters. */
-export function requireOnce(types: readonly string[]) {
-  return (filters: readonly { readonly type: string }[], context: z.RefinementCtx): void =>
-    reportDuplicates(
-      filters,
-      (filter) => (types.includes(filter.type) ? filter.type : undefined),
-      (index, first) =>
-        context.addIssue({
-          code: 'custom',
-          path: [index, 'type'],
-          message: `must not be repeated: filters[${first}] is a ${filters[index]?.type} too`,
-        }),
-    )
+/** The key of filters that may stand once in a list: their type; undefined for all others. */
+export function onceOf(types: readonly string[]) {
+  return ({ type }: { readonly type: string }) => (types.includes(type) ? type : undefined)
 }
 
 export const httpFilters = z
   .array(httpFilter)
   .max(16, 'must have at most 16 filters')
   .superRefine(
-    requireOnce([
-      'CORS',
-      'RequestHeaderModifier',
-      'ResponseHeaderModifier',
-      'RequestRedirect',
-      'URLRewrite',
-    ]),
+    unique(
+      onceOf([
+        'CORS',
+        'RequestHeaderModifier',
+        'ResponseHeaderModifier',
+        'RequestRedirect',
+        'URLRewrite',
+      ]),
+      'type',
+    ),
   )
   .superRefine((filters, context) => {
     const index = filters.findIndex((filter) => filter.type === 'URLRewrite')
     if (index < 0 || !filters.some((filter) => filter.type === 'RequestRedirect')) return
-    context.addIssue({
-      code: 'custom',
-      path: [index, 'type'],
-      message: 'must not be URLRewrite beside a RequestRedirect filter',
-    })
+    report(context, [index, 'type'], 'must not be URLRewrite beside a RequestRedirect filter')
   })

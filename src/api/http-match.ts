@@ -1,6 +1,6 @@
 /** HTTPRouteMatch (upstream apis/v1/httproute_types.go). */
 import * as z from 'zod'
-import { text } from './common.ts'
+import { report, text } from './common.ts'
 import type { Output } from './common.ts'
 import { headerName, headerValue, httpMethod, namedList } from './http-filter.ts'
 
@@ -19,7 +19,7 @@ const pathMatch = z
     if (type === 'RegularExpression') return
     const problem = pathProblem(value)
     if (problem === undefined) return
-    context.addIssue({ code: 'custom', path: ['value'], message: `${problem} for type ${type}` })
+    report(context, ['value'], `${problem} for type ${type}`)
   })
 
 /** Why a text is no path to match by Exact or PathPrefix. */

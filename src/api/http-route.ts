@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { parseDuration } from '../base/duration.ts'
 import { requireServicePort, weightedBackendFields } from './backend-ref.ts'
-import { duration, hostname, reportDuplicates, sectionName } from './common.ts'
+import { duration, hostname, report, sectionName, unique } from './common.ts'
 import type { Output } from './common.ts'
 import { httpFilters } from './http-filter.ts'
 import type { HTTPFilter } from './http-filter.ts'
@@ -26,25 +26,13 @@ const timeouts = z
     if (request === undefined || backendRequest === undefined) return
     const requestMs = parseDuration(request) ?? 0
     if (requestMs === 0 || (parseDuration(backendRequest) ?? 0) <= requestMs) return
-    context.addIssue({
-      code: 'custom',
-      path: ['backendRequest'],
-      message: `must not be longer than request, ${request}`,
-    })
+    report(context, ['backendRequest'], `must not be longer than request, ${request}`)
   })
 
 const retry = z.strictObject({
   codes: z
     .array(z.int().min(400, 'must be 400 to 599').max(599, 'must be 400 to 599'))
-    .superRefine((codes, context) => {
-      reportDuplicates(codes, String, (index, first) =>
-        context.addIssue({
-          code: 'custom',
-          path: [index],
-          message: `must be unique: codes[${first}] has this value`,
-        }),
-      )
-    })
+    .superRefine(unique((code) => String(code)))
     .exactOptional(),
   attempts: z.int().min(1, 'must be 1 or more').exactOptional(),
   backoff: duration.exactOptional(),
@@ -64,20 +52,19 @@ const httpRule = z
     const filters = rule.filters ?? []
     const backendRefs = rule.backendRefs ?? []
     if (backendRefs.length > 0 && filters.some((filter) => filter.requestRedirect !== undefined)) {
-      context.addIssue({
-        code: 'custom',
-        path: ['backendRefs'],
-        message: 'must not be set beside a RequestRedirect filter, which answers by itself',
-      })
+      report(
+        context,
+        ['backendRefs'],
+        'must not be set beside a RequestRedirect filter, which answers by itself',
+      )
     }
     const lists = [filters, ...backendRefs.map((ref) => ref.filters ?? [])]
     if (!lists.some((list) => list.some(replacesPrefix)) || hasOnePrefixMatch(rule.matches)) return
-    context.addIssue({
-      code: 'custom',
-      path: ['matches'],
-      message:
-        'must be exactly one PathPrefix match when a filter has path type ReplacePrefixMatch',
-    })
+    report(
+      context,
+      ['matches'],
+      'must be exactly one PathPrefix match when a filter has path type ReplacePrefixMatch',
+    )
   })
 
 export type HTTPRule = Output<typeof httpRule>

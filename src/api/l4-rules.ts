@@ -4,7 +4,7 @@
  */
 import * as z from 'zod'
 import { backendRef } from './backend-ref.ts'
-import { reportDuplicates, sectionName } from './common.ts'
+import { sectionName, unique } from './common.ts'
 import type { Output } from './common.ts'
 
 const l4Rule = z.strictObject({
@@ -28,19 +28,10 @@ export const manyL4Rules = z
   .max(16, 'must have at most 16 rules')
   .superRefine(uniqueRuleNames)
 
-/** Rule names are unique within a route. */
+/** Rule names are unique within a route; for `superRefine`. */
 export function uniqueRuleNames(
   rules: readonly { readonly name?: string }[],
   context: z.RefinementCtx,
 ): void {
-  reportDuplicates(
-    rules,
-    (rule) => rule.name,
-    (index, first) =>
-      context.addIssue({
-        code: 'custom',
-        path: [index, 'name'],
-        message: `must be unique: rules[${first}] has this name`,
-      }),
-  )
+  unique((rule: { readonly name?: string }) => rule.name, 'name')(rules, context)
 }

@@ -8,8 +8,9 @@ import {
   kindName,
   patterned,
   portNumber,
-  reportDuplicates,
+  report,
   sectionName,
+  unique,
 } from './common.ts'
 import type { Output } from './common.ts'
 
@@ -58,11 +59,11 @@ const listenerTls = z
   .superRefine((tls, context) => {
     if (tls.mode !== 'Terminate') return
     if ((tls.certificateRefs ?? []).length > 0 || Object.keys(tls.options ?? {}).length > 0) return
-    context.addIssue({
-      code: 'custom',
-      path: ['certificateRefs'],
-      message: 'must name at least one certificate when mode is Terminate (or options must be set)',
-    })
+    report(
+      context,
+      ['certificateRefs'],
+      'must name at least one certificate when mode is Terminate (or options must be set)',
+    )
   })
 
 export type ListenerTls = Output<typeof listenerTls>
@@ -88,24 +89,19 @@ export const listeners = z
   .min(1, 'must have at least one listener')
   .max(64, 'must have at most 64 listeners')
   .superRefine((list, context) => {
-    const report = (path: (string | number)[], message: string) =>
-      context.addIssue({ code: 'custom', path, message })
     list.forEach((entry, index) => {
-      for (const [field, message] of protocolProblems(entry)) report([index, ...field], message)
+      for (const [field, message] of protocolProblems(entry))
+        report(context, [index, ...field], message)
     })
-    reportDuplicates(
-      list,
-      (entry) => entry.name,
-      (index, first) =>
-        report([index, 'name'], `must be unique: listeners[${first}] has this name`),
-    )
-    reportDuplicates(
-      list,
-      (entry) => `${entry.port} ${entry.protocol} ${entry.hostname ?? ''}`,
-      (index, first) =>
-        report([index], `must differ from listeners[${first}] in port, protocol or hostname`),
-    )
   })
+  .superRefine(unique((entry) => entry.name, 'name'))
+  .superRefine(
+    unique(
+      ({ port, protocol, hostname }) => `${port} ${protocol} ${hostname ?? ''}`,
+      undefined,
+      'port, protocol and hostname',
+    ),
+  )
 
 /** What one listener's protocol forbids or demands. */
 function protocolProblems(entry: Listener): readonly (readonly [string[], string])[] {

@@ -4,7 +4,7 @@
  * (managedFields, ownerReferences, ...) are dropped. Rules: apimachinery's ValidateObjectMeta.
  */
 import * as z from 'zod'
-import { LABEL_PATTERN, SUBDOMAIN_PATTERN, namespaceName, patterned } from './common.ts'
+import { LABEL_PATTERN, SUBDOMAIN_PATTERN, keysLike, namespaceName, patterned } from './common.ts'
 
 const objectNameIn = {
   /** CRDs, Secrets, ConfigMaps, Endpoints, EndpointSlices. */
@@ -25,12 +25,12 @@ const QUALIFIED_NAME =
 const LABEL_VALUE = /^(([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9])?$/
 const ANNOTATIONS_MAX_BYTES = 256 * 1024
 
-const KEY_FORM =
-  'must have keys of an optional DNS prefix with "/" and a name of up to 63 letters, digits, "-", "_" and "."'
+export const KEY_FORM =
+  'must be a key of an optional DNS prefix with "/" and a name of up to 63 letters, digits, "-", "_" and "."'
 
-/** Whether a label or annotation key is `[prefix/]name`; annotation keys compare in lower case. */
+/** Whether a label or annotation key is `[prefix/]name`. */
 export function isQualifiedName(key: string): boolean {
-  return QUALIFIED_NAME.test(key) && (key.split('/')[0] ?? '').length <= 253
+  return key.length <= 253 + 1 + 63 && key.indexOf('/') <= 253 && QUALIFIED_NAME.test(key)
 }
 
 export const labels = z
@@ -40,11 +40,11 @@ export const labels = z
       .string()
       .regex(LABEL_VALUE, 'must be a label value: up to 63 letters, digits, "-", "_" and "."'),
   )
-  .refine((map) => Object.keys(map).every(isQualifiedName), KEY_FORM)
+  .superRefine(keysLike(isQualifiedName, KEY_FORM))
 
 const annotations = z
   .record(z.string(), z.string())
-  .refine((map) => Object.keys(map).every((key) => isQualifiedName(key.toLowerCase())), KEY_FORM)
+  .superRefine(keysLike((key) => isQualifiedName(key.toLowerCase()), KEY_FORM))
   .refine(
     (map) => Buffer.byteLength(Object.entries(map).flat().join('')) <= ANNOTATIONS_MAX_BYTES,
     'must be at most 256 KiB together',

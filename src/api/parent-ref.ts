@@ -1,6 +1,14 @@
 /** ParentReference (upstream apis/v1/shared_types.go) and the fields that all routes share. */
 import * as z from 'zod'
-import { group, kindName, namespaceName, objectName, portNumber, sectionName } from './common.ts'
+import {
+  group,
+  kindName,
+  namespaceName,
+  objectName,
+  portNumber,
+  sectionName,
+  withoutClashes,
+} from './common.ts'
 import type { Output } from './common.ts'
 
 const GATEWAY_GROUP = 'gateway.networking.k8s.io'
@@ -20,22 +28,12 @@ export type ParentRef = Output<typeof parentRef>
 const parentRefs = z
   .array(parentRef)
   .max(32, 'must have at most 32 entries')
-  .superRefine((refs, context) => {
-    refs.forEach((ref, index) => {
-      const twin = refs.slice(0, index).find((other) => sameParent(ref, other))
-      if (twin === undefined) return
-      const differs = refs
-        .slice(0, index)
-        .every((other) => !sameParent(ref, other) || isDistinct(ref, other))
-      if (differs) return
-      context.addIssue({
-        code: 'custom',
-        path: [index],
-        message:
-          'must set sectionName or port, each in all refs to this parent, and differ in them from the others',
-      })
-    })
-  })
+  .superRefine(
+    withoutClashes(
+      (a: ParentRef, b: ParentRef) => sameParent(a, b) && !isDistinct(a, b),
+      'must differ from the other refs to this parent in sectionName or port, and all must set the same of these two',
+    ),
+  )
 
 function sameParent(a: ParentRef, b: ParentRef): boolean {
   return (

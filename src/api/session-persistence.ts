@@ -1,6 +1,6 @@
 /** SessionPersistence (GEP-1619), of HTTPRoute and GRPCRoute rules. */
 import * as z from 'zod'
-import { duration, text } from './common.ts'
+import { duration, report, text } from './common.ts'
 
 export const sessionPersistence = z
   .strictObject({
@@ -13,17 +13,13 @@ export const sessionPersistence = z
   })
   .superRefine(({ type, cookieConfig, absoluteTimeout }, context) => {
     if (cookieConfig?.lifetimeType === 'Permanent' && absoluteTimeout === undefined) {
-      context.addIssue({
-        code: 'custom',
-        path: ['absoluteTimeout'],
-        message: 'must be set when cookieConfig.lifetimeType is Permanent',
-      })
+      report(
+        context,
+        ['absoluteTimeout'],
+        'must be set when cookieConfig.lifetimeType is Permanent',
+      )
     }
     if (cookieConfig !== undefined && type !== 'Cookie') {
-      context.addIssue({
-        code: 'custom',
-        path: ['cookieConfig'],
-        message: 'must not be set unless type is Cookie',
-      })
+      report(context, ['cookieConfig'], 'must not be set unless type is Cookie')
     }
   })

@@ -1,7 +1,6 @@
 /** TLSRoute (upstream apis/v1/tlsroute_types.go); v1alpha2 is laxer in hostnames and rules. */
-import { isIP } from 'node:net'
 import * as z from 'zod'
-import { hostname } from './common.ts'
+import { hostname, isIpAddress } from './common.ts'
 import type { Output } from './common.ts'
 import { manyL4Rules, oneL4Rule } from './l4-rules.ts'
 import { customResource, withoutNulls } from './meta.ts'
@@ -10,7 +9,7 @@ import { commonRouteFields } from './parent-ref.ts'
 const preciseHostnames = z
   .array(
     hostname.refine(
-      (name) => isIP(name) === 0,
+      (name) => !isIpAddress(name),
       'must be a DNS name: a TLS server name is never an IP address',
     ),
   )

@@ -1,7 +1,7 @@
 /** BackendTLSPolicyValidation (upstream apis/v1/backendtlspolicy_types.go), also inline in XBackend. */
 import * as z from 'zod'
 import { localObjectRef } from './backend-ref.ts'
-import { hostname, patterned, preciseHostname } from './common.ts'
+import { hostname, patterned, payloadOf, preciseHostname, report } from './common.ts'
 import type { Output } from './common.ts'
 
 const URI = /^(([^:/?#]+):)(\/\/([^/?#]*))([^?#]*)(\?([^#]*))?(#(.*))?/
@@ -19,16 +19,7 @@ const subjectAltName = z
       'an absolute URI with an authority, such as spiffe://example.com/x',
     ).exactOptional(),
   })
-  .superRefine((name, context) => {
-    for (const [type, field] of [
-      ['Hostname', 'hostname'],
-      ['URI', 'uri'],
-    ] as const) {
-      if ((name.type === type) === (name[field] !== undefined)) continue
-      const verb = name.type === type ? 'must be set' : 'must not be set'
-      context.addIssue({ code: 'custom', path: [field], message: `${verb} for type ${name.type}` })
-    }
-  })
+  .superRefine(payloadOf('type', { Hostname: 'hostname', URI: 'uri' }))
 
 export const tlsValidation = z
   .strictObject({
@@ -49,18 +40,14 @@ export const tlsValidation = z
     const hasRefs = (caCertificateRefs ?? []).length > 0
     const isWellKnown = wellKnownCACertificates !== undefined
     if (hasRefs && isWellKnown) {
-      context.addIssue({
-        code: 'custom',
-        path: ['wellKnownCACertificates'],
-        message: 'must not be set beside caCertificateRefs',
-      })
+      report(context, ['wellKnownCACertificates'], 'must not be set beside caCertificateRefs')
     }
     if (!hasRefs && !isWellKnown) {
-      context.addIssue({
-        code: 'custom',
-        path: ['caCertificateRefs'],
-        message: 'must name at least one CA certificate, or wellKnownCACertificates must be System',
-      })
+      report(
+        context,
+        ['caCertificateRefs'],
+        'must name at least one CA certificate, or wellKnownCACertificates must be System',
+      )
     }
   })
 

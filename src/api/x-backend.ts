@@ -1,7 +1,7 @@
 /** XBackend (upstream apisx/v1alpha1/backend_types.go, GEP-4894): a DNS name outside. */
 import * as z from 'zod'
 import { secretRef } from './backend-ref.ts'
-import { LABEL_PATTERN, portNumber, preciseHostname, text } from './common.ts'
+import { LABEL_PATTERN, payloadOf, portNumber, preciseHostname, text } from './common.ts'
 import type { Output } from './common.ts'
 import { customResource, withoutNulls } from './meta.ts'
 import { tlsValidation } from './tls-validation.ts'
@@ -12,15 +12,7 @@ const backendTls = z
     clientCertificateRef: secretRef.exactOptional(),
     validation: tlsValidation.exactOptional(),
   })
-  .superRefine(({ mode, clientCertificateRef }, context) => {
-    if ((mode === 'ClientAndServer') === (clientCertificateRef !== undefined)) return
-    const verb = mode === 'ClientAndServer' ? 'must be set' : 'must not be set'
-    context.addIssue({
-      code: 'custom',
-      path: ['clientCertificateRef'],
-      message: `${verb} for mode ${mode}`,
-    })
-  })
+  .superRefine(payloadOf('mode', { ClientAndServer: 'clientCertificateRef' }))
 
 export const xBackendSchema = withoutNulls(
   customResource(
@@ -46,14 +38,7 @@ export const xBackendSchema = withoutNulls(
         protocol: z.enum(['TCP', 'HTTP', 'HTTP2', 'HTTP11', 'H2C', 'MCP']).exactOptional(),
         tls: backendTls.exactOptional(),
       })
-      .superRefine(({ externalHostname }, context) => {
-        if (externalHostname !== undefined) return
-        context.addIssue({
-          code: 'custom',
-          path: ['externalHostname'],
-          message: 'must be set for type ExternalHostname',
-        })
-      }),
+      .superRefine(payloadOf('type', { ExternalHostname: 'externalHostname' })),
   ),
 )
 

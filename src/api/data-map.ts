@@ -1,0 +1,24 @@
+/** The maps of Secrets and ConfigMaps (kubernetes core validation). */
+import * as z from 'zod'
+import { keysLike } from './common.ts'
+
+const KEY = /^[-._a-zA-Z0-9]{1,253}$/
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+
+const checkKeys = keysLike(
+  (key) => KEY.test(key) && key !== '.' && !key.startsWith('..'),
+  'must be a key of up to 253 letters, digits, "-", "_" and ".", and not start with ".."',
+)
+
+/** Plain text by key. */
+export const textMap = z.record(z.string(), z.string()).superRefine(checkKeys)
+
+/** base64 by key, in the standard alphabet with padding; line breaks are ignored as in Go. */
+export const base64Map = z
+  .record(
+    z.string(),
+    z.string().refine((value) => BASE64.test(value.replace(/[\r\n]/g, '')), {
+      error: 'must be base64 of the standard alphabet with padding',
+    }),
+  )
+  .superRefine(checkKeys)
