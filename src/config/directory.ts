@@ -34,6 +34,7 @@ export interface SourceEntry {
 
 export interface RootState {
   readonly path: string
+  readonly realPath: string | undefined
   /** `dev:ino real path`; undefined: missing or closed to us. */
   readonly identity: string | undefined
 }
@@ -97,10 +98,10 @@ function listRoot(path: string, walk: Walk): RootState {
     const stat = statSync(real, { bigint: true })
     if (stat.isDirectory()) listDirectory(path, real, 0, walk)
     else take(path, real, stat, walk)
-    return { path, identity: `${inodeOf(stat)} ${real}` }
+    return { path, realPath: real, identity: `${inodeOf(stat)} ${real}` }
   } catch (error) {
     report(walk, path, error, 'source-missing')
-    return { path, identity: undefined }
+    return { path, realPath: undefined, identity: undefined }
   }
 }
 

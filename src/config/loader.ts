@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../base/clock.ts'
 import type { Digest } from '../base/brand.ts'
+import { digestOfText } from '../base/digest.ts'
 import type { Diagnostic } from '../model/diagnostic.ts'
 import type { AnyResource } from '../api/resource-set.ts'
 import { type Admitted, admitDocument, type UnknownFields } from './admit.ts'
@@ -43,10 +44,12 @@ export interface Loaded {
   readonly resources: readonly AnyResource[]
   readonly diagnostics: readonly Diagnostic[]
   readonly counts: { readonly files: number; readonly objects: number; readonly stale: number }
-  /** Certificate files do not fit together yet: load again after this time. */
+  /** Files are being written, or do not fit together yet: load again after this time. */
   readonly retryInMs: number | undefined
   readonly listing: Listing
 }
+
+const RETRY_MS = 100
 
 interface AdmittedText {
   readonly text: string
@@ -77,7 +80,7 @@ export class Loader {
     const read = this.#sources.read(listing.entries, clock.now())
     const given: Given = {
       files: this.#admit([...read.files, ...texts]),
-      unreadable: [...listing.unreadable, ...read.unreadable],
+      unreadable: [...listing.unreadable, ...read.unreadable, ...read.changing],
     }
     const settled = settle(this.#state, given, { now: clock.now(), remembered: this.#remembered })
     this.#state = settled.held
@@ -100,9 +103,17 @@ export class Loader {
         objects: held.length,
         stale: held.filter(({ stale }) => stale).length,
       },
-      retryInMs: filled.retryInMs,
+      retryInMs: read.changing.length > 0 ? RETRY_MS : filled.retryInMs,
       listing,
     }
+  }
+
+  /** Differs whenever a load may give another result. */
+  fingerprint(listing: Listing): string {
+    const roots = listing.roots.map(({ path, identity }) => `${path} ${identity ?? 'missing'}`)
+    const files = listing.entries.map(({ path, stamp }) => `${path} ${stamp}`)
+    const parts = [roots, files, listing.unreadable, [this.#secrets.fingerprint()]]
+    return digestOfText(parts.map((lines) => lines.join('\n')).join('\n\n'))
   }
 
   /** What is served now, for --state-dir. */
@@ -119,10 +130,6 @@ export class Loader {
   /** Certificate files, their directories and links. */
   secretPaths(): readonly string[] {
     return this.#secrets.paths()
-  }
-
-  secretFingerprint(): string {
-    return this.#secrets.fingerprint()
   }
 
   #admit(files: readonly SourceFile[]): GivenFile[] {

@@ -41,6 +41,8 @@ interface Cached {
 export interface ReadResult {
   readonly files: readonly SourceFile[]
   readonly unreadable: readonly string[]
+  /** Written to since they were listed: what they last gave is kept until a calmer look. */
+  readonly changing: readonly string[]
   readonly diagnostics: readonly Diagnostic[]
 }
 
@@ -56,6 +58,7 @@ export class SourceCache {
   read(entries: readonly SourceEntry[], now: number): ReadResult {
     const next = new Map<string, Cached>()
     const unreadable: string[] = []
+    const changing: string[] = []
     const diagnostics: Diagnostic[] = []
     let left = this.#limits.totalBytes
     for (const entry of entries) {
@@ -63,13 +66,14 @@ export class SourceCache {
       if (read.kind === 'text') {
         next.set(entry.path, read.cached)
         left -= entry.size
-      } else {
+      } else if (read.kind === 'changing') changing.push(entry.path)
+      else {
         unreadable.push(entry.path)
         diagnostics.push(read.diagnostic)
       }
     }
     this.#held = next
-    return { files: [...next.values()].map(({ file }) => file), unreadable, diagnostics }
+    return { files: [...next.values()].map(({ file }) => file), unreadable, changing, diagnostics }
   }
 
   #readOne(entry: SourceEntry, room: number, now: number): OneRead {
@@ -81,6 +85,7 @@ export class SourceCache {
     try {
       const { bytes, stamp } = readFileBounded(entry.realPath, room)
       if (bytes === undefined) return tooLarge(entry, this.#limits)
+      if (stamp !== entry.stamp) return { kind: 'changing' }
       const digest = digestOfText(bytes)
       const racy = Math.abs(now - entry.modifiedAt) < RACY_MS
       if (held?.file.digest === digest) {
@@ -98,6 +103,7 @@ export class SourceCache {
 
 type OneRead =
   | { readonly kind: 'text'; readonly cached: Cached }
+  | { readonly kind: 'changing' }
   | { readonly kind: 'failed'; readonly diagnostic: Diagnostic }
 
 /** The text of UTF-8 bytes less a byte order mark, or undefined when they are not UTF-8 text. */
