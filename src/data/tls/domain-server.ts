@@ -1,8 +1,9 @@
 /**
  * A TLS server that never listens: it takes over raw sockets whose ClientHello was peeked. There is
- * one for each trust domain and set of certificates. The peeked name chose both, so no SNI callback
- * is needed; Node's would copy a single certificate into the connection and leave those of other key
- * types from the default. Servers of one domain share session context and ticket keys.
+ * one for each trust domain and set of certificates; the peeked name chose both. No SNI callback is
+ * involved: Node takes only one certificate from the context that it returns, so that with RSA and
+ * ECDSA side by side every client of the other kind is refused (seen on 24.21). Servers of one
+ * domain share session context and ticket keys.
  *
  * Which caller a finished TLSSocket belongs to is told by the pair of addresses, unique among the
  * living connections of a kernel: Node documents no other tie between a TLSSocket and the socket
@@ -35,7 +36,8 @@ export class DomainServer {
   accept(socket: Socket, head: Buffer, handshake: TlsHandshake): void {
     const key = addressesOf(socket)
     const pending = new PendingHandshake(socket, handshake, () => this.#forget(key, pending))
-    if (key === undefined) return pending.fail('client-reset', 'gone before the handshake')
+    if (key === undefined || socket.destroyed)
+      return pending.fail('client-reset', 'gone before the handshake')
     // The kernel gave these addresses away: the older connection is dead, we only had not heard.
     this.#pending.get(key)?.fail('client-reset', 'gone during the handshake')
     this.#pending.set(key, pending)
@@ -110,8 +112,7 @@ class PendingHandshake {
 /** Also of a TLSSocket, which passes them on from the socket beneath it. undefined: disconnected. */
 function addressesOf(socket: Socket): string | undefined {
   const { remoteAddress, remotePort, localAddress, localPort } = socket
-  if (socket.destroyed || remoteAddress === undefined || localAddress === undefined)
-    return undefined
+  if (remoteAddress === undefined || localAddress === undefined) return undefined
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
 }
 

@@ -1,7 +1,8 @@
 /**
  * Does the ticket key callback of this Node do what ticket-renewal.ts needs? Answered once at start
- * by real TLS 1.3 handshakes in memory: a full one, then two that resume with the ticket of the one
- * before. Bounded in time; any other course of events means no.
+ * by real TLS 1.3 handshakes in memory: a full one, two that resume with the ticket of the one
+ * before, and a full one because the keys have changed. Bounded in time; any other course of events
+ * means no.
  */
 import { duplexPair } from 'node:stream'
 import { connect, createServer, type Server } from 'node:tls'
@@ -14,19 +15,22 @@ const PROBE_MS = 2_000
 
 export async function canRenewTickets(): Promise<boolean> {
   try {
-    const server = probeServer()
+    const ring = new TicketKeyRing()
+    const server = probeServer(ring)
     const deadline = AbortSignal.timeout(PROBE_MS)
     const first = await handshake(server, undefined, deadline)
     const second = await handshake(server, first.session, deadline)
     const third = await handshake(server, second.session, deadline)
-    return !first.resumed && second.resumed && third.resumed
+    ring.setRoots([{ id: '00000000', secret: '' }])
+    const fourth = await handshake(server, third.session, deadline)
+    return !first.resumed && second.resumed && third.resumed && !fourth.resumed
   } catch {
     return false
   }
 }
 
-function probeServer(): Server {
-  const keys = new DomainTicketKeys(new TicketKeyRing(), 'probe' as Digest)
+function probeServer(ring: TicketKeyRing): Server {
+  const keys = new DomainTicketKeys(ring, 'probe' as Digest)
   const server = createServer({ ...probeCertificate(), minVersion: 'TLSv1.3' })
   useTicketPolicy(server, { keys, renew: true })
   // The tickets precede the byte; without one the client would not read them.

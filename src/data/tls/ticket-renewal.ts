@@ -10,18 +10,21 @@ import type { Server } from 'node:tls'
 import { GwProxyError } from '../../base/errors.ts'
 import type { DomainTicketKeys } from './ticket-keys.ts'
 
-/** What the callback answers: a verdict, then keys; for a new ticket also its name and IV. */
+/**
+ * What the callback answers: a verdict, then keys; for a new ticket also its name and IV. The keys
+ * must be there whatever the verdict: without them Node aborts the process (seen on 24.21), and a
+ * ticket with an unknown name is something that any client can send.
+ */
 type TicketKeyAnswer =
-  | readonly [verdict: 0]
-  | readonly [verdict: 1 | 2, hmac: Buffer, aes: Buffer]
+  | readonly [verdict: 0 | 1 | 2, hmac: Buffer, aes: Buffer]
   | readonly [verdict: 1, hmac: Buffer, aes: Buffer, name: Buffer, iv: Buffer]
+
+const UNKNOWN_NAME: TicketKeyAnswer = [0, Buffer.alloc(16), Buffer.alloc(16)]
 
 interface NativeContext {
   onticketkeycallback?: (name: Buffer, iv: Buffer, encrypting: boolean) => TicketKeyAnswer
   enableTicketKeyCallback?(): void
 }
-
-const UNKNOWN_NAME: TicketKeyAnswer = [0]
 
 export interface TicketPolicy {
   /** Read at every handshake: rotation needs no new server. */
