@@ -101,19 +101,19 @@ function resolve(
   if (!permits(context, from, to)) {
     return unresolved(
       'RefNotPermitted',
-      `${displayKey(to)} is in another namespace and no ReferenceGrant there permits ${from.kind} of namespace ${from.namespace} to refer to it`,
+      `${displayKey(to)} is in another namespace and no ReferenceGrant there permits ${from.kind} of namespace ${from.namespace} to refer to it.`,
       `Add this ReferenceGrant:\n${grantYaml(from, to)}`,
     )
   }
   if (port === undefined) {
-    return unresolved('BackendNotFound', `the reference to ${displayKey(to)} names no port`)
+    return unresolved('BackendNotFound', `The reference to ${displayKey(to)} names no port.`)
   }
   const service = context.resources.find({ ...to, kind: 'Service' })
   if (service === undefined) return undeclaredService(context, to, port, use)
   if (use !== 'tcp' && requiresTls(context, service, port)) {
     return {
       kind: 'refused',
-      message: `a BackendTLSPolicy asks for TLS to ${displayKey(to)}, which is not supported yet; it is never spoken to in plaintext`,
+      message: `A BackendTLSPolicy asks for TLS to ${displayKey(to)}, which is not supported yet; it is never spoken to in plaintext.`,
     }
   }
   return resolveService(context, service, port, use)
@@ -122,8 +122,8 @@ function resolve(
 function kindMessage({ group, kind }: ResourceKey): string {
   const full = group === '' ? kind : `${kind}.${group}`
   return KNOWN_KINDS.has(full)
-    ? `backends of kind ${full} are not supported yet; use a Service`
-    : `gwproxy knows no backend of kind ${full}; use a Service (group "")`
+    ? `Backends of kind ${full} are not supported yet; use a Service.`
+    : `Backends of kind ${full} are not known; use a Service (group "").`
 }
 
 const KNOWN_KINDS: ReadonlySet<string> = new Set([
@@ -142,7 +142,7 @@ function undeclaredService(
   if (template === undefined) {
     return unresolved(
       'BackendNotFound',
-      `${displayKey(key)} is not declared in any file`,
+      `${displayKey(key)} is not declared in any file.`,
       'Declare the Service, or give --service-dns when a name service knows it.',
     )
   }
@@ -151,7 +151,7 @@ function undeclaredService(
   if (name === undefined) {
     return unresolved(
       'BackendNotFound',
-      `${displayKey(key)} is not declared in any file and --service-dns makes ${JSON.stringify(text)} of it, which is no DNS name`,
+      `${displayKey(key)} is not declared in any file and --service-dns makes ${JSON.stringify(text)} of it, which is no DNS name.`,
     )
   }
   return {

@@ -14,23 +14,19 @@ export interface Place {
   readonly path: DocumentPath
 }
 
-/** None or one endpoint: an IP literal, of the given family when one is given. */
+/** None or one endpoint: an IP literal. */
 export function addressEndpoint(
   context: TranslateContext,
   place: Place,
   text: string,
   port: number,
-  family?: 'IPv4' | 'IPv6',
 ): readonly Endpoint[] {
   const address = canonicalAddress(text)
-  if (
-    address === undefined ||
-    (family === 'IPv6') !== (family !== undefined && text.includes(':'))
-  ) {
-    return refuse(context, place, `${JSON.stringify(text)} is no ${family ?? 'IP'} address`)
+  if (address === undefined) {
+    return refuse(context, place, `${JSON.stringify(text)} is no IP address.`)
   }
   const denial = deniedTarget(address)
-  if (denial !== undefined) return refuse(context, place, `${text} is left out: ${denial}`)
+  if (denial !== undefined) return refuse(context, place, `${text} is left out: ${denial}.`)
   if (isLoopback(address)) notePortability(context, place)
   return [{ kind: 'ip', address, port }]
 }
@@ -43,7 +39,7 @@ export function nameEndpoint(
   port: number,
 ): readonly NamedEndpoint[] {
   const name = normalizeHostname(text)
-  if (name === undefined) return refuse(context, place, `${JSON.stringify(text)} is no DNS name`)
+  if (name === undefined) return refuse(context, place, `${JSON.stringify(text)} is no DNS name.`)
   return [{ kind: 'name', name, port }]
 }
 
@@ -62,6 +58,6 @@ function notePortability(context: TranslateContext, { resource, path }: Place): 
     severity: 'warning',
     code: 'portability',
     path: path.slice(0, 1),
-    message: 'loopback addresses work here, but the API server of a cluster refuses them',
+    message: 'Loopback addresses work here, but the API server of a cluster refuses them.',
   })
 }

@@ -73,7 +73,7 @@ function fromSlice(
       const place = { resource: slice, path: ['endpoints', index, 'addresses', position] }
       return addressType === 'FQDN'
         ? nameEndpoint(context, place, address, number)
-        : addressEndpoint(context, place, address, number, addressType)
+        : addressEndpoint(context, place, address, number)
     })
   })
 }

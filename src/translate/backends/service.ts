@@ -28,7 +28,7 @@ export function resolveService(
   if (protocol === undefined) {
     return unresolved(
       'UnsupportedProtocol',
-      `${displayKey(service.key)} gives port ${number} the appProtocol ${JSON.stringify(port?.appProtocol)}, which gwproxy does not speak`,
+      `${displayKey(service.key)} gives port ${number} the appProtocol ${JSON.stringify(port?.appProtocol)}, which gwproxy does not speak.`,
     )
   }
   const endpoints =
@@ -55,7 +55,7 @@ function tcpPort(service: Resource<Service>, number: number): ServicePort | unde
 function missingPort(service: Resource<Service>, number: number): string {
   const { ports = [] } = service.object.spec
   const has = ports.map((port) => `${port.port}/${port.protocol}`).join(', ')
-  return `${displayKey(service.key)} has no TCP port ${number}; it has ${has || 'no ports'}`
+  return `${displayKey(service.key)} has no TCP port ${number}; it has ${has || 'no ports'}.`
 }
 
 function externalEndpoints(
@@ -70,7 +70,7 @@ function externalEndpoints(
     code: 'portability',
     path: ['spec', 'type'],
     message:
-      'ExternalName works here, but many implementations in a cluster refuse it as a backend (CVE-2021-25740)',
+      'ExternalName works here, but many implementations in a cluster refuse it as a backend (CVE-2021-25740).',
   })
   return canonicalAddress(externalName) === undefined
     ? nameEndpoint(context, place, externalName, number)
@@ -88,7 +88,7 @@ function serviceEndpoints(
       severity: 'warning',
       code: 'reference',
       path: [],
-      message: `${displayKey(service.key)} has no endpoints for port ${port.port}: ${reason}; requests get 503, connections are closed`,
+      message: `${displayKey(service.key)} has no endpoints for port ${port.port}: ${reason}; requests get 503, connections are closed.`,
     })
   }
   return endpoints

@@ -1,0 +1,50 @@
+/**
+ * All filter types of the Gateway API and what each is lowered to. A type whose behaviour does not
+ * exist is refused, naming the field: a filter is never skipped.
+ */
+import type { HTTPFilter } from '../../api/http-filter.ts'
+import type { DocumentPath } from '../../model/diagnostic.ts'
+import { lowerHeaderModifier } from './header-modifier.ts'
+import { type LoweredFilter, unsupported } from './lowered-filter.ts'
+import { lowerRequestRedirect } from './request-redirect.ts'
+import { lowerUrlRewrite } from './url-rewrite.ts'
+
+/** `prefix` is that of lowerPathModifier; `path` is the filter's. */
+export function lowerFilter(
+  filter: HTTPFilter,
+  prefix: string | undefined,
+  path: DocumentPath,
+): LoweredFilter {
+  return LOWERINGS[filter.type](filter, prefix, path)
+}
+
+type Lowering = typeof lowerFilter
+
+const LOWERINGS = {
+  RequestHeaderModifier: ({ requestHeaderModifier = {} }, _, path) =>
+    lowerHeaderModifier('request-header-modifier', requestHeaderModifier, [
+      ...path,
+      'requestHeaderModifier',
+    ]),
+  ResponseHeaderModifier: ({ responseHeaderModifier = {} }, _, path) =>
+    lowerHeaderModifier('response-header-modifier', responseHeaderModifier, [
+      ...path,
+      'responseHeaderModifier',
+    ]),
+  RequestRedirect: ({ requestRedirect = { statusCode: 302 } }, prefix, path) =>
+    lowerRequestRedirect(requestRedirect, prefix, [...path, 'requestRedirect']),
+  URLRewrite: ({ urlRewrite = {} }, prefix, path) =>
+    lowerUrlRewrite(urlRewrite, prefix, [...path, 'urlRewrite']),
+  ExtensionRef: ({ extensionRef }, _, path) => ({
+    kind: 'unresolved',
+    path: [...path, 'extensionRef'],
+    message: `Filters of kind ${extensionRef?.kind} of group ${JSON.stringify(extensionRef?.group)} are not known; requests get 500.`,
+  }),
+  RequestMirror: notSupported,
+  CORS: notSupported,
+  ExternalAuth: notSupported,
+} as const satisfies Record<HTTPFilter['type'], Lowering>
+
+function notSupported(filter: HTTPFilter, _: string | undefined, path: DocumentPath) {
+  return unsupported([...path, 'type'], `${filter.type} filters are not supported yet.`)
+}

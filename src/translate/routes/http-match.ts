@@ -1,0 +1,82 @@
+/** HTTPRouteMatch with its defaults, as the matcher wants it (digest section 4.1). */
+import type { HTTPMatch } from '../../api/http-match.ts'
+import { compileRegex } from '../../match/regex.ts'
+import type { DocumentPath } from '../../model/diagnostic.ts'
+import type { HttpMatch, PathMatch, ValueMatch } from '../../model/http.ts'
+
+/** A match that does not belong to a table's rule yet. */
+export type LoweredMatch = Omit<HttpMatch, 'rule'>
+
+/** Told of every expression that is none; `path` is that of its value. */
+export type RegexFault = (path: DocumentPath, message: string) => void
+
+const ANY: LoweredMatch = { path: { kind: 'prefix', value: '' }, headers: [], query: [] }
+
+/** No matches at all match everything. `path` is the list's. */
+export function lowerMatches(
+  matches: readonly HTTPMatch[],
+  path: DocumentPath,
+  fault: RegexFault,
+): readonly LoweredMatch[] {
+  if (matches.length === 0) return [ANY]
+  return matches.map((match, index) => lowerMatch(match, [...path, index], fault))
+}
+
+/** The prefix of a rule with exactly one match, a PathPrefix: what ReplacePrefixMatch replaces. */
+export function onlyPrefix(matches: readonly LoweredMatch[]): string | undefined {
+  const [first] = matches
+  return matches.length === 1 && first?.path.kind === 'prefix' ? first.path.value : undefined
+}
+
+function lowerMatch(match: HTTPMatch, path: DocumentPath, fault: RegexFault): LoweredMatch {
+  const { headers = [], queryParams = [], method } = match
+  return {
+    path: lowerPath(match.path, [...path, 'path'], fault),
+    ...(method === undefined ? {} : { method }),
+    headers: lowerValues(
+      headers.map((header) => ({ ...header, name: header.name.toLowerCase() })),
+      [...path, 'headers'],
+      fault,
+    ),
+    query: lowerValues(queryParams, [...path, 'queryParams'], fault),
+  }
+}
+
+function lowerPath(
+  { type, value }: HTTPMatch['path'],
+  path: DocumentPath,
+  fault: RegexFault,
+): PathMatch {
+  switch (type) {
+    case 'Exact':
+      return { kind: 'exact', value }
+    case 'PathPrefix':
+      // By path element, so a trailing slash makes no difference.
+      return { kind: 'prefix', value: value.replace(/\/+$/, '') }
+    case 'RegularExpression':
+      checkRegex(value, [...path, 'value'], fault)
+      return { kind: 'regex', value }
+  }
+}
+
+type ValueMatchInput = NonNullable<HTTPMatch['headers']>[number]
+
+/** Of equivalent names only the first counts; the others are not even looked at. */
+function lowerValues(
+  inputs: readonly ValueMatchInput[],
+  path: DocumentPath,
+  fault: RegexFault,
+): readonly ValueMatch[] {
+  const byName = new Map<string, ValueMatch>()
+  for (const [index, { name, type, value }] of inputs.entries()) {
+    if (byName.has(name)) continue
+    if (type === 'RegularExpression') checkRegex(value, [...path, index, 'value'], fault)
+    byName.set(name, { name, kind: type === 'Exact' ? 'exact' : 'regex', value })
+  }
+  return [...byName.values()]
+}
+
+function checkRegex(pattern: string, path: DocumentPath, fault: RegexFault): void {
+  const compiled = compileRegex(pattern)
+  if (!compiled.ok) fault(path, `The regular expression is refused: ${compiled.error}.`)
+}

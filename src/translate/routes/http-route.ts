@@ -1,0 +1,185 @@
+/**
+ * HTTPRoute to rules (digest section 4), whatever its parents. A rule with a value that is not
+ * served is dropped whole and named in the status; nothing is skipped in silence (decision 12).
+ */
+import type { HTTPFilter } from '../../api/http-filter.ts'
+import type { HTTPBackendRef, HTTPRoute, HTTPRule } from '../../api/http-route.ts'
+import type { Resource } from '../../api/resource.ts'
+import { parseDuration } from '../../base/duration.ts'
+import type { DocumentPath } from '../../model/diagnostic.ts'
+import type {
+  HttpFilter,
+  HttpRule,
+  HttpRuleAction,
+  HttpTimeouts,
+  RedirectFilter,
+} from '../../model/http.ts'
+import type { UpstreamTarget, WeightedUpstream } from '../../model/upstream.ts'
+import { resolveBackendRef } from '../backends.ts'
+import type { TranslateContext } from '../context.ts'
+import { lowerFilter } from '../filters/lower-filter.ts'
+import { type LoweredMatch, lowerMatches, onlyPrefix } from './http-match.ts'
+import type { RouteVerdict } from './lowered-route.ts'
+import { RuleProblems } from './rule-problems.ts'
+
+export interface LoweredHttpRoute extends RouteVerdict {
+  /** Those that are served, in document order. */
+  readonly rules: readonly LoweredHttpRule[]
+}
+
+export interface LoweredHttpRule {
+  /** Position in `spec.rules`. */
+  readonly index: number
+  readonly rule: HttpRule
+  readonly matches: readonly LoweredMatch[]
+}
+
+/** Adds the upstreams of all rules to the context's parts. */
+export function lowerHttpRoute(
+  context: TranslateContext,
+  route: Resource<HTTPRoute>,
+): LoweredHttpRoute {
+  const problems = new RuleProblems(context, route)
+  const all = route.object.spec.rules
+  const rules = all.map((rule, index) => lowerRule({ context, route, problems, index }, rule))
+  return {
+    rules: rules.filter(({ index }) => !problems.isDropped(index)),
+    ...problems.verdict(all.length),
+  }
+}
+
+/** What the lowering of one rule works with. */
+interface RuleContext {
+  readonly context: TranslateContext
+  readonly route: Resource<HTTPRoute>
+  readonly problems: RuleProblems
+  readonly index: number
+}
+
+function lowerRule(own: RuleContext, rule: HTTPRule): LoweredHttpRule {
+  const { route, problems, index } = own
+  const { namespace, name } = route.key
+  const path = ['spec', 'rules', index]
+  const matches = lowerMatches(rule.matches, [...path, 'matches'], (place, message) =>
+    problems.drop(index, place, message),
+  )
+  const prefix = onlyPrefix(matches)
+  const filters = lowerFilters(own, rule.filters ?? [], prefix, [...path, 'filters'])
+  const backends = (rule.backendRefs ?? []).map((ref, position) =>
+    lowerBackend(own, ref, prefix, [...path, 'backendRefs', position]),
+  )
+  dropUnsupportedFields(own, rule, path)
+  return {
+    index,
+    matches,
+    rule: {
+      id: `HTTPRoute/${namespace}/${name}/${index}`,
+      route: { kind: 'HTTPRoute', namespace, name },
+      ...(rule.name === undefined ? {} : { name: rule.name }),
+      filters: filters.filters,
+      action: actionOf(filters, backends),
+      timeouts: lowerTimeouts(rule.timeouts ?? {}),
+    },
+  }
+}
+
+/** Fields whose behaviour does not exist yet. */
+function dropUnsupportedFields(own: RuleContext, rule: HTTPRule, path: DocumentPath): void {
+  for (const field of ['retry', 'sessionPersistence'] as const) {
+    if (rule[field] === undefined) continue
+    own.problems.drop(own.index, [...path, field], `The field ${field} is not supported yet.`)
+  }
+}
+
+interface LoweredFilters {
+  readonly filters: readonly HttpFilter[]
+  readonly redirect?: RedirectFilter
+  /** Why what the filters would process must get an error instead. */
+  readonly failure?: string
+}
+
+function lowerFilters(
+  own: RuleContext,
+  list: readonly HTTPFilter[],
+  prefix: string | undefined,
+  path: DocumentPath,
+): LoweredFilters {
+  const filters: HttpFilter[] = []
+  let redirect: RedirectFilter | undefined
+  let failure: string | undefined
+  for (const [position, filter] of list.entries()) {
+    const result = lowerFilter(filter, prefix, [...path, position])
+    switch (result.kind) {
+      case 'filter':
+        filters.push(result.filter)
+        break
+      case 'redirect':
+        redirect = result.redirect
+        break
+      case 'unsupported':
+        own.problems.drop(own.index, result.path, result.message)
+        break
+      case 'unresolved':
+        own.problems.unresolved('InvalidKind', result.path, result.message)
+        failure ??= result.message
+        break
+    }
+  }
+  return {
+    filters,
+    ...(redirect === undefined ? {} : { redirect }),
+    ...(failure === undefined ? {} : { failure }),
+  }
+}
+
+function lowerBackend(
+  own: RuleContext,
+  ref: HTTPBackendRef,
+  prefix: string | undefined,
+  path: DocumentPath,
+): WeightedUpstream {
+  const { target, problem } = resolveBackendRef(own.context, own.route, ref, path, 'http')
+  own.problems.addUnresolved(problem)
+  const { filters, redirect, failure } = lowerFilters(own, ref.filters ?? [], prefix, [
+    ...path,
+    'filters',
+  ])
+  if (redirect !== undefined) {
+    own.problems.drop(
+      own.index,
+      [...path, 'filters'],
+      'RequestRedirect is supported as a filter of the rule, not of a backendRef.',
+    )
+  }
+  return { weight: ref.weight, target: failing(target, ref, failure), filters }
+}
+
+/** A backend's unresolvable filter spoils the share of that backend only. */
+function failing(
+  target: UpstreamTarget,
+  ref: HTTPBackendRef,
+  failure: string | undefined,
+): UpstreamTarget {
+  if (failure === undefined || target.kind === 'invalid') return target
+  return { kind: 'invalid', name: `${ref.kind}/${ref.name}`, message: failure }
+}
+
+function actionOf(filters: LoweredFilters, backends: readonly WeightedUpstream[]): HttpRuleAction {
+  if (filters.failure !== undefined) return { kind: 'fail', reason: 'filter-invalid' }
+  if (filters.redirect !== undefined) return { kind: 'redirect', redirect: filters.redirect }
+  if (backends.every(({ weight }) => weight === 0)) return { kind: 'fail', reason: 'no-backend' }
+  return { kind: 'forward', backends }
+}
+
+/** `0s` disables a timeout. */
+function lowerTimeouts({
+  request,
+  backendRequest,
+}: NonNullable<HTTPRule['timeouts']>): HttpTimeouts {
+  const requestMs = parseDuration(request ?? '0s') ?? 0
+  const backendRequestMs = parseDuration(backendRequest ?? '0s') ?? 0
+  return {
+    ...(requestMs === 0 ? {} : { requestMs }),
+    ...(backendRequestMs === 0 ? {} : { backendRequestMs }),
+  }
+}
