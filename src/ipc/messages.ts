@@ -125,6 +125,8 @@ export interface Limits {
   readonly tcpIdleMs: number
   readonly httpIdleMs: number
   readonly streamsPerConnection: number
+  /** What connections of a removed listener have left; a worker's own drain names its deadline. */
+  readonly drainMs: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -137,6 +139,7 @@ export const DEFAULT_LIMITS: Limits = {
   tcpIdleMs: 3_600_000,
   httpIdleMs: 75_000,
   streamsPerConnection: 100,
+  drainMs: 8_000,
 }
 
 export interface ResolvedName {

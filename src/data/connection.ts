@@ -1,0 +1,304 @@
+/**
+ * THE narrative of a connection, in time order: start, peek, route, handle, end. One total
+ * handshake deadline from accept on (it survives the hand-over to TLS), one idempotent `end`.
+ * A connection keeps its chain's slot and its endpoint; it can never reach a Runtime.
+ */
+import { assertNever } from '../base/assert-never.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Limits } from '../ipc/messages.ts'
+import type { SniChoice } from '../match/sni.ts'
+import { type Outcome, outcomeRow, type Reason } from '../model/outcome.ts'
+import type { BindKey, BindPart, Chain, RouteRef } from '../model/snapshot.ts'
+import type { AccessLog, TlsFacts } from '../observe/access-log.ts'
+import { ClientHelloReader, type HelloVerdict } from '../wire/client-hello.ts'
+import type { ChainSlot, SlotMember } from './chain-slot.ts'
+import type { ConnectionSet } from './connection-set.ts'
+import type { LiveAction } from './handlers/contract.ts'
+import type { HttpHub } from './http/contract.ts'
+import type { Accepted, AcceptedSink, LossCause } from './io/accepted.ts'
+import { Deadline, type TimerSink, type TimerWheel } from './timer-wheel.ts'
+
+/** What all connections of a worker share; nothing here leads to a runtime. */
+export interface ConnectionContext {
+  readonly clock: Clock
+  readonly wheel: TimerWheel
+  readonly limits: Limits
+  readonly httpHub: HttpHub
+  readonly accessLog: AccessLog
+  readonly connections: ConnectionSet
+  nextId(): string
+}
+
+/** A chain, compiled: what a bind finds for a local address and SNI. */
+export interface LiveChain {
+  readonly chain: Chain
+  readonly slot: ChainSlot
+  readonly action: LiveAction
+}
+
+/** The bind's current tables, asked once and forgotten. */
+export interface Router {
+  readonly key: BindKey
+  /** undefined: nothing was compiled for the bind yet; `whenReady` follows. */
+  readonly ingress: BindPart['ingress'] | undefined
+  choose(localAddress: string, sni: string | undefined): SniChoice<LiveChain>
+  wait(connection: Connection): void
+}
+
+/** Whoever works for the connection at the moment: told once when it ends. */
+export interface Stage {
+  stop(how: 'fin' | 'reset'): void
+}
+
+/** Looks at first bytes until it has enough. */
+export interface Inspector {
+  onPeek(bytes: Buffer): boolean
+}
+
+/** What the connection's log line says beyond its addresses; filled in as it becomes known. */
+export interface ConnectionFacts {
+  sni: string | undefined
+  tls: TlsFacts | undefined
+  listener: string | undefined
+  action: string | undefined
+  route: RouteRef | undefined
+  upstream: string | undefined
+  endpoint: string | undefined
+  /** Plain bytes of a relay; without one, bytes on the wire. */
+  bytesReceived: number | undefined
+  bytesSent: number | undefined
+  peekMs: number | undefined
+  handshakeMs: number | undefined
+  connectMs: number | undefined
+  exchanges: number | undefined
+}
+
+export class Connection implements AcceptedSink, TimerSink, SlotMember {
+  readonly id: string
+  readonly accepted: Accepted
+  readonly context: ConnectionContext
+  readonly facts: ConnectionFacts = noFacts()
+  /** The handshake's total deadline; whoever finishes the handshake cancels it. */
+  readonly deadline: Deadline
+  readonly #bind: BindKey
+  readonly #startTime: number
+  readonly #startedAt: number
+  #router: Router | undefined
+  #inspector: Inspector | undefined
+  #timeoutReason: Reason = 'handshake-timeout'
+  #slot: ChainSlot | undefined
+  #drainDeadline: Deadline | undefined
+  #stage: Stage | undefined
+  #ended = false
+
+  constructor(accepted: Accepted, router: Router, context: ConnectionContext) {
+    this.id = context.nextId()
+    this.accepted = accepted
+    this.context = context
+    this.#bind = router.key
+    this.#router = router
+    this.#startTime = context.clock.now()
+    this.#startedAt = context.clock.monotonic()
+    this.deadline = new Deadline(context.wheel, this)
+  }
+
+  /** Step 1: the deadline runs; a bind without tables keeps the connection until it has some. */
+  start(): void {
+    this.context.connections.add(this)
+    this.accepted.watch(this)
+    this.deadline.arm(this.context.limits.handshakeMs)
+    if (this.#router?.ingress === undefined) this.#router?.wait(this)
+    else this.enterIngress(this.#router.ingress)
+  }
+
+  /** Step 2: what the bind does before it knows a chain. */
+  enterIngress(ingress: BindPart['ingress']): void {
+    if (this.#ended) return
+    switch (ingress) {
+      case 'tls':
+        this.inspect(new HelloInspector(this))
+        return
+      case 'http':
+      case 'tcp':
+        this.#route(undefined)
+        return
+      case 'udp':
+        this.end({ reason: 'internal-error', detail: 'a UDP bind accepted a connection' })
+        return
+      default:
+        assertNever(ingress)
+        return
+    }
+  }
+
+  /** Reads first bytes; `timeoutMs` replaces the handshake's deadline by that of HTTP headers. */
+  inspect(inspector: Inspector, timeoutMs?: number): void {
+    this.#inspector = inspector
+    if (timeoutMs !== undefined) {
+      this.#timeoutReason = 'header-timeout'
+      this.deadline.arm(timeoutMs)
+    }
+    this.accepted.peek()
+  }
+
+  onPeek(bytes: Buffer): boolean {
+    if (this.#ended || this.#inspector === undefined) return true
+    return this.#inspector.onPeek(bytes)
+  }
+
+  /** Step 3a: the hello is judged. Before routing nothing is written, not even an alert. */
+  onHello(verdict: HelloVerdict): boolean {
+    switch (verdict.kind) {
+      case 'more':
+        return false
+      case 'complete':
+        this.facts.peekMs = this.#elapsed()
+        this.#route(verdict.hello.sni)
+        return true
+      case 'not-tls':
+        this.end({ reason: 'not-tls', detail: FOREIGN[verdict.protocol] })
+        return true
+      case 'malformed':
+        this.end({ reason: 'malformed-hello', detail: verdict.detail })
+        return true
+      case 'too-large':
+        this.end({ reason: 'hello-too-large' })
+        return true
+      default:
+        return assertNever(verdict)
+    }
+  }
+
+  /** Step 3b: local address and SNI choose the chain; it does the rest. */
+  #route(sni: string | undefined): void {
+    const choice = this.#router?.choose(this.accepted.localAddress, sni)
+    this.#router = undefined
+    this.#inspector = undefined
+    if (choice === undefined || choice.kind === 'invalid') {
+      this.end({ reason: 'malformed-hello', detail: 'the SNI is no host name' })
+      return
+    }
+    this.facts.sni = choice.name
+    if (choice.kind === 'none') {
+      this.end({ reason: 'no-chain' })
+      return
+    }
+    const { chain, slot, action } = choice.value
+    this.#slot = slot
+    slot.join(this)
+    this.facts.listener = chain.listener
+    this.facts.action = chain.action.kind
+    // What has no handshake of ours has deadlines of its own from here on.
+    if (chain.action.kind !== 'tls-terminate') this.deadline.cancel()
+    action.start(this)
+  }
+
+  /** Step 4: `stage` works for the connection from now on. */
+  enter(stage: Stage): void {
+    this.#stage = stage
+  }
+
+  remainingHandshakeMs(): number {
+    return Math.max(0, this.context.limits.handshakeMs - this.#elapsed())
+  }
+
+  onLost(cause: LossCause, detail: string): void {
+    this.end({ reason: cause === 'reset' ? 'client-reset' : 'client-closed', detail })
+  }
+
+  /** The listener went or its trust domain changed: the drain deadline is left. */
+  onRetired(): void {
+    this.#drainDeadline ??= new Deadline(this.context.wheel, this)
+    this.#drainDeadline.arm(this.context.limits.drainMs)
+  }
+
+  onDeadline(timer: Deadline): void {
+    if (timer === this.#drainDeadline) this.end({ reason: 'listener-removed' })
+    else this.end({ reason: this.#timeoutReason })
+  }
+
+  /** The last step, once: sockets closed, slot left, one line written. */
+  end(outcome: Outcome): void {
+    if (this.#ended) return
+    this.#ended = true
+    const how = outcomeRow(outcome.reason).l4
+    this.deadline.cancel()
+    this.#drainDeadline?.cancel()
+    this.#router = undefined
+    this.#inspector = undefined
+    this.#stage?.stop(how)
+    this.#stage = undefined
+    this.accepted.close(how)
+    this.#slot?.leave(this)
+    this.#slot = undefined
+    this.context.connections.delete(this)
+    this.#writeLine(outcome)
+  }
+
+  #writeLine(outcome: Outcome): void {
+    const { accepted, facts } = this
+    this.context.accessLog.connection({
+      ...facts,
+      startTime: this.#startTime,
+      connectionId: this.id,
+      bind: this.#bind,
+      peer: addressText(accepted.peerAddress, accepted.peerPort),
+      local: addressText(accepted.localAddress, accepted.localPort),
+      bytesReceived: facts.bytesReceived ?? accepted.bytesReceived,
+      bytesSent: facts.bytesSent ?? accepted.bytesSent,
+      durationMs: this.#elapsed(),
+      reason: outcome.reason,
+      detail: outcome.detail,
+    })
+  }
+
+  #elapsed(): number {
+    return this.context.clock.monotonic() - this.#startedAt
+  }
+}
+
+class HelloInspector implements Inspector {
+  readonly #connection: Connection
+  readonly #reader: ClientHelloReader
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+    this.#reader = new ClientHelloReader(connection.context.limits.helloBytes)
+  }
+
+  onPeek(bytes: Buffer): boolean {
+    return this.#connection.onHello(this.#reader.read(bytes))
+  }
+}
+
+const FOREIGN = {
+  http: 'plain HTTP on a TLS port',
+  http2: 'plain HTTP/2 on a TLS port',
+  ssh: 'SSH on a TLS port',
+  proxy: 'PROXY protocol header on a port that does not expect one',
+  sslv2: 'SSLv2 hello',
+  postgres: 'PostgreSQL SSLRequest: start TLS directly',
+  unknown: 'no TLS record',
+} as const
+
+function addressText(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}
+
+function noFacts(): ConnectionFacts {
+  return {
+    sni: undefined,
+    tls: undefined,
+    listener: undefined,
+    action: undefined,
+    route: undefined,
+    upstream: undefined,
+    endpoint: undefined,
+    bytesReceived: undefined,
+    bytesSent: undefined,
+    peekMs: undefined,
+    handshakeMs: undefined,
+    connectMs: undefined,
+    exchanges: undefined,
+  }
+}

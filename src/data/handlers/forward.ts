@@ -1,0 +1,139 @@
+/**
+ * What every L4 action shares: choose a backend, dial its endpoints one after the other while no
+ * byte was sent, then relay. One state object per connection; ends with `connection.end`.
+ */
+import type { Outcome } from '../../model/outcome.ts'
+import type { Connection, Stage } from '../connection.ts'
+import { Dial, type DialReason, type DialSink } from '../io/dial.ts'
+import type { RelayEnd } from '../io/relay-end.ts'
+import { type RelayReason, type RelaySink, StreamRelay } from '../relay/stream.ts'
+import type { BackendChoice, EndpointState, Upstream } from '../upstream/contract.ts'
+
+/** A client should not wait for more refusals than this. */
+const MAX_ATTEMPTS = 5
+
+export class Forward implements Stage, DialSink, RelaySink {
+  readonly #connection: Connection
+  #upstream: Upstream | undefined
+  #endpoint: EndpointState | undefined
+  readonly #tried = new Set<EndpointState>()
+  /** How the last attempt failed. */
+  #failure: Outcome | undefined
+  #dialStarted = 0
+  #dial: Dial | undefined
+  #relay: StreamRelay | undefined
+  #cancelWait: (() => void) | undefined
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  start(choice: BackendChoice): void {
+    this.#connection.enter(this)
+    switch (choice.kind) {
+      case 'invalid':
+        this.#connection.end({ reason: 'invalid-backend', detail: choice.message })
+        return
+      case 'none':
+        this.#connection.end({ reason: 'no-backend' })
+        return
+      case 'upstream':
+        this.#upstream = choice.upstream
+        this.#connection.facts.upstream = choice.upstream.name
+        this.#next(choice.upstream)
+        return
+    }
+  }
+
+  #next(upstream: Upstream): void {
+    if (this.#tried.size >= MAX_ATTEMPTS && this.#failure !== undefined) {
+      this.#connection.end(this.#failure)
+      return
+    }
+    const pick = upstream.pick(this.#tried)
+    switch (pick.kind) {
+      case 'none':
+        this.#connection.end(this.#failure ?? { reason: pick.reason })
+        return
+      case 'pending':
+        this.#waitForName(upstream)
+        return
+      case 'endpoint':
+        this.#dialEndpoint(pick.endpoint)
+        return
+    }
+  }
+
+  #waitForName(upstream: Upstream): void {
+    this.#failure = { reason: 'name-unresolved' }
+    const { connectMs } = this.#connection.context.limits
+    this.#cancelWait = upstream.whenResolved(connectMs, () => {
+      this.#cancelWait = undefined
+      const pick = upstream.pick(this.#tried)
+      if (pick.kind === 'endpoint') this.#dialEndpoint(pick.endpoint)
+      else this.#connection.end({ reason: pick.kind === 'none' ? pick.reason : 'name-unresolved' })
+    })
+  }
+
+  #dialEndpoint(endpoint: EndpointState): void {
+    const { context } = this.#connection
+    this.#tried.add(endpoint)
+    this.#endpoint = endpoint
+    endpoint.begin()
+    this.#connection.facts.endpoint = endpoint.text
+    this.#dialStarted = context.clock.monotonic()
+    this.#dial = new Dial(endpoint.endpoint, context.limits.connectMs, context.wheel, this)
+  }
+
+  onDialFailed(reason: DialReason, detail: string): void {
+    const endpoint = this.#releaseEndpoint()
+    this.#dial = undefined
+    this.#failure = { reason, detail }
+    // Our own want of descriptors says nothing about the endpoint, and more attempts want more.
+    if (reason === 'overload' || this.#upstream === undefined) {
+      this.#connection.end(this.#failure)
+      return
+    }
+    endpoint?.failed()
+    this.#next(this.#upstream)
+  }
+
+  onConnected(upstreamEnd: RelayEnd): void {
+    const { accepted, context, facts } = this.#connection
+    this.#dial = undefined
+    this.#endpoint?.succeeded()
+    facts.connectMs = context.clock.monotonic() - this.#dialStarted
+    const { tcpIdleMs } = context.limits
+    const relay = new StreamRelay(
+      accepted.takeRelayEnd(),
+      upstreamEnd,
+      tcpIdleMs,
+      context.wheel,
+      this,
+    )
+    this.#relay = relay
+    relay.start()
+  }
+
+  onRelayEnd(reason: RelayReason, detail: string | undefined): void {
+    this.#connection.end(detail === undefined ? { reason } : { reason, detail })
+  }
+
+  /** The connection has ended, for whatever reason: nothing of ours may stay. */
+  stop(how: 'fin' | 'reset'): void {
+    this.#cancelWait?.()
+    this.#dial?.cancel()
+    this.#releaseEndpoint()
+    if (this.#relay === undefined) return
+    this.#connection.facts.bytesReceived = this.#relay.bytesReceived
+    this.#connection.facts.bytesSent = this.#relay.bytesSent
+    this.#relay.stop(how)
+  }
+
+  #releaseEndpoint(): EndpointState | undefined {
+    const endpoint = this.#endpoint
+    this.#endpoint = undefined
+    endpoint?.end()
+    return endpoint
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Connects to one endpoint, in bounded time; gives the other end of a relay. Streams backend.
+ * Owns the socket until it is connected, or for good when it fails.
+ */
+import { connect, type Socket } from 'node:net'
+import { assertNever } from '../../base/assert-never.ts'
+import { errnoOf } from '../../base/errors.ts'
+import type { Reason } from '../../model/outcome.ts'
+import type { Endpoint } from '../../model/upstream.ts'
+import { Deadline, type TimerSink, type TimerWheel } from '../timer-wheel.ts'
+import { NO_BYTES, type RelayEnd } from './relay-end.ts'
+
+export interface DialSink {
+  onConnected(end: RelayEnd): void
+  /** `overload`: we have run out of descriptors or ports; it says nothing about the endpoint. */
+  onDialFailed(reason: DialReason, detail: string): void
+}
+
+export type DialReason = Extract<
+  Reason,
+  'connect-refused' | 'connect-failed' | 'connect-timeout' | 'overload'
+>
+
+const KEEP_ALIVE_MS = 60_000
+const kDial = Symbol('dial')
+
+interface DialingSocket extends Socket {
+  [kDial]?: Dial | undefined
+}
+
+const OWN_LIMITS: ReadonlySet<string> = new Set([
+  'EMFILE',
+  'ENFILE',
+  'ENOMEM',
+  'ENOBUFS',
+  'EADDRNOTAVAIL',
+])
+
+/** One attempt. Exactly one call to the sink, unless cancelled. */
+export class Dial implements TimerSink {
+  readonly #sink: DialSink
+  readonly #socket: DialingSocket
+  readonly #deadline: Deadline
+
+  constructor(endpoint: Endpoint, timeoutMs: number, wheel: TimerWheel, sink: DialSink) {
+    this.#sink = sink
+    this.#deadline = new Deadline(wheel, this)
+    this.#deadline.arm(timeoutMs)
+    this.#socket = open(endpoint)
+    this.#socket[kDial] = this
+    // Stays for ever: see Accepted.
+    this.#socket.on('error', onDialError)
+    this.#socket.once('connect', onDialConnect)
+  }
+
+  cancel(): void {
+    this.#release()
+    this.#socket.destroy()
+  }
+
+  onDeadline(): void {
+    this.cancel()
+    this.#sink.onDialFailed('connect-timeout', 'connect timed out')
+  }
+
+  onConnect(): void {
+    this.#release()
+    const socket = this.#socket
+    this.#sink.onConnected({ kind: 'stream', socket, transport: socket, head: NO_BYTES })
+  }
+
+  onError(error: Error): void {
+    this.#release()
+    const errno = errnoOf(error) ?? error.message
+    this.#sink.onDialFailed(dialReason(errno), errno)
+  }
+
+  #release(): void {
+    this.#deadline.cancel()
+    this.#socket[kDial] = undefined
+    this.#socket.off('connect', onDialConnect)
+  }
+}
+
+function open(endpoint: Endpoint): Socket {
+  const common = {
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: KEEP_ALIVE_MS,
+  }
+  switch (endpoint.kind) {
+    case 'ip':
+      // A literal address: nothing is looked up.
+      return connect({
+        ...common,
+        host: endpoint.address,
+        port: endpoint.port,
+        autoSelectFamily: false,
+      })
+    case 'unix':
+      return connect({ ...common, path: endpoint.path })
+    default:
+      return assertNever(endpoint)
+  }
+}
+
+function dialReason(errno: string): DialReason {
+  if (OWN_LIMITS.has(errno)) return 'overload'
+  if (errno === 'ECONNREFUSED') return 'connect-refused'
+  return errno === 'ETIMEDOUT' ? 'connect-timeout' : 'connect-failed'
+}
+
+function onDialConnect(this: DialingSocket): void {
+  this[kDial]?.onConnect()
+}
+
+function onDialError(this: DialingSocket, error: Error): void {
+  this[kDial]?.onError(error)
+}

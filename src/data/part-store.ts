@@ -1,0 +1,56 @@
+/**
+ * The parts and private keys that a worker holds, by digest: control sends each only once. Kept is
+ * what the current manifest and the newest one need; the rest is dropped.
+ */
+import type { Digest } from '../base/brand.ts'
+import { GwProxyError } from '../base/errors.ts'
+import type { BindPart, Manifest, Part } from '../model/snapshot.ts'
+import type { KeyMaterial } from '../model/tls.ts'
+
+export class PartStore {
+  readonly #parts = new Map<Digest, Part>()
+  readonly #keys = new Map<Digest, string>()
+
+  get held(): readonly Digest[] {
+    return [...this.#parts.keys()]
+  }
+
+  add(parts: readonly (readonly [Digest, Part])[], keys: readonly KeyMaterial[]): void {
+    for (const [digest, part] of parts) this.#parts.set(digest, part)
+    for (const { keyId, privateKeyPem } of keys) this.#keys.set(keyId, privateKeyPem)
+  }
+
+  /** Throws when control did not send it: the worker nacks. */
+  part(digest: Digest): Part {
+    const part = this.#parts.get(digest)
+    if (part === undefined) throw missing(`part ${digest}`)
+    return part
+  }
+
+  bind(digest: Digest): BindPart {
+    const part = this.part(digest)
+    if (part.kind !== 'bind') throw missing(`bind ${digest}`)
+    return part
+  }
+
+  key(keyId: Digest): string {
+    const pem = this.#keys.get(keyId)
+    if (pem === undefined) throw missing(`private key ${keyId}`)
+    return pem
+  }
+
+  /** Drops what none of these manifests names. */
+  keepOnly(manifests: readonly Manifest[]): void {
+    const wanted = new Set(manifests.flatMap(({ parts, binds }) => [...parts, ...binds]))
+    const wantedKeys = new Set<Digest>()
+    for (const [digest, part] of this.#parts) {
+      if (!wanted.has(digest)) this.#parts.delete(digest)
+      else if (part.kind === 'certificate') wantedKeys.add(part.keyId)
+    }
+    for (const keyId of this.#keys.keys()) if (!wantedKeys.has(keyId)) this.#keys.delete(keyId)
+  }
+}
+
+function missing(what: string): GwProxyError {
+  return new GwProxyError('GWP_DEFECT_INVARIANT', `the worker was not sent ${what}`)
+}

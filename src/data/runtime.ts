@@ -1,0 +1,207 @@
+/**
+ * A snapshot compiled to live objects: per bind a table of chains. Compiling yields to the event
+ * loop every few milliseconds; installing is a pointer per bind. A runtime is released as soon as
+ * the next one is installed: connections keep what they use by other means.
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { Digest } from '../base/brand.ts'
+import { GwProxyError } from '../base/errors.ts'
+import { SniTable } from '../match/sni.ts'
+import type { BindKey, BindPart, Chain, ChainTable, Manifest } from '../model/snapshot.ts'
+import { ChainSlot } from './chain-slot.ts'
+import type { LiveChain } from './connection.ts'
+import type { LiveAction, TcpAction } from './handlers/contract.ts'
+import { compileAction } from './handlers/handlers.ts'
+import type { HttpHub, HttpView } from './http/contract.ts'
+import type { PartStore } from './part-store.ts'
+import type { TlsDomains } from './tls/contract.ts'
+import type { Registry } from './upstream/contract.ts'
+
+const SLICE_MS = 8
+
+export interface RuntimeContext {
+  readonly store: PartStore
+  readonly registry: Registry
+  readonly tlsDomains: TlsDomains
+  readonly httpHub: HttpHub
+  /** The slots that a live bind has now; connections of the new runtime share them. */
+  slotsOf(bind: BindKey): ReadonlyMap<string, ChainSlot>
+}
+
+export class Runtime {
+  readonly manifest: Manifest
+  /** TCP binds only. */
+  readonly binds = new Map<BindKey, CompiledBind>()
+  /** Binds that this worker cannot serve: the transport is UDP. */
+  readonly unsupported: BindKey[] = []
+
+  private constructor(manifest: Manifest) {
+    this.manifest = manifest
+  }
+
+  /** Throws what compiling throws, after releasing what was acquired: the worker nacks. */
+  static async compile(manifest: Manifest, context: RuntimeContext): Promise<Runtime> {
+    const runtime = new Runtime(manifest)
+    const slice = new Slice()
+    try {
+      for (const digest of manifest.binds) {
+        const part = context.store.bind(digest)
+        if (part.transport === 'udp') {
+          runtime.unsupported.push(part.key)
+          continue
+        }
+        const bind = new CompiledBind(part)
+        runtime.binds.set(part.key, bind)
+        await bind.compile(part, context, slice)
+      }
+    } catch (error) {
+      runtime.release()
+      throw error
+    }
+    return runtime
+  }
+
+  release(): void {
+    for (const bind of this.binds.values()) bind.release()
+  }
+}
+
+/** What a runtime has for one bind. */
+export class CompiledBind {
+  readonly key: BindKey
+  readonly ingress: BindPart['ingress']
+  #table: SniTable<LiveChain> = new SniTable([])
+  readonly #tables: CompiledTable[] = []
+
+  constructor(part: BindPart) {
+    this.key = part.key
+    this.ingress = part.ingress
+  }
+
+  get table(): SniTable<LiveChain> {
+    return this.#table
+  }
+
+  async compile(part: BindPart, context: RuntimeContext, slice: Slice): Promise<void> {
+    for (const source of part.tables) {
+      const table = new CompiledTable(part, source)
+      this.#tables.push(table)
+      await table.compile(context, slice)
+    }
+    this.#table = new SniTable(this.#tables)
+  }
+
+  /**
+   * The slots after this bind's install: those of its chains, refilled, and those of before whose
+   * listener and trust domain live on although no chain of now would give them to a newcomer.
+   */
+  settleSlots(before: ReadonlyMap<string, ChainSlot>): ReadonlyMap<string, ChainSlot> {
+    const after = new Map<string, ChainSlot>()
+    for (const table of this.#tables) {
+      for (const [key, slot] of table.slots) after.set(key, slot)
+      for (const [key, slot] of before) if (table.keeps(key, slot)) after.set(key, slot)
+      for (const [key, slot] of after) if (key.startsWith(table.key)) slot.view = table.view
+    }
+    return after
+  }
+
+  release(): void {
+    for (const table of this.#tables) table.release()
+  }
+}
+
+/** A chain table of a bind: one set of local addresses. */
+class CompiledTable {
+  /** Leads the keys of its slots: connections of another ingress or address are none of its own. */
+  readonly key: string
+  readonly localAddresses: readonly string[]
+  readonly entries: [pattern: string, value: LiveChain][] = []
+  readonly slots = new Map<string, ChainSlot>()
+  view: HttpView | undefined
+  readonly #bind: BindPart
+  readonly #source: ChainTable
+  readonly #actions: LiveAction[] = []
+
+  constructor(bind: BindPart, source: ChainTable) {
+    this.#bind = bind
+    this.#source = source
+    this.localAddresses = source.localAddresses
+    this.key = `${bind.ingress} ${source.localAddresses.join(',')} `
+  }
+
+  async compile(context: RuntimeContext, slice: Slice): Promise<void> {
+    const { store, httpHub } = context
+    if (this.#source.chains.some(speaksHttp)) {
+      this.view = httpHub.compile(this.#source, (digest) => store.part(digest))
+      await slice.breathe()
+    }
+    for (const chain of this.#source.chains) {
+      const { action } = chain
+      if (action.kind === 'udp-forward') throw defect(`a UDP chain on ${this.#bind.key}`)
+      this.entries.push([chain.hostname, this.#compileChain(chain, action, context)])
+      await slice.breathe()
+    }
+  }
+
+  /** Whether the connections of a slot that no chain has any more may go on undisturbed. */
+  keeps(key: string, slot: ChainSlot): boolean {
+    if (this.slots.has(key) || !key.startsWith(this.key)) return false
+    return this.#source.chains.some(
+      ({ listener, action }) =>
+        listener === slot.listener &&
+        (slot.domain === undefined || action.kind === 'reset' || domainOf(action) === slot.domain),
+    )
+  }
+
+  release(): void {
+    for (const action of this.#actions) action.release()
+    this.view?.release()
+  }
+
+  #compileChain(chain: Chain, action: TcpAction, context: RuntimeContext): LiveChain {
+    const slot = this.#slotFor(chain, context.slotsOf(this.#bind.key))
+    const { store, registry, tlsDomains } = context
+    const live = compileAction(action, {
+      registry,
+      tlsDomains,
+      slot,
+      part: (digest) => store.part(digest),
+      key: (keyId) => store.key(keyId),
+    })
+    this.#actions.push(live)
+    return { chain, slot, action: live }
+  }
+
+  /** On cleartext the authority chooses the listener, so all of a table share one slot. */
+  #slotFor(chain: Chain, existing: ReadonlyMap<string, ChainSlot>): ChainSlot {
+    const domain = domainOf(chain.action)
+    const own = this.#bind.ingress === 'http' ? '' : `${chain.listener} ${domain ?? ''}`
+    const key = this.key + own
+    const slot = this.slots.get(key) ?? existing.get(key) ?? new ChainSlot(chain.listener, domain)
+    this.slots.set(key, slot)
+    return slot
+  }
+}
+
+function domainOf(action: Chain['action']): Digest | undefined {
+  return action.kind === 'tls-terminate' ? action.domain.id : undefined
+}
+
+function speaksHttp({ action }: Chain): boolean {
+  return action.kind === 'http' || (action.kind === 'tls-terminate' && action.then.kind === 'http')
+}
+
+function defect(message: string): GwProxyError {
+  return new GwProxyError('GWP_DEFECT_INVARIANT', message)
+}
+
+/** Gives the event loop a turn whenever a slice of time is used up. */
+class Slice {
+  #start = performance.now()
+
+  async breathe(): Promise<void> {
+    if (performance.now() - this.#start < SLICE_MS) return
+    await setImmediate()
+    this.#start = performance.now()
+  }
+}

@@ -1,0 +1,287 @@
+/**
+ * One worker: speaks the protocol of ipc/messages with control, over whatever link. Accepts from
+ * the sockets that control hands over, compiles what control publishes, and drains. It lives in
+ * its own process (worker-process.ts) or in control's (`--workers 0`).
+ */
+import { randomBytes } from 'node:crypto'
+import { assertNever } from '../base/assert-never.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { messageOf } from '../base/errors.ts'
+import { BUILD } from '../ipc/build.ts'
+import type { ControlLink, SocketHandle } from '../ipc/link.ts'
+import type { ControlMessage, WorkerMessage, WorkerSettings } from '../ipc/messages.ts'
+import type { BindKey, Manifest } from '../model/snapshot.ts'
+import type { BindResult } from '../model/status.ts'
+import { createAccessLog } from '../observe/access-log-writer.ts'
+import type { AccessLog } from '../observe/access-log.ts'
+import { createLogger, type LineSink, type Logger } from '../observe/log.ts'
+import { Bind } from './bind.ts'
+import type { ConnectionContext } from './connection.ts'
+import { ConnectionSet } from './connection-set.ts'
+import { Drain } from './drain.ts'
+import type { HttpHub } from './http/contract.ts'
+import { Overload } from './overload.ts'
+import { PartStore } from './part-store.ts'
+import { Runtime } from './runtime.ts'
+import { TimerWheel } from './timer-wheel.ts'
+import type { TlsDomains } from './tls/contract.ts'
+import type { UpstreamRegistry } from './upstream/contract.ts'
+
+const HEARTBEAT_MS = 1000
+
+/** The parts of the data plane that a worker is composed of (compose.ts has the real ones). */
+export interface WorkerParts {
+  createRegistry(clock: Clock, onNameFailed: (name: string) => void): UpstreamRegistry
+  openTlsDomains(warn: (message: string) => void): Promise<TlsDomains>
+  createHttpHub(services: HttpServices): HttpHub
+}
+
+/** What the HTTP layer is built from. */
+export interface HttpServices {
+  readonly settings: WorkerSettings
+  readonly registry: UpstreamRegistry
+  readonly accessLog: AccessLog
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export interface WorkerOptions {
+  readonly link: ControlLink
+  readonly parts: WorkerParts
+  /** Logs and access lines. */
+  readonly sink: LineSink
+  readonly clock?: Clock
+  /** Replaces the access log over `sink`; for tests. */
+  readonly accessLog?: AccessLog
+  /** The worker's work is over: drained, or control went away. */
+  onStopped?(): void
+}
+
+/** Says hello; everything else is answers to control's messages. */
+export async function startWorker(options: WorkerOptions): Promise<void> {
+  const { link, parts } = options
+  let worker: Worker | undefined
+  let gone = false
+  link.onClose(() => {
+    gone = true
+    worker?.controlGone()
+  })
+  const warnings: string[] = []
+  const tlsDomains = await parts.openTlsDomains((message) => warnings.push(message))
+  if (gone) return options.onStopped?.()
+  // From here on nothing waits: a socket must be adopted in the tick in which it arrives.
+  link.onMessage((message, socket) => {
+    if (message.type !== 'settings') worker?.receive(message, socket)
+    else if (worker === undefined) {
+      worker = new Worker(options, message.settings, tlsDomains)
+      worker.start(warnings)
+    }
+  })
+  link.send({ type: 'hello', build: BUILD, pid: process.pid, heldParts: [] })
+}
+
+class Worker {
+  readonly #options: WorkerOptions
+  readonly #log: Logger
+  readonly #store = new PartStore()
+  readonly #binds = new Map<BindKey, Bind>()
+  readonly #connections = new ConnectionSet()
+  readonly #overload: Overload
+  readonly #registry: UpstreamRegistry
+  readonly #tlsDomains: TlsDomains
+  readonly #httpHub: HttpHub
+  readonly #wheel: TimerWheel
+  readonly #context: ConnectionContext
+  readonly #published: Manifest[] = []
+  #compiling = false
+  #runtime: Runtime | undefined
+  #runtimes = 0
+  #heartbeat: NodeJS.Timeout | undefined
+  #drain: Drain | undefined
+
+  constructor(options: WorkerOptions, settings: WorkerSettings, tlsDomains: TlsDomains) {
+    const { link, sink, parts, clock = systemClock } = options
+    this.#options = options
+    this.#tlsDomains = tlsDomains
+    this.#log = createLogger({ level: settings.logLevel, format: settings.logFormat, sink })
+    const accessLog = options.accessLog ?? createAccessLog(settings.accessLog ? sink : undefined)
+    this.#overload = new Overload({
+      maxConnections: settings.maxConnections,
+      connections: () => this.#connections.size,
+      log: this.#log,
+    })
+    this.#registry = parts.createRegistry(clock, (name) => link.send({ type: 'name-failed', name }))
+    this.#httpHub = parts.createHttpHub({
+      settings,
+      registry: this.#registry,
+      accessLog,
+      clock,
+      log: this.#log,
+    })
+    this.#wheel = new TimerWheel(clock)
+    this.#context = {
+      clock,
+      wheel: this.#wheel,
+      limits: settings.limits,
+      httpHub: this.#httpHub,
+      accessLog,
+      connections: this.#connections,
+      nextId: connectionIds(),
+    }
+  }
+
+  start(warnings: readonly string[]): void {
+    for (const message of warnings) this.#log.warn({}, message)
+    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS)
+    // With --workers 0 the process lives by what control does.
+    this.#heartbeat.unref()
+  }
+
+  receive(message: ControlMessage, socket: SocketHandle | undefined): void {
+    switch (message.type) {
+      case 'settings':
+        return
+      case 'socket':
+        this.#adopt(message.bind, socket)
+        return
+      case 'socket-failed':
+        this.#bindFor(message.result.bind).fail(message.result.error)
+        return
+      case 'publish':
+        this.#store.add(message.parts, message.keys)
+        this.#published.push(message.manifest)
+        for (const bind of this.#binds.values()) bind.isFresh = false
+        return void this.#compilePublished()
+      case 'names':
+        this.#registry.updateNames(message.names)
+        return
+      case 'ticket-roots':
+        this.#tlsDomains.setTicketRoots(message.roots)
+        return
+      case 'drain':
+        this.#startDrain(message.deadlineMs)
+        return
+      case 'reopen-logs':
+        this.#options.sink.reopen()
+        return
+      default:
+        assertNever(message)
+        return
+    }
+  }
+
+  /** Finish what runs, then stop: a new control has workers of its own. */
+  controlGone(): void {
+    this.#startDrain(this.#context.limits.drainMs)
+  }
+
+  #adopt(key: BindKey, socket: SocketHandle | undefined): void {
+    if (socket === undefined) return
+    if (this.#drain === undefined) this.#bindFor(key).adopt(socket)
+    else socket.close()
+  }
+
+  #bindFor(key: BindKey): Bind {
+    const existing = this.#binds.get(key)
+    if (existing !== undefined) return existing
+    const bind = new Bind(key, this.#context, this.#overload)
+    this.#binds.set(key, bind)
+    return bind
+  }
+
+  /** One after the other, each answered: ack or nack. */
+  async #compilePublished(): Promise<void> {
+    if (this.#compiling) return
+    this.#compiling = true
+    for (let next = this.#published.shift(); next !== undefined; next = this.#published.shift()) {
+      this.#options.link.send(await this.#compile(next))
+    }
+    this.#compiling = false
+  }
+
+  async #compile(manifest: Manifest): Promise<WorkerMessage> {
+    const { generation } = manifest
+    const startedAt = this.#context.clock.monotonic()
+    this.#runtimes++
+    try {
+      const runtime = await Runtime.compile(manifest, {
+        store: this.#store,
+        registry: this.#registry,
+        tlsDomains: this.#tlsDomains,
+        httpHub: this.#httpHub,
+        slotsOf: (key) => this.#binds.get(key)?.slots ?? new Map(),
+      })
+      const binds = this.#install(runtime)
+      const durationMs = Math.round(this.#context.clock.monotonic() - startedAt)
+      this.#log.debug({ generation, durationMs }, 'installed')
+      return { type: 'ack', generation, binds }
+    } catch (error) {
+      this.#runtimes--
+      this.#log.error({ generation, err: error }, 'a configuration was refused')
+      return { type: 'nack', generation, message: messageOf(error) }
+    } finally {
+      const current = this.#runtime === undefined ? [] : [this.#runtime.manifest]
+      this.#store.keepOnly([...current, manifest, ...this.#published])
+    }
+  }
+
+  /** The swap: new tables in, what is gone out, the old runtime released. */
+  #install(runtime: Runtime): BindResult[] {
+    const old = this.#runtime
+    this.#runtime = runtime
+    for (const [key, compiled] of runtime.binds) this.#bindFor(key).install(compiled)
+    for (const [key, bind] of this.#binds) {
+      // A socket that came after this publish belongs to the next one.
+      if (runtime.binds.has(key) || bind.isFresh) continue
+      bind.remove()
+      this.#binds.delete(key)
+    }
+    if (old !== undefined) {
+      old.release()
+      this.#runtimes--
+    }
+    return [
+      ...[...runtime.binds.keys()].map((key) => this.#bindFor(key).result),
+      ...runtime.unsupported.map((bind) => ({ bind, error: NO_UDP })),
+    ]
+  }
+
+  #beat(): void {
+    this.#overload.check()
+    this.#options.link.send({
+      type: 'heartbeat',
+      stats: {
+        connections: this.#connections.size,
+        exchanges: this.#httpHub.activeExchanges,
+        runtimes: this.#runtimes,
+        endpoints: this.#registry.health(),
+      },
+    })
+  }
+
+  #startDrain(deadlineMs: number): void {
+    if (this.#drain !== undefined) return
+    for (const bind of this.#binds.values()) bind.close()
+    this.#drain = new Drain(this.#connections, this.#httpHub, deadlineMs, () => this.#stopped())
+  }
+
+  #stopped(): void {
+    clearInterval(this.#heartbeat)
+    this.#wheel.stop()
+    this.#runtime?.release()
+    this.#options.link.send({ type: 'drained' })
+    this.#options.onStopped?.()
+  }
+}
+
+const NO_UDP = {
+  errno: 'EPROTONOSUPPORT',
+  message: 'UDP listeners are not served by this version',
+}
+
+/** Unique over workers and restarts, short, and cheap: a random prefix and a counter. */
+function connectionIds(): () => string {
+  const prefix = randomBytes(4).toString('hex')
+  let count = 0
+  return () => `${prefix}-${(++count).toString(36)}`
+}

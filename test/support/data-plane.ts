@@ -1,0 +1,231 @@
+/**
+ * A worker over a memory link, with control played by the test: sockets on port 0, snapshots
+ * written by hand. Everything between the sockets is the real data plane.
+ */
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server } from 'node:net'
+import { digestOf } from '../../src/base/digest.ts'
+import type { Digest } from '../../src/base/brand.ts'
+import { WORKER_PARTS } from '../../src/data/compose.ts'
+import { startWorker } from '../../src/data/worker.ts'
+import { createMemoryLink } from '../../src/ipc/memory-link.ts'
+import {
+  type ControlMessage,
+  DEFAULT_LIMITS,
+  type Limits,
+  type WorkerMessage,
+  type WorkerStats,
+} from '../../src/ipc/messages.ts'
+import {
+  type BindKey,
+  type BindPart,
+  bindKey,
+  type Chain,
+  type ChainAction,
+  type ListenerKey,
+  type Manifest,
+  type Part,
+} from '../../src/model/snapshot.ts'
+import type { KeyMaterial } from '../../src/model/tls.ts'
+import type { Endpoint, WeightedUpstream } from '../../src/model/upstream.ts'
+import type { ConnectionRecord, ExchangeRecord } from '../../src/observe/access-log.ts'
+import { type LineSink, openLineSink } from '../../src/observe/log.ts'
+
+export interface PlaneOptions {
+  readonly limits?: Partial<Limits>
+  readonly maxConnections?: number
+}
+
+/** What a test publishes for one bind. */
+export interface BindSpec {
+  readonly ingress: BindPart['ingress']
+  readonly chains: readonly Chain[]
+  readonly localAddresses?: readonly string[]
+}
+
+export class DataPlane {
+  readonly lines: ConnectionRecord[] = []
+  readonly exchanges: ExchangeRecord[] = []
+  readonly messages: WorkerMessage[] = []
+  readonly #link = createMemoryLink()
+  readonly #servers = new Map<string, Server>()
+  readonly #parts = new Map<Digest, Part>()
+  readonly #waiters: (() => void)[] = []
+  #generation = 0
+
+  static async start(options: PlaneOptions = {}): Promise<DataPlane> {
+    const plane = new DataPlane()
+    const { worker, control } = plane.#link
+    worker.onMessage((message) => plane.#received(message))
+    await startWorker({
+      link: control,
+      parts: WORKER_PARTS,
+      sink: nullSink(),
+      accessLog: {
+        connection: (record) => plane.#line(record),
+        exchange: (record) => plane.exchanges.push(record),
+      },
+    })
+    worker.send({
+      type: 'settings',
+      settings: {
+        trustedProxies: [],
+        accessLog: true,
+        logLevel: 'silent',
+        logFormat: 'json',
+        maxConnections: options.maxConnections ?? 10_000,
+        limits: { ...DEFAULT_LIMITS, ...options.limits },
+      },
+    })
+    return plane
+  }
+
+  /** Adds an upstream part; gives the reference for an action's backends. */
+  upstream(name: string, endpoints: readonly Endpoint[], weight = 1): WeightedUpstream {
+    const part: Part = { kind: 'upstream', name, protocol: 'tcp', endpoints }
+    const digest = digestOf(part)
+    this.#parts.set(digest, part)
+    return { weight, target: { kind: 'upstream', upstream: digest }, filters: [] }
+  }
+
+  part(part: Part): Digest {
+    const digest = digestOf(part)
+    this.#parts.set(digest, part)
+    return digest
+  }
+
+  /** Opens a socket for `name` (once) and hands it to the worker. */
+  async open(name: string, host = '127.0.0.1'): Promise<number> {
+    const server = createServer({ allowHalfOpen: true })
+    server.listen(0, host)
+    await once(server, 'listening')
+    this.#servers.set(name, server)
+    this.#link.worker.send({ type: 'socket', bind: this.#keyOf(name) }, server)
+    return (server.address() as AddressInfo).port
+  }
+
+  /** Publishes these binds, by the names given to `open`; resolves with the worker's answer. */
+  async publish(
+    binds: Readonly<Record<string, BindSpec>>,
+    keys: readonly KeyMaterial[] = [],
+  ): Promise<WorkerMessage> {
+    const generation = ++this.#generation
+    const digests = Object.entries(binds).map(([name, spec]) => this.part(this.#bind(name, spec)))
+    const manifest: Manifest = {
+      generation,
+      digest: digestOf(digests),
+      binds: digests,
+      parts: [...this.#parts.keys()],
+    }
+    this.#link.worker.send({ type: 'publish', manifest, parts: [...this.#parts], keys })
+    return this.#message(
+      (message) =>
+        (message.type === 'ack' || message.type === 'nack') && message.generation === generation,
+    )
+  }
+
+  send(message: ControlMessage): void {
+    this.#link.worker.send(message)
+  }
+
+  /** The first access line that fits, also a future one. */
+  async line(fits: (record: ConnectionRecord) => boolean = () => true): Promise<ConnectionRecord> {
+    for (;;) {
+      const found = this.lines.find(fits)
+      if (found !== undefined) return found
+      await this.#news()
+    }
+  }
+
+  async lineCount(count: number): Promise<void> {
+    while (this.lines.length < count) await this.#news()
+  }
+
+  /** The stats of the next heartbeat. */
+  async stats(): Promise<WorkerStats> {
+    const seen = this.messages.length
+    const message = await this.#message(({ type }) => type === 'heartbeat', seen)
+    if (message.type !== 'heartbeat') throw new Error('unreachable')
+    return message.stats
+  }
+
+  /** Cuts everything; resolves when the worker has drained. */
+  async stop(): Promise<void> {
+    this.#link.worker.send({ type: 'drain', deadlineMs: 0 })
+    await this.#message(({ type }) => type === 'drained')
+    for (const server of this.#servers.values()) server.close()
+  }
+
+  async drained(): Promise<void> {
+    await this.#message(({ type }) => type === 'drained')
+  }
+
+  #bind(name: string, spec: BindSpec): BindPart {
+    const address = this.#servers.get(name)?.address() as AddressInfo
+    return {
+      kind: 'bind',
+      key: this.#keyOf(name),
+      transport: 'tcp',
+      address: address.address,
+      port: address.port,
+      ingress: spec.ingress,
+      tables: [
+        { localAddresses: spec.localAddresses ?? ['*'], chains: spec.chains, listeners: [] },
+      ],
+    }
+  }
+
+  #keyOf(name: string): BindKey {
+    const address = this.#servers.get(name)?.address() as AddressInfo
+    return bindKey('tcp', address.address, address.port)
+  }
+
+  async #message(fits: (message: WorkerMessage) => boolean, from = 0): Promise<WorkerMessage> {
+    for (;;) {
+      const found = this.messages.slice(from).find(fits)
+      if (found !== undefined) return found
+      await this.#news()
+    }
+  }
+
+  #news(): Promise<void> {
+    return new Promise((resolve) => this.#waiters.push(resolve))
+  }
+
+  #received(message: WorkerMessage): void {
+    this.messages.push(message)
+    this.#wake()
+  }
+
+  #line(record: ConnectionRecord): void {
+    this.lines.push(record)
+    this.#wake()
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiters.splice(0)) resolve()
+  }
+}
+
+/** A chain of one listener, for tests. */
+export function chain(hostname: string, action: ChainAction, listener = 'tls'): Chain {
+  return { hostname, listener: `Gateway/default/web/${listener}` as ListenerKey, action }
+}
+
+export function passthrough(...backends: readonly WeightedUpstream[]): ChainAction {
+  return { kind: 'tls-passthrough', route: ROUTE, id: 'TLSRoute/default/r/0', backends }
+}
+
+export function tcpForward(...backends: readonly WeightedUpstream[]): ChainAction {
+  return { kind: 'tcp-forward', route: ROUTE, id: 'TCPRoute/default/r/0', backends }
+}
+
+export function ip(port: number, address = '127.0.0.1'): Endpoint {
+  return { kind: 'ip', address, port }
+}
+
+const ROUTE = { kind: 'TLSRoute', namespace: 'default', name: 'r' }
+
+function nullSink(): LineSink {
+  return openLineSink('/dev/null')
+}
