@@ -1,0 +1,171 @@
+/**
+ * Which listeners a route attaches to, per parentRef and in the order of digest section 3.1. What
+ * a listener's own verdict is does not matter here: routes count even on a broken listener.
+ */
+import type { ParentRef } from '../api/parent-ref.ts'
+import type { Resource } from '../api/resource.ts'
+import { compareSpecificity, intersectHostnames } from '../match/hostname.ts'
+import { displayKey } from '../model/resource-key.ts'
+import type { BackendObject } from './backends.ts'
+import type { TranslateContext } from './context.ts'
+import { displayListener, type OwnListener } from './listeners.ts'
+import { admitsNamespace } from './namespaces.ts'
+import type { Problem, RouteAcceptedReason } from './problem.ts'
+import { GATEWAY_GROUP, ROUTE_KIND_SUPPORTED, type RouteKind } from './protocols.ts'
+
+/** What the five route kinds have in common. */
+export interface RouteObject {
+  readonly spec: {
+    readonly parentRefs?: readonly ParentRef[] | undefined
+    readonly hostnames?: readonly string[] | undefined
+    readonly rules?: readonly { readonly backendRefs?: readonly BackendObject[] }[]
+  }
+}
+
+export type Route = Resource<RouteObject>
+
+/** One listener that takes the route, and the names it serves there, most specific first. */
+export interface Attachment {
+  readonly listener: OwnListener
+  readonly hostnames: readonly string[]
+}
+
+/** The outcome for one parentRef that names a parent of ours. */
+export interface ParentResult {
+  readonly ref: ParentRef
+  readonly index: number
+  /** Empty when `problem` is set. */
+  readonly attachments: readonly Attachment[]
+  readonly problem?: Problem<RouteAcceptedReason>
+}
+
+/** The listeners of our Gateways by the Gateway's `namespace/name`. */
+export type ListenersByGateway = ReadonlyMap<string, readonly OwnListener[]>
+
+export function groupByGateway(listeners: readonly OwnListener[]): ListenersByGateway {
+  return Map.groupBy(listeners, ({ owner: { key } }) => `${key.namespace}/${key.name}`)
+}
+
+/** ParentRefs to Gateways of others, or to none, have no entry: that status is not ours to write. */
+export function attachRoute(
+  context: TranslateContext,
+  gateways: ListenersByGateway,
+  kind: RouteKind,
+  route: Route,
+): readonly ParentResult[] {
+  const refs = route.object.spec.parentRefs ?? []
+  return refs.flatMap((ref, index) => {
+    const listeners = parentListeners(context, gateways, route, ref)
+    if (listeners === undefined) return []
+    return [{ ref, index, ...attachToParent(context, kind, route, ref, listeners) }]
+  })
+}
+
+function parentListeners(
+  context: TranslateContext,
+  gateways: ListenersByGateway,
+  route: Route,
+  ref: ParentRef,
+): readonly OwnListener[] | undefined {
+  if (ref.group !== GATEWAY_GROUP) return undefined
+  const namespace = ref.namespace ?? route.key.namespace
+  if (ref.kind === 'Gateway') return gateways.get(`${namespace}/${ref.name}`)
+  if (ref.kind !== 'ListenerSet') return undefined
+  // ListenerSets are not carried yet: ours (by their Gateway) answer as a parent without listeners.
+  const set = context.resources.find({
+    group: GATEWAY_GROUP,
+    kind: 'ListenerSet',
+    namespace,
+    name: ref.name,
+  })
+  const parent = set?.object.spec.parentRef
+  const isOurs =
+    parent !== undefined && gateways.has(`${parent.namespace ?? namespace}/${parent.name}`)
+  return isOurs ? [] : undefined
+}
+
+function attachToParent(
+  context: TranslateContext,
+  kind: RouteKind,
+  route: Route,
+  ref: ParentRef,
+  listeners: readonly OwnListener[],
+): Pick<ParentResult, 'attachments' | 'problem'> {
+  if (ref.kind === 'ListenerSet') {
+    return refused(
+      'NoMatchingParent',
+      `ListenerSet ${ref.name} is not served: the kind is not supported yet.`,
+    )
+  }
+  const named = listeners.filter(
+    ({ spec }) =>
+      (ref.sectionName === undefined || ref.sectionName === spec.name) &&
+      (ref.port === undefined || ref.port === spec.port),
+  )
+  if (named.length === 0) return refused('NoMatchingParent', noMatchingParent(ref, listeners))
+  if (!ROUTE_KIND_SUPPORTED[kind]) {
+    return refused('NotAllowedByListeners', `Routes of kind ${kind} are not supported yet.`)
+  }
+  const refusals = named.map((listener) => refusal(context, kind, route, listener))
+  const admitting = named.filter((_, index) => refusals[index] === undefined)
+  if (admitting.length === 0) {
+    return refused('NotAllowedByListeners', [...new Set(refusals)].join(' '))
+  }
+  const attachments = admitting
+    .map((listener) => ({ listener, hostnames: servedHostnames(route, listener) }))
+    .filter(({ hostnames }) => hostnames.length > 0)
+  if (attachments.length === 0) {
+    return refused('NoMatchingListenerHostname', noMatchingHostname(route, admitting))
+  }
+  return { attachments }
+}
+
+function refused(
+  reason: RouteAcceptedReason,
+  message: string,
+): Pick<ParentResult, 'attachments' | 'problem'> {
+  return { attachments: [], problem: { reason, message } }
+}
+
+/** Why a listener does not admit the route's kind or namespace; undefined: it does. */
+function refusal(
+  context: TranslateContext,
+  kind: RouteKind,
+  route: Route,
+  listener: OwnListener,
+): string | undefined {
+  const { spec, supportedKinds, owner } = listener
+  if (!supportedKinds.includes(kind)) {
+    const kinds = supportedKinds.join(' and ') || 'no route'
+    return `${displayListener(listener)} (${spec.protocol}) takes ${kinds}, not ${kind}.`
+  }
+  const { namespaces } = spec.allowedRoutes
+  if (admitsNamespace(context, namespaces, owner.key.namespace, route.key.namespace))
+    return undefined
+  return `${displayListener(listener)} takes routes from namespaces "${namespaces.from}", which excludes ${route.key.namespace}.`
+}
+
+/** A route without hostnames inherits the listener's. */
+function servedHostnames(route: Route, listener: OwnListener): readonly string[] {
+  const own = route.object.spec.hostnames ?? []
+  if (own.length === 0) return [listener.hostname]
+  const served = own.flatMap(
+    (hostname) => intersectHostnames(hostname.toLowerCase(), listener.hostname) ?? [],
+  )
+  return [...new Set(served)].sort(compareSpecificity)
+}
+
+function noMatchingParent(ref: ParentRef, listeners: readonly OwnListener[]): string {
+  const wanted = [
+    ...(ref.sectionName === undefined ? [] : [`named ${ref.sectionName}`]),
+    ...(ref.port === undefined ? [] : [`on port ${ref.port}`]),
+  ].join(' and ')
+  const existing = listeners.map(({ spec }) => `${spec.name} (${spec.port})`).join(', ')
+  return `Gateway ${ref.name} has no listener ${wanted}; it has ${existing}.`
+}
+
+function noMatchingHostname(route: Route, listeners: readonly OwnListener[]): string {
+  const names = (route.object.spec.hostnames ?? []).join(', ')
+  const theirs = listeners.map(({ spec }) => `${spec.name}: ${spec.hostname ?? 'any'}`).join(', ')
+  return `None of the hostnames of ${displayKey(route.key)} (${names}) fits a listener (${theirs}).`
+}

@@ -1,0 +1,182 @@
+/**
+ * From listeners and their routes to the chains of one chain table. SNI first picks the listener,
+ * then the route (listener isolation, digest section 2.5): flattened into one lookup, a chain is
+ * dropped where a more specific listener owns its name.
+ */
+import type { Digest } from '../base/brand.ts'
+import { digestOf } from '../base/digest.ts'
+import { compareSpecificity, HostTable } from '../match/hostname.ts'
+import type {
+  Chain,
+  ChainAction,
+  ChainTable,
+  HttpListener,
+  ResetAction,
+  TcpForwardAction,
+  TlsTerminateAction,
+} from '../model/snapshot.ts'
+import type { ClientAuth } from '../model/tls.ts'
+import type { ListenerVerdict } from './listener-verdicts.ts'
+import type { AttachedRoute } from './routes/attached.ts'
+import { type RouteOutcome, useOf } from './routes/collect.ts'
+import type { Forward } from './routes/l4-route.ts'
+
+/** A listener with everything that its chains are made of. */
+export interface Member {
+  readonly verdict: ListenerVerdict
+  /** Accepted routes, oldest first within a kind. */
+  readonly routes: readonly AttachedRoute[]
+  /** Digest of its RouteTablePart, for HTTP and HTTPS listeners that serve. */
+  readonly routeTable?: Digest
+}
+
+const NO_CLIENT_AUTH: ClientAuth = { mode: 'none' }
+
+export function serves({ verdict }: Member): boolean {
+  return verdict.notServed === undefined
+}
+
+/** Members have one ingress in common; those that serve differ in hostname. */
+export function buildChainTable(
+  localAddresses: readonly string[],
+  members: readonly Member[],
+): ChainTable {
+  const owners = oneOwnerPerHostname(members)
+  const broadest = owners.at(-1)
+  switch (broadest?.verdict.listener.protocol?.ingress) {
+    case 'tls':
+      return { localAddresses, chains: tlsChains(owners), listeners: owners.map(toHttpListener) }
+    case 'http':
+      return {
+        localAddresses,
+        chains: [chainOf(broadest, '', { kind: 'http' })],
+        listeners: owners.map(toHttpListener),
+      }
+    case 'tcp':
+      return {
+        localAddresses,
+        chains: [chainOf(broadest, '', tcpAction(broadest.routes))],
+        listeners: [],
+      }
+    case undefined:
+      return { localAddresses, chains: [], listeners: [] }
+  }
+}
+
+/** Most specific first. A listener that does not serve holds its name unless another serves it. */
+function oneOwnerPerHostname(members: readonly Member[]): readonly Member[] {
+  const owners = new Map<string, Member>()
+  for (const member of members) {
+    const hostname = hostnameOf(member)
+    const holder = owners.get(hostname)
+    if (holder === undefined || (!serves(holder) && serves(member))) owners.set(hostname, member)
+  }
+  return [...owners.values()].sort((a, b) => compareSpecificity(hostnameOf(a), hostnameOf(b)))
+}
+
+function tlsChains(owners: readonly Member[]): readonly Chain[] {
+  const ownerOf = new HostTable(owners.map((owner) => [hostnameOf(owner), owner] as const))
+  return owners
+    .flatMap((owner) =>
+      [...tlsActions(owner)]
+        .filter(([hostname]) => ownerOf.lookup(hostname === '' ? undefined : hostname) === owner)
+        .map(([hostname, action]) => chainOf(owner, hostname, action)),
+    )
+    .sort((a, b) => compareSpecificity(a.hostname, b.hostname))
+}
+
+function hostnameOf({ verdict }: Member): string {
+  return verdict.listener.hostname
+}
+
+function chainOf(owner: Member, hostname: string, action: ChainAction): Chain {
+  return { hostname, listener: owner.verdict.listener.key, action }
+}
+
+function toHttpListener({ verdict: { listener }, routeTable }: Member): HttpListener {
+  const { key, hostname } = listener
+  return { hostname, listener: key, ...(routeTable === undefined ? {} : { routes: routeTable }) }
+}
+
+/** What each name leads to; the listener's own hostname is always among them. */
+function tlsActions(member: Member): ReadonlyMap<string, ChainAction> {
+  const { verdict } = member
+  const { listener } = verdict
+  if (!serves(member)) return new Map([[listener.hostname, refusedAction(verdict)]])
+  if (listener.protocol?.family === 'HTTPS') {
+    return new Map([[listener.hostname, terminate(verdict, { kind: 'http' })]])
+  }
+  const actions = new Map<string, ChainAction>()
+  // Oldest first, so that of two routes with one name the oldest stays.
+  for (const { outcome, hostnames } of member.routes) {
+    if (outcome.kind !== 'TLSRoute') continue
+    for (const hostname of hostnames) {
+      if (!actions.has(hostname)) actions.set(hostname, tlsRouteAction(verdict, outcome))
+    }
+  }
+  if (!actions.has(listener.hostname)) {
+    actions.set(listener.hostname, fallbackAction(verdict, member.routes))
+  }
+  return actions
+}
+
+function tlsRouteAction(
+  verdict: ListenerVerdict,
+  outcome: RouteOutcome & { readonly kind: 'TLSRoute' | 'TCPRoute' },
+): ChainAction {
+  const { mode } = verdict.listener
+  const forward = outcome.forwards.get(useOf(outcome.kind, mode))
+  const reset = resetInstead(forward)
+  if (forward === undefined || reset !== undefined)
+    return reset ?? { kind: 'reset', reason: 'no-route' }
+  return mode === 'Passthrough'
+    ? { kind: 'tls-passthrough', ...forward }
+    : terminate(verdict, { kind: 'tcp-forward', ...forward })
+}
+
+/** Names that no TLSRoute claims: the oldest TCPRoute on Terminate (digest section 2.3), else none. */
+function fallbackAction(verdict: ListenerVerdict, routes: readonly AttachedRoute[]): ChainAction {
+  const action = tcpAction(routes)
+  return action.kind === 'reset' ? action : terminate(verdict, action)
+}
+
+/** The oldest TCPRoute alone carries traffic (digest section 7). */
+function tcpAction(routes: readonly AttachedRoute[]): TcpForwardAction | ResetAction {
+  const oldest = routes.map(({ outcome }) => outcome).find(({ kind }) => kind === 'TCPRoute')
+  if (oldest?.kind !== 'TCPRoute') return { kind: 'reset', reason: 'no-route' }
+  const forward = oldest.forwards.get('tcp')
+  const reset = resetInstead(forward)
+  if (forward === undefined || reset !== undefined)
+    return reset ?? { kind: 'reset', reason: 'no-route' }
+  return { kind: 'tcp-forward', ...forward }
+}
+
+/**
+ * A route all of whose backends are invalid: refused before a handshake is answered, as the
+ * specification wants the connection closed without a TLS alert (digest section 7).
+ */
+function resetInstead(forward: Forward | undefined): ResetAction | undefined {
+  if (forward === undefined) return undefined
+  const isHopeless = forward.backends.every(({ target }) => target.kind === 'invalid')
+  return isHopeless ? { kind: 'reset', reason: 'invalid-backend', route: forward.route } : undefined
+}
+
+function terminate(
+  { listener, certificates }: ListenerVerdict,
+  then: TlsTerminateAction['then'],
+): TlsTerminateAction {
+  const clientAuth = NO_CLIENT_AUTH
+  return {
+    kind: 'tls-terminate',
+    domain: { id: digestOf([listener.key, clientAuth]), clientAuth },
+    certificates,
+    alpn: listener.protocol?.alpn ?? [],
+    then,
+  }
+}
+
+/** Holds the names of a listener that cannot serve, so that no broader one takes them over. */
+function refusedAction({ listener, certificates }: ListenerVerdict): ResetAction {
+  const lacksCertificate = listener.mode === 'Terminate' && certificates.length === 0
+  return { kind: 'reset', reason: lacksCertificate ? 'no-certificate' : 'no-route' }
+}

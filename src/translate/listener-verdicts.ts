@@ -1,0 +1,130 @@
+/**
+ * What is true of each listener once everything about it is known. The conditions and the sockets
+ * are both derived from this, so they cannot disagree.
+ */
+import type { Digest } from '../base/brand.ts'
+import type { ListenerKey } from '../model/snapshot.ts'
+import { type ListenerCertificates, resolveCertificates } from './certificates.ts'
+import { clientValidationProblem } from './client-validation.ts'
+import { findConflicts, findOverlaps, type ListenerConflict } from './conflicts.ts'
+import type { TranslateContext } from './context.ts'
+import { type OwnListener, terminatesTls, unsupportedProtocolMessage } from './listeners.ts'
+import type { Problem } from './problem.ts'
+
+export interface ListenerVerdict {
+  readonly listener: OwnListener
+  /** Accepted=False. */
+  readonly accepted?: Problem
+  /** Conflicted=True. */
+  readonly conflicted?: Problem
+  /** ResolvedRefs=False. */
+  readonly resolvedRefs?: Problem
+  /** OverlappingTLSConfig=True. */
+  readonly overlapping?: Problem
+  /** Programmed=False already now. Absent: it serves, once its sockets are bound. */
+  readonly notServed?: Problem
+  readonly certificates: readonly Digest[]
+}
+
+export function judgeListeners(
+  context: TranslateContext,
+  listeners: readonly OwnListener[],
+): readonly ListenerVerdict[] {
+  const conflicts = findConflicts(listeners)
+  const overlaps = findOverlaps(listeners)
+  return listeners.map((listener) => {
+    const conflict = conflicts.get(listener.key)
+    if (conflict !== undefined) reportConflict(context, listener, conflict)
+    return judge(context, listener, conflict, overlaps.get(listener.key))
+  })
+}
+
+export function verdictsByKey(
+  verdicts: readonly ListenerVerdict[],
+): ReadonlyMap<ListenerKey, ListenerVerdict> {
+  return new Map(verdicts.map((verdict) => [verdict.listener.key, verdict]))
+}
+
+function judge(
+  context: TranslateContext,
+  listener: OwnListener,
+  conflict: ListenerConflict | undefined,
+  overlapping: Problem | undefined,
+): ListenerVerdict {
+  const own = terminatesTls(listener) ? resolveCertificates(context, listener) : undefined
+  const unsupported = unsupportedValue(context, listener)
+  const accepted = protocolProblem(listener) ?? conflict?.accepted ?? unsupported
+  const resolvedRefs = listener.kindsProblem ?? own?.problem
+  const notServed = whyNotServed(listener, accepted, own)
+  return {
+    listener,
+    ...(accepted === undefined ? {} : { accepted }),
+    ...(conflict?.conflicted === undefined ? {} : { conflicted: conflict.conflicted }),
+    ...(resolvedRefs === undefined ? {} : { resolvedRefs }),
+    ...(overlapping === undefined ? {} : { overlapping }),
+    ...(notServed === undefined ? {} : { notServed }),
+    certificates: own?.certificates ?? [],
+  }
+}
+
+function protocolProblem(listener: OwnListener): Problem<'UnsupportedProtocol'> | undefined {
+  if (listener.protocol !== undefined) return undefined
+  return { reason: 'UnsupportedProtocol', message: unsupportedProtocolMessage(listener) }
+}
+
+function unsupportedValue(
+  context: TranslateContext,
+  listener: OwnListener,
+): Problem<'UnsupportedValue'> | undefined {
+  const [option] = Object.keys(listener.spec.tls?.options ?? {})
+  if (option === undefined) return clientValidationProblem(context, listener)
+  // Options tighten TLS in other implementations: dropping one could be laxer than asked.
+  const message = `tls.options: gwproxy knows no option ${JSON.stringify(option)}; remove it.`
+  const path = [...listener.path, 'tls', 'options', option]
+  context.diagnostics.report(listener.owner, {
+    severity: 'error',
+    code: 'unsupported',
+    path,
+    message,
+  })
+  return { reason: 'UnsupportedValue', message }
+}
+
+/** A conflict keeps its own reason; everything else makes Programmed=False/Invalid. */
+function whyNotServed(
+  { gateway }: OwnListener,
+  accepted: Problem | undefined,
+  certificates: ListenerCertificates | undefined,
+): Problem | undefined {
+  if (gateway.accepted !== undefined) {
+    return {
+      reason: 'Invalid',
+      message: `The Gateway is not accepted: ${gateway.accepted.message}`,
+    }
+  }
+  if (accepted !== undefined) {
+    const isConflict = accepted.reason.endsWith('Conflict')
+    return { reason: isConflict ? accepted.reason : 'Invalid', message: accepted.message }
+  }
+  if (certificates !== undefined && certificates.certificates.length === 0) {
+    const message = certificates.problem?.message ?? 'There is no certificate.'
+    return { reason: 'Invalid', message: `No usable certificate: ${message}` }
+  }
+  if (gateway.programmed !== undefined) {
+    return { reason: 'Invalid', message: gateway.programmed.message }
+  }
+  return undefined
+}
+
+function reportConflict(
+  context: TranslateContext,
+  { owner, path }: OwnListener,
+  { accepted, field }: ListenerConflict,
+): void {
+  context.diagnostics.report(owner, {
+    severity: 'error',
+    code: 'conflict',
+    path: [...path, field],
+    message: accepted.message,
+  })
+}

@@ -1,0 +1,87 @@
+/**
+ * BackendTLSPolicies are admitted but not obeyed yet: a Service that one targets is refused rather
+ * than spoken to in plaintext (backends/tls-policy.ts), and the policy says so (digest 6.2).
+ */
+import type { BackendTLSPolicy } from '../../api/backend-tls-policy.ts'
+import type { Resource } from '../../api/resource.ts'
+import { compareText } from '../../base/byte-order.ts'
+import type { ObjectStatus, ParentReference } from '../../model/status.ts'
+import type { TranslateContext } from '../context.ts'
+import { GATEWAY_GROUP } from '../protocols.ts'
+import type { RouteOutcome } from '../routes/collect.ts'
+import { conditionFrom } from '../status/conditions.ts'
+
+const MESSAGE =
+  'BackendTLSPolicy is not supported yet; its targets are refused rather than reached in plaintext.'
+
+/** One ancestor for each of our Gateways with a route that uses a target. */
+export function backendTlsStatuses(
+  context: TranslateContext,
+  outcomes: readonly RouteOutcome[],
+): readonly ObjectStatus[] {
+  const users = gatewaysByService(outcomes)
+  return context.resources.backendTlsPolicies.flatMap((policy) => {
+    const { namespace } = policy.key
+    const services = policy.object.spec.targetRefs
+      .filter(({ group, kind }) => group === '' && kind === 'Service')
+      .map(({ name }) => `${namespace}/${name}`)
+    const gateways = new Set(services.flatMap((service) => [...(users.get(service) ?? [])]))
+    if (gateways.size === 0) return []
+    report(context, policy)
+    return [statusOf(policy, [...gateways].sort(compareText), context.options.controllerName)]
+  })
+}
+
+function report(context: TranslateContext, policy: Resource<BackendTLSPolicy>): void {
+  context.diagnostics.report(policy, {
+    severity: 'error',
+    code: 'unsupported',
+    path: ['kind'],
+    message: MESSAGE,
+  })
+}
+
+/** Service `namespace/name` to Gateways `namespace/name`. */
+function gatewaysByService(
+  outcomes: readonly RouteOutcome[],
+): ReadonlyMap<string, ReadonlySet<string>> {
+  const users = new Map<string, Set<string>>()
+  for (const { route, parents } of outcomes) {
+    const gateways = parents.flatMap(({ attachments }) =>
+      attachments.map(({ listener: { owner } }) => `${owner.key.namespace}/${owner.key.name}`),
+    )
+    for (const service of servicesOf(route)) {
+      const known = users.get(service)
+      if (known === undefined) users.set(service, new Set(gateways))
+      else for (const gateway of gateways) known.add(gateway)
+    }
+  }
+  return users
+}
+
+function servicesOf({ key, object }: RouteOutcome['route']): readonly string[] {
+  return (object.spec.rules ?? [])
+    .flatMap(({ backendRefs = [] }) => backendRefs)
+    .filter(({ group, kind }) => group === '' && kind === 'Service')
+    .map(({ namespace = key.namespace, name }) => `${namespace}/${name}`)
+}
+
+function statusOf(
+  { key, generation, origin }: Resource<BackendTLSPolicy>,
+  gateways: readonly string[],
+  controllerName: string,
+): ObjectStatus {
+  const problem = { reason: 'Invalid', message: MESSAGE }
+  const conditions = [conditionFrom('Accepted', problem, problem, generation)]
+  const ancestors = gateways.map((gateway) => ({
+    ancestorRef: gatewayReference(gateway),
+    controllerName,
+    conditions,
+  }))
+  return { key, generation, origin, body: { kind: 'policy', ancestors } }
+}
+
+function gatewayReference(gateway: string): ParentReference {
+  const [namespace = '', name = ''] = gateway.split('/')
+  return { group: GATEWAY_GROUP, kind: 'Gateway', namespace, name }
+}

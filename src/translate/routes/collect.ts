@@ -1,0 +1,112 @@
+/**
+ * All routes with what became of them: where they attach and what they are lowered to. One place
+ * lists the kinds, so that supporting another is one entry here and one row in protocols.ts.
+ */
+import type { HTTPRoute } from '../../api/http-route.ts'
+import { compareAge, type Resource } from '../../api/resource.ts'
+import type { BackendUse } from '../backends.ts'
+import {
+  attachRoute,
+  type ListenersByGateway,
+  type ParentResult,
+  type Route,
+} from '../attachment.ts'
+import type { TranslateContext } from '../context.ts'
+import type { RouteKind } from '../protocols.ts'
+import { type LoweredHttpRoute, lowerHttpRoute } from './http-route.ts'
+import { type Forward, type L4RouteObject, lowerL4Route } from './l4-route.ts'
+import type { RouteVerdict } from './lowered-route.ts'
+import { judgeUnsupported } from './unsupported.ts'
+
+interface OutcomeBase<R extends Route = Route> {
+  readonly route: R
+  /** One for each parentRef that names a parent of ours. */
+  readonly parents: readonly ParentResult[]
+  readonly verdict: RouteVerdict
+}
+
+export type RouteOutcome =
+  | (OutcomeBase<Resource<HTTPRoute>> & {
+      readonly kind: 'HTTPRoute'
+      readonly lowered: LoweredHttpRoute
+    })
+  | (OutcomeBase & {
+      readonly kind: 'TLSRoute' | 'TCPRoute'
+      readonly forwards: ReadonlyMap<BackendUse, Forward>
+    })
+  | (OutcomeBase & { readonly kind: 'GRPCRoute' | 'UDPRoute' })
+
+/** Oldest first within a kind: the order of every "oldest wins" rule. Routes of others are left out. */
+export function collectRoutes(
+  context: TranslateContext,
+  gateways: ListenersByGateway,
+): readonly RouteOutcome[] {
+  const { httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, udpRoutes } = context.resources
+  const attach = (kind: RouteKind, route: Route): readonly ParentResult[] =>
+    attachRoute(context, gateways, kind, route)
+  return [
+    ...oldestFirst(httpRoutes).map((route) =>
+      httpOutcome(context, route, attach('HTTPRoute', route)),
+    ),
+    ...oldestFirst(tlsRoutes).map((route) =>
+      l4Outcome(context, 'TLSRoute', route, attach('TLSRoute', route)),
+    ),
+    ...oldestFirst(tcpRoutes).map((route) =>
+      l4Outcome(context, 'TCPRoute', route, attach('TCPRoute', route)),
+    ),
+    ...oldestFirst(grpcRoutes).map((route): RouteOutcome => {
+      const parents = attach('GRPCRoute', route)
+      return {
+        kind: 'GRPCRoute',
+        route,
+        parents,
+        verdict: judgeUnsupported(context, route, 'http', parents),
+      }
+    }),
+    ...oldestFirst(udpRoutes).map((route): RouteOutcome => {
+      const parents = attach('UDPRoute', route)
+      return {
+        kind: 'UDPRoute',
+        route,
+        parents,
+        verdict: judgeUnsupported(context, route, 'tcp', parents),
+      }
+    }),
+  ]
+}
+
+function oldestFirst<T>(routes: readonly Resource<T>[]): readonly Resource<T>[] {
+  return routes.toSorted(compareAge)
+}
+
+function httpOutcome(
+  context: TranslateContext,
+  route: Resource<HTTPRoute>,
+  parents: readonly ParentResult[],
+): RouteOutcome {
+  const lowered = lowerHttpRoute(context, route)
+  return { kind: 'HTTPRoute', route, parents, verdict: lowered, lowered }
+}
+
+function l4Outcome(
+  context: TranslateContext,
+  kind: 'TLSRoute' | 'TCPRoute',
+  route: Resource<L4RouteObject>,
+  parents: readonly ParentResult[],
+): RouteOutcome {
+  const uses = new Set(
+    parents.flatMap(({ attachments }) =>
+      attachments.map(({ listener }): BackendUse => useOf(kind, listener.mode)),
+    ),
+  )
+  const lowered = lowerL4Route(context, route, uses.size === 0 ? new Set(['tcp']) : uses)
+  return { kind, route, parents, verdict: lowered, forwards: lowered.forwards }
+}
+
+/** A BackendTLSPolicy holds for what a TLSRoute decrypted, not for a TCPRoute (digest section 6.2). */
+export function useOf(
+  kind: 'TLSRoute' | 'TCPRoute',
+  mode: 'Terminate' | 'Passthrough',
+): BackendUse {
+  return kind === 'TLSRoute' && mode === 'Terminate' ? 'decrypted' : 'tcp'
+}

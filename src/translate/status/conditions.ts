@@ -1,0 +1,42 @@
+/** How problems become conditions (digest section 9.1): every one carries the object's generation. */
+import type { Condition } from '../../model/status.ts'
+import type { Problem } from '../problem.ts'
+
+/** `type` False for the problem's reason, or True for `reason` when there is none. */
+export function conditionFrom(
+  type: string,
+  problem: Problem | undefined,
+  ok: { readonly reason: string; readonly message: string },
+  observedGeneration: number,
+): Condition {
+  const { reason, message } = problem ?? ok
+  const status = problem === undefined ? 'True' : 'False'
+  return { type, status, reason, message: sentence(message), observedGeneration }
+}
+
+/** Conditions whose presence is the finding: True for the problem's reason, absent without one. */
+export function conditionIf(
+  type: string,
+  problem: Problem | undefined,
+  observedGeneration: number,
+): readonly Condition[] {
+  if (problem === undefined) return []
+  const { reason, message } = problem
+  return [{ type, status: 'True', reason, message: sentence(message), observedGeneration }]
+}
+
+/** Programmed before the sockets are bound: `status/programmed.ts` decides it later. */
+export function pendingCondition(observedGeneration: number): Condition {
+  return {
+    type: 'Programmed',
+    status: 'Unknown',
+    reason: 'Pending',
+    message: 'Waiting for the sockets to be bound.',
+    observedGeneration,
+  }
+}
+
+function sentence(text: string): string {
+  const start = text.slice(0, 1).toUpperCase() + text.slice(1)
+  return /[.!?]$/.test(start) ? start : `${start}.`
+}

@@ -1,0 +1,76 @@
+/** Status of a Gateway, derived from its own problems and its listeners' (digest section 2.2). */
+import type { ListenerKey } from '../../model/snapshot.ts'
+import type { Condition, ObjectStatus } from '../../model/status.ts'
+import type { OwnGateway } from '../gateways.ts'
+import type { ListenerVerdict } from '../listener-verdicts.ts'
+import type { Problem } from '../problem.ts'
+import { conditionFrom, pendingCondition } from './conditions.ts'
+import { listenerStatus } from './listener.ts'
+
+/** `verdicts` of this Gateway's listeners, in the order of its spec. */
+export function gatewayStatus(
+  gateway: OwnGateway,
+  verdicts: readonly ListenerVerdict[],
+  attachedRoutes: (listener: ListenerKey) => number,
+): ObjectStatus {
+  const { key, generation, origin } = gateway.resource
+  return {
+    key,
+    generation,
+    origin,
+    body: {
+      kind: 'gateway',
+      addresses: gateway.addresses,
+      conditions: [
+        acceptedCondition(gateway, verdicts),
+        programmedCondition(gateway, verdicts),
+        ...resolvedRefsCondition(gateway),
+      ],
+      listeners: verdicts.map((verdict) =>
+        listenerStatus(verdict, attachedRoutes(verdict.listener.key)),
+      ),
+    },
+  }
+}
+
+function acceptedCondition(gateway: OwnGateway, verdicts: readonly ListenerVerdict[]): Condition {
+  const { generation } = gateway.resource
+  const bad = verdicts.filter(({ accepted }) => accepted !== undefined)
+  const names = bad.map(({ listener }) => listener.spec.name).join(', ')
+  const noneIsGood: Problem | undefined =
+    bad.length === verdicts.length
+      ? { reason: 'ListenersNotValid', message: `No listener is valid: ${names}.` }
+      : undefined
+  const ok =
+    bad.length === 0
+      ? { reason: 'Accepted', message: 'The Gateway is accepted.' }
+      : { reason: 'ListenersNotValid', message: `Some listeners are not valid: ${names}.` }
+  return conditionFrom('Accepted', gateway.accepted ?? noneIsGood, ok, generation)
+}
+
+function programmedCondition(gateway: OwnGateway, verdicts: readonly ListenerVerdict[]): Condition {
+  const { generation } = gateway.resource
+  const problem = whyNotProgrammed(gateway, verdicts)
+  return problem === undefined
+    ? pendingCondition(generation)
+    : conditionFrom('Programmed', problem, problem, generation)
+}
+
+function whyNotProgrammed(
+  gateway: OwnGateway,
+  verdicts: readonly ListenerVerdict[],
+): Problem | undefined {
+  if (gateway.accepted !== undefined) {
+    return { reason: 'Invalid', message: 'The Gateway is not accepted.' }
+  }
+  if (gateway.programmed !== undefined) return gateway.programmed
+  if (verdicts.some(({ notServed }) => notServed === undefined)) return undefined
+  return { reason: 'Invalid', message: 'No listener can be served; see their conditions.' }
+}
+
+/** Published only where the Gateway itself refers to something. */
+function resolvedRefsCondition({ resolvedRefs, resource }: OwnGateway): readonly Condition[] {
+  return resolvedRefs === undefined
+    ? []
+    : [conditionFrom('ResolvedRefs', resolvedRefs, resolvedRefs, resource.generation)]
+}

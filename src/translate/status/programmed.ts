@@ -1,0 +1,143 @@
+/**
+ * Programmed, once the workers told how the sockets fared (digest sections 2.2 and 9.1). Pure, and
+ * free of schemas, so that control can apply it without translating anew.
+ */
+import type { ResourceKey } from '../../model/resource-key.ts'
+import { keyText } from '../../model/resource-key.ts'
+import type { BindKey } from '../../model/snapshot.ts'
+import type {
+  BindResult,
+  Condition,
+  ListenerStatus,
+  ObjectStatus,
+  PendingProgrammed,
+  StatusBody,
+} from '../../model/status.ts'
+
+type BindError = NonNullable<BindResult['error']>
+
+/** What one listener's sockets came to; `unknown`: not all of them answered yet. */
+type ListenerOutcome =
+  | { readonly kind: 'bound' }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'failed'; readonly bind: BindKey; readonly error: BindError }
+
+type GatewayBody = Extract<StatusBody, { kind: 'gateway' }>
+
+/**
+ * Replaces Programmed=Unknown/Pending of listeners and Gateways by what `results` say. `binary` is
+ * the program that needs the permission to bind low ports, for the message.
+ */
+export function applyBindResults(
+  statuses: readonly ObjectStatus[],
+  pending: readonly PendingProgrammed[],
+  results: readonly BindResult[],
+  binary: string = process.execPath,
+): readonly ObjectStatus[] {
+  const byBind = new Map(results.map((result) => [result.bind, result]))
+  const outcomes = new Map(
+    pending.map((entry) => [listenerText(entry.owner, entry.listener), outcomeOf(entry, byBind)]),
+  )
+  return statuses.map((status) =>
+    status.body.kind === 'gateway'
+      ? { ...status, body: applyToGateway(status.key, status.body, outcomes, binary) }
+      : status,
+  )
+}
+
+/** What is wrong with a bind and what to do, without a final word on what is affected. */
+export function bindFailureMessage(bind: BindKey, error: BindError, binary: string): string {
+  const place = bind.slice(bind.indexOf('/') + 1)
+  const port = place.slice(place.lastIndexOf(':') + 1)
+  const start = `Cannot listen on ${place} (${error.errno})`
+  switch (error.errno) {
+    case 'EADDRINUSE':
+      return `${start}: another process holds the port; find it with "ss -ltnp 'sport = :${port}'".`
+    case 'EACCES':
+      return `${start}: no permission. Ports below 1024 need CAP_NET_BIND_SERVICE: AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit, or "setcap cap_net_bind_service=+ep ${binary}", or "sysctl net.ipv4.ip_unprivileged_port_start=${port}".`
+    case 'EADDRNOTAVAIL':
+      return `${start}: no interface of this machine has the address; correct spec.addresses or add the address.`
+    default:
+      return `${start}: ${error.message}.`
+  }
+}
+
+function listenerText(owner: ResourceKey, listener: string): string {
+  return `${keyText(owner)}#${listener}`
+}
+
+function outcomeOf(
+  { binds }: PendingProgrammed,
+  results: ReadonlyMap<BindKey, BindResult>,
+): ListenerOutcome {
+  for (const bind of binds) {
+    const error = results.get(bind)?.error
+    if (error !== undefined) return { kind: 'failed', bind, error }
+  }
+  return { kind: binds.every((bind) => results.has(bind)) ? 'bound' : 'unknown' }
+}
+
+function applyToGateway(
+  key: ResourceKey,
+  body: GatewayBody,
+  outcomes: ReadonlyMap<string, ListenerOutcome>,
+  binary: string,
+): GatewayBody {
+  const listeners = body.listeners.map((listener) => {
+    const outcome = outcomes.get(listenerText(key, listener.name))
+    return outcome === undefined ? listener : applyToListener(listener, outcome, binary)
+  })
+  const own = body.listeners.flatMap(({ name }) => outcomes.get(listenerText(key, name)) ?? [])
+  // A Gateway that waits for nothing has its final condition already.
+  if (own.length === 0) return body
+  return { ...body, listeners, conditions: withProgrammed(body.conditions, judge(own)) }
+}
+
+function applyToListener(
+  listener: ListenerStatus,
+  outcome: ListenerOutcome,
+  binary: string,
+): ListenerStatus {
+  if (outcome.kind === 'unknown') return listener
+  const verdict: Verdict =
+    outcome.kind === 'bound'
+      ? { status: 'True', reason: 'Programmed', message: 'The listener serves.' }
+      : {
+          status: 'False',
+          reason: 'Invalid',
+          message: bindFailureMessage(outcome.bind, outcome.error, binary),
+        }
+  return { ...listener, conditions: withProgrammed(listener.conditions, verdict) }
+}
+
+type Verdict = Pick<Condition, 'status' | 'reason' | 'message'>
+
+/** An address that this machine lacks spoils the Gateway; else one listener that serves is enough. */
+function judge(outcomes: readonly ListenerOutcome[]): Verdict | undefined {
+  const failed = outcomes.filter((outcome) => outcome.kind === 'failed')
+  const unusable = failed.find(({ error }) => error.errno === 'EADDRNOTAVAIL')
+  if (unusable !== undefined) {
+    const message = `${unusable.bind} is no address of this machine.`
+    return { status: 'False', reason: 'AddressNotUsable', message }
+  }
+  if (outcomes.some(({ kind }) => kind === 'unknown')) return undefined
+  if (failed.length < outcomes.length) {
+    const rest = failed.length === 0 ? '' : ' Some listeners do not; see their conditions.'
+    return { status: 'True', reason: 'Programmed', message: `The Gateway serves.${rest}` }
+  }
+  return {
+    status: 'False',
+    reason: 'Invalid',
+    message: 'No listener could be bound; see their conditions.',
+  }
+}
+
+function withProgrammed(
+  conditions: readonly Condition[],
+  verdict: Verdict | undefined,
+): readonly Condition[] {
+  if (verdict === undefined) return conditions
+  return conditions.map((condition) =>
+    condition.type === 'Programmed' ? { ...condition, ...verdict } : condition,
+  )
+}

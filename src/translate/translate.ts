@@ -1,0 +1,139 @@
+/**
+ * The compiler: resources in, sockets and statuses out. Pure and synchronous; a user's mistake is a
+ * condition and a diagnostic, never a throw. Reads like the table of contents of the Gateway API.
+ */
+import type { ResourceSet } from '../api/resource-set.ts'
+import type { Digest } from '../base/brand.ts'
+import { compareText } from '../base/byte-order.ts'
+import { digestOf } from '../base/digest.ts'
+import type { Diagnostic } from '../model/diagnostic.ts'
+import { keyText } from '../model/resource-key.ts'
+import type { Manifest, Part } from '../model/snapshot.ts'
+import type { ObjectStatus, PendingProgrammed } from '../model/status.ts'
+import type { KeyMaterial } from '../model/tls.ts'
+import { groupByGateway } from './attachment.ts'
+import { reportAttachment } from './attachment-findings.ts'
+import { planBinds } from './binds.ts'
+import { type Member, serves } from './chains.ts'
+import { createContext, type TranslateContext } from './context.ts'
+import { ownGatewayClasses } from './gateway-classes.ts'
+import { type OwnGateway, ownGateways } from './gateways.ts'
+import { judgeListeners, type ListenerVerdict } from './listener-verdicts.ts'
+import { ownListeners } from './listeners.ts'
+import type { TranslateOptions } from './options.ts'
+import { backendTlsStatuses } from './policies/backend-tls.ts'
+import { reachableParts } from './reachable.ts'
+import { type AttachedRoute, type AttachedRoutes, attachedByListener } from './routes/attached.ts'
+import { collectRoutes } from './routes/collect.ts'
+import { buildRouteTable } from './routes/route-table.ts'
+import { gatewayStatus } from './status/gateway.ts'
+import { gatewayClassStatus } from './status/gateway-class.ts'
+import { listenerSetStatuses } from './status/listener-set.ts'
+import { routeStatus } from './status/route.ts'
+
+export interface Translation {
+  /** The generation is the publisher's to count. */
+  readonly manifest: Omit<Manifest, 'generation'>
+  /** Those that the manifest names. */
+  readonly parts: ReadonlyMap<Digest, Part>
+  /** The private keys of its certificates, sorted by id. Secrets. */
+  readonly keys: readonly KeyMaterial[]
+  /** Sorted by identity. Listeners that serve are Programmed=Unknown/Pending. */
+  readonly statuses: readonly ObjectStatus[]
+  readonly pending: readonly PendingProgrammed[]
+  /** Sorted by place. */
+  readonly diagnostics: readonly Diagnostic[]
+}
+
+export function translate(resources: ResourceSet, options: TranslateOptions): Translation {
+  const context = createContext(resources, options)
+  const classes = ownGatewayClasses(context)
+  const gateways = ownGateways(context, classes)
+  const listeners = ownListeners(context, gateways)
+  const verdicts = judgeListeners(context, listeners)
+  const byGateway = groupByGateway(listeners)
+  const outcomes = collectRoutes(context, byGateway)
+  const attached = attachedByListener(outcomes)
+  const members = verdicts.map((verdict) =>
+    toMember(context, verdict, attached.get(verdict.listener.key) ?? []),
+  )
+  const { binds, pending } = planBinds(members)
+  const statuses = [
+    ...[...classes.values()].map(gatewayClassStatus),
+    ...gatewayStatuses(gateways, verdicts, attached),
+    ...listenerSetStatuses(context, byGateway),
+    ...outcomes.flatMap((outcome) => routeStatus(outcome, options.controllerName) ?? []),
+    ...backendTlsStatuses(context, outcomes),
+  ]
+  for (const outcome of outcomes) reportAttachment(context, outcome)
+  return {
+    ...collectParts(
+      context,
+      binds.map((bind) => context.parts.add(bind)),
+    ),
+    statuses: statuses.sort((a, b) => compareText(keyText(a.key), keyText(b.key))),
+    pending: pending.toSorted(comparePending),
+    diagnostics: context.diagnostics.all.toSorted(compareDiagnostics),
+  }
+}
+
+function toMember(
+  context: TranslateContext,
+  verdict: ListenerVerdict,
+  routes: readonly AttachedRoute[],
+): Member {
+  const { listener } = verdict
+  const family = listener.protocol?.family
+  const member: Member = { verdict, routes }
+  if (!serves(member) || (family !== 'HTTP' && family !== 'HTTPS')) return member
+  const httpRoutes = routes.flatMap(({ outcome, hostnames }) =>
+    outcome.kind === 'HTTPRoute'
+      ? [{ resource: outcome.route, lowered: outcome.lowered, hostnames }]
+      : [],
+  )
+  const table = buildRouteTable({
+    listener: listener.key,
+    port: listener.spec.port,
+    routes: httpRoutes,
+  })
+  return { ...member, routeTable: context.parts.add(table) }
+}
+
+function gatewayStatuses(
+  gateways: readonly OwnGateway[],
+  verdicts: readonly ListenerVerdict[],
+  attached: AttachedRoutes,
+): readonly ObjectStatus[] {
+  const byGateway = Map.groupBy(verdicts, ({ listener }) => listener.gateway)
+  return gateways.map((gateway) =>
+    gatewayStatus(gateway, byGateway.get(gateway) ?? [], (key) => attached.get(key)?.length ?? 0),
+  )
+}
+
+function collectParts(
+  context: TranslateContext,
+  binds: readonly Digest[],
+): Pick<Translation, 'manifest' | 'parts' | 'keys'> {
+  const parts = reachableParts(binds, context.parts.parts)
+  const keyIds = new Set(
+    [...parts.values()].flatMap((part) => (part.kind === 'certificate' ? [part.keyId] : [])),
+  )
+  return {
+    manifest: { digest: digestOf(binds), binds, parts: [...parts.keys()] },
+    parts,
+    keys: [...keyIds].sort(compareText).flatMap((id) => context.parts.keys.get(id) ?? []),
+  }
+}
+
+function comparePending(a: PendingProgrammed, b: PendingProgrammed): number {
+  return compareText(keyText(a.owner), keyText(b.owner)) || compareText(a.listener, b.listener)
+}
+
+function compareDiagnostics(a: Diagnostic, b: Diagnostic): number {
+  return (
+    compareText(a.origin.file, b.origin.file) ||
+    a.origin.line - b.origin.line ||
+    a.origin.column - b.origin.column ||
+    compareText(a.message, b.message)
+  )
+}

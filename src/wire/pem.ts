@@ -1,0 +1,173 @@
+/**
+ * Reads a server certificate with its key from PEM (RFC 7468) and proves that they can serve
+ * together: the pair matches, the chain is in order, and OpenSSL takes it. Messages never quote
+ * the input, which may hold a private key.
+ */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
+import type { Digest } from '../base/brand.ts'
+import { digestOfText } from '../base/digest.ts'
+import { errnoOf } from '../base/errors.ts'
+
+export interface ServerCertificate {
+  /** Leaf first, each followed by its issuer. */
+  readonly chainPem: string
+  /** PKCS #8. A secret. */
+  readonly privateKeyPem: string
+  /** SHA-256 of the public key (SubjectPublicKeyInfo). */
+  readonly keyId: Digest
+  readonly keyType: 'rsa' | 'ec' | 'ed25519'
+  /** DNS names of the leaf, lower case; the common name only when there is no SAN (RFC 6125). */
+  readonly dnsNames: readonly string[]
+  /** Milliseconds since the epoch. */
+  readonly notBefore: number
+  readonly notAfter: number
+  /** SHA-256 of the leaf, lower-case hex without colons. */
+  readonly fingerprint: string
+  /** What clients may stumble over although it can be served, such as a chain out of order. */
+  readonly warnings: readonly string[]
+}
+
+export type ServerCertificateResult =
+  | { readonly kind: 'certificate'; readonly certificate: ServerCertificate }
+  | { readonly kind: 'problem'; readonly part: 'certificate' | 'key'; readonly message: string }
+
+export interface PemBlock {
+  /** Such as `CERTIFICATE` or `PRIVATE KEY`. */
+  readonly label: string
+  /** The whole block with both its lines, ending in a newline. */
+  readonly text: string
+}
+
+const KEY_TYPES = new Set(['rsa', 'ec', 'ed25519'])
+const BEGIN = '-----BEGIN '
+const DASHES = '-----'
+
+/** Every well-delimited block in order; text between blocks is ignored. Linear in the input. */
+export function pemBlocks(text: string): readonly PemBlock[] {
+  const blocks: PemBlock[] = []
+  let from = 0
+  for (;;) {
+    const start = text.indexOf(BEGIN, from)
+    if (start === -1) return blocks
+    const labelEnd = text.indexOf(DASHES, start + BEGIN.length)
+    if (labelEnd === -1) return blocks
+    const label = text.slice(start + BEGIN.length, labelEnd)
+    const footer = `${DASHES}END ${label}${DASHES}`
+    const end = label.includes('\n') ? -1 : text.indexOf(footer, labelEnd)
+    // A header without its footer hides everything behind it: nothing more can be trusted.
+    if (end === -1) return blocks
+    blocks.push({ label, text: `${text.slice(start, end + footer.length)}\n` })
+    from = end + footer.length
+  }
+}
+
+/** Never throws for bad input: a problem says which of the two parts is at fault and how. */
+export function readServerCertificate(certPem: string, keyPem: string): ServerCertificateResult {
+  const chain = readChain(certPem)
+  if (typeof chain === 'string') return { kind: 'problem', part: 'certificate', message: chain }
+  const key = readPrivateKey(keyPem)
+  if (typeof key === 'string') return { kind: 'problem', part: 'key', message: key }
+  return assemble(chain, key)
+}
+
+/** Leaf first; a text is what is wrong. */
+function readChain(pem: string): readonly [X509Certificate, ...X509Certificate[]] | string {
+  const blocks = pemBlocks(pem).filter(({ label }) => label === 'CERTIFICATE')
+  const chain: X509Certificate[] = []
+  for (const [index, block] of blocks.entries()) {
+    try {
+      chain.push(new X509Certificate(block.text))
+    } catch {
+      return `certificate ${index + 1} of ${blocks.length} is not a valid X.509 certificate`
+    }
+  }
+  const [leaf, ...rest] = chain
+  if (leaf !== undefined) return [leaf, ...rest]
+  return pem.trim() === '' ? 'it is empty' : 'it holds no PEM block "BEGIN CERTIFICATE"'
+}
+
+function readPrivateKey(pem: string): KeyObject | string {
+  const block = pemBlocks(pem).find(({ label }) => label.endsWith('PRIVATE KEY'))
+  if (block === undefined) {
+    return pem.trim() === '' ? 'it is empty' : 'it holds no PEM block "BEGIN PRIVATE KEY"'
+  }
+  if (block.label.startsWith('ENCRYPTED') || block.text.includes('Proc-Type: 4,ENCRYPTED')) {
+    return 'the private key is encrypted; store it without a passphrase'
+  }
+  try {
+    return createPrivateKey(block.text)
+  } catch (error) {
+    return `the private key cannot be read (${errnoOf(error) ?? 'bad PEM'})`
+  }
+}
+
+function assemble(
+  chain: readonly [X509Certificate, ...X509Certificate[]],
+  key: KeyObject,
+): ServerCertificateResult {
+  const [leaf] = chain
+  if (!leaf.checkPrivateKey(key)) {
+    const owner = chain.findIndex((certificate) => certificate.checkPrivateKey(key))
+    const message =
+      owner === -1
+        ? 'the private key does not belong to the certificate'
+        : `the private key belongs to certificate ${owner + 1} of the chain; the leaf must come first`
+    return { kind: 'problem', part: 'key', message }
+  }
+  const keyType = key.asymmetricKeyType ?? 'unknown'
+  if (!isServedKeyType(keyType)) {
+    const message = `keys of type ${keyType} are not supported; use RSA, ECDSA or Ed25519`
+    return { kind: 'problem', part: 'key', message }
+  }
+  const chainPem = chain.map((certificate) => certificate.toString()).join('')
+  const privateKeyPem = key.export({ type: 'pkcs8', format: 'pem' }).toString()
+  try {
+    createSecureContext({ cert: chainPem, key: privateKeyPem })
+  } catch (error) {
+    // Such as a key below the security level; the worker would fail alike.
+    const message = `OpenSSL refuses it (${errnoOf(error) ?? 'unknown error'})`
+    return { kind: 'problem', part: 'certificate', message }
+  }
+  return {
+    kind: 'certificate',
+    certificate: {
+      chainPem,
+      privateKeyPem,
+      keyId: digestOfText(leaf.publicKey.export({ type: 'spki', format: 'der' })),
+      keyType,
+      dnsNames: dnsNamesOf(leaf),
+      notBefore: leaf.validFromDate.getTime(),
+      notAfter: leaf.validToDate.getTime(),
+      fingerprint: leaf.fingerprint256.replaceAll(':', '').toLowerCase(),
+      warnings: chainWarnings(chain),
+    },
+  }
+}
+
+function isServedKeyType(type: string): type is ServerCertificate['keyType'] {
+  return KEY_TYPES.has(type)
+}
+
+function chainWarnings(chain: readonly X509Certificate[]): readonly string[] {
+  const wrong = chain.findIndex((certificate, index) => {
+    const next = chain[index + 1]
+    return next !== undefined && !certificate.checkIssued(next)
+  })
+  if (wrong === -1) return []
+  return [
+    `certificate ${wrong + 2} of the chain did not issue certificate ${wrong + 1}; clients want each certificate followed by its issuer`,
+  ]
+}
+
+function dnsNamesOf(leaf: X509Certificate): readonly string[] {
+  // Node writes `DNS:a.example, IP Address:…`, and quotes values that hold a comma: no DNS names.
+  if (leaf.subjectAltName !== undefined) {
+    return leaf.subjectAltName
+      .split(', ')
+      .filter((entry) => entry.startsWith('DNS:') && !entry.startsWith('DNS:"'))
+      .map((entry) => entry.slice('DNS:'.length).toLowerCase())
+  }
+  const commonName = leaf.subject.split('\n').find((line) => line.startsWith('CN='))
+  return commonName === undefined ? [] : [commonName.slice('CN='.length).toLowerCase()]
+}
