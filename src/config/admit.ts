@@ -66,10 +66,12 @@ export function admitDocument(document: DocumentText, unknownFields: UnknownFiel
     case 'empty':
       return []
     case 'broken': {
-      const findings = parsed.errors.map(({ spot, message }): Finding => {
-        return { severity: 'error', code: 'yaml-syntax', spot, message: `YAML: ${message}` }
-      })
-      return [refused(findings[0]?.spot ?? { line: 1, column: 1 }, undefined, findings)]
+      const { spot, message } = parsed
+      return [
+        refused(spot, undefined, [
+          { severity: 'error', code: 'yaml-syntax', spot, message: `YAML: ${message}` },
+        ]),
+      ]
     }
     case 'value':
       return admitValue(parsed.value, { text: document.text, at: [], unknownFields })

@@ -42,7 +42,7 @@ export type ParsedDocument =
   | { readonly kind: 'value'; readonly value: unknown }
   /** Nothing but comments, or an explicit null. */
   | { readonly kind: 'empty' }
-  | { readonly kind: 'broken'; readonly errors: readonly SyntaxProblem[] }
+  | ({ readonly kind: 'broken' } & SyntaxProblem)
 
 export interface SyntaxProblem {
   readonly spot: Spot
@@ -51,8 +51,6 @@ export interface SyntaxProblem {
 }
 
 const MAX_ALIASES = 100
-/** One mistake often makes the parser stumble many times more; the first ones tell. */
-const MAX_ERRORS = 3
 
 /** Splits at `---` and `...`, which YAML allows at the start of a line for nothing else. */
 export function splitDocuments(text: string): DocumentText[] {
@@ -77,19 +75,15 @@ export function splitDocuments(text: string): DocumentText[] {
 
 export function parseText(text: string): ParsedDocument {
   const { document, lines } = composedOf(text)
-  const errors = [...document.errors, ...document.warnings]
-  if (errors.length > 0) {
-    return { kind: 'broken', errors: errors.slice(0, MAX_ERRORS).map((e) => problemOf(e, lines)) }
-  }
+  // One mistake often makes the parser stumble many times more: the first one tells.
+  const [error] = [...document.errors, ...document.warnings]
+  if (error !== undefined) return { kind: 'broken', ...problemOf(error, lines) }
   try {
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
     return value === null || value === undefined ? { kind: 'empty' } : { kind: 'value', value }
   } catch (error) {
     // Unknown anchors and alias bombs only show when the value is built.
-    return {
-      kind: 'broken',
-      errors: [{ spot: firstAlias(document, lines), message: messageOf(error) }],
-    }
+    return { kind: 'broken', spot: firstAlias(document, lines), message: messageOf(error) }
   }
 }
 

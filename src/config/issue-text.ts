@@ -61,7 +61,7 @@ function predicate(issue: Issue, value: unknown, mayQuote: boolean): string {
     case 'invalid_type':
       return value === undefined
         ? `is required: ${withArticle(typeName(issue.expected))}`
-        : `must be ${withArticle(typeName(issue.expected))}${got}`
+        : `must be ${withArticle(typeName(issue.expected))}${got}${unquoted(issue.expected, value)}`
     case 'invalid_value':
       return oneOf(issue.values.map(String), value, got)
     case 'invalid_union':
@@ -138,6 +138,16 @@ function shown(message: string, value: unknown, mayQuote: boolean): string {
   if (!mayQuote || message.startsWith('must not ') || typeof value === 'object') return ''
   const text = JSON.stringify(value) ?? String(value)
   return text.length > 80 ? '' : `; found ${text}`
+}
+
+/** The API server does not turn text into numbers and booleans, and YAML's quotes make text. */
+function unquoted(expected: string, value: unknown): string {
+  const isMeant =
+    typeof value === 'string' &&
+    (['number', 'int'].includes(expected)
+      ? /^-?\d+$/.test(value)
+      : expected === 'boolean' && /^(true|false)$/.test(value))
+  return isMeant ? '; write it without quotes' : ''
 }
 
 function typeName(expected: string): string {
