@@ -32,6 +32,7 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   chokidar: ['config'],
   commander: ['cli'],
   pino: ['observe'],
+  'prom-client': ['observe', 'control'],
   undici: ['data', 'cli'],
   re2js: ['match'],
   '@peculiar/x509': ['wire'],

@@ -3,6 +3,7 @@
  * Each name has its own clock, so that a slow one stalls no other; answers that change go out as
  * `names` messages and make no new generation.
  */
+import { messageOf } from '../base/errors.ts'
 import type { ResolvedName } from '../ipc/messages.ts'
 import type { LookUp, Lookup } from './name-resolver.ts'
 
@@ -105,13 +106,21 @@ export class Names {
       this.#running += 1
       entry.asking = true
       entry.notBefore = performance.now() + REASK_MS
-      void this.#options.lookUp(entry.name).then((lookup) => {
+      void this.#lookUp(entry.name).then((lookup) => {
         this.#running -= 1
         entry.asking = false
         // The name may have left the snapshot, or left and returned as another entry.
         if (this.#entries.get(entry.name) === entry) this.#answered(entry, lookup)
         this.#next()
       })
+    }
+  }
+
+  async #lookUp(name: string): Promise<Lookup> {
+    try {
+      return await this.#options.lookUp(name)
+    } catch (error) {
+      return { kind: 'failed', reason: messageOf(error) }
     }
   }
 

@@ -13,7 +13,7 @@ import type {
   WorkerStats,
 } from '../ipc/messages.ts'
 import type { Outgoing } from './ledger.ts'
-import type { Log } from './log.ts'
+import type { Logger } from '../observe/log.ts'
 import type { Publisher, Slot } from './publisher.ts'
 import { Restarts } from './restarts.ts'
 import type { Sockets } from './sockets.ts'
@@ -37,7 +37,7 @@ export interface SupervisorOptions {
   readonly publisher: Publisher
   readonly sockets: Sockets
   readonly onNameFailed: (name: string) => void
-  readonly log: Log
+  readonly log: Logger
   readonly clock?: Clock
 }
 
@@ -73,6 +73,7 @@ export class Supervisor {
   readonly #places: readonly Place[]
   #beat: NodeJS.Timeout | undefined
   #draining = false
+  #restarts = 0
   #onDrained: (() => void) | undefined
 
   constructor(options: SupervisorOptions) {
@@ -115,6 +116,16 @@ export class Supervisor {
     return this.#places.flatMap(({ slot, worker, stats }) =>
       worker === undefined || stats === undefined ? [] : [{ slot, pid: worker.pid, stats }],
     )
+  }
+
+  /** Greeted workers. */
+  get up(): number {
+    return this.#places.filter(({ greeted }) => greeted).length
+  }
+
+  /** How often a worker ended and was started again. */
+  get restarts(): number {
+    return this.#restarts
   }
 
   /** One sentence for each place that does not serve as it should. */
@@ -227,6 +238,7 @@ export class Supervisor {
       this.#checkDrained()
       return
     }
+    this.#restarts += 1
     const delayMs = place.restarts.ended()
     const fields = { worker: place.slot, pid: worker.pid, reason, delayMs }
     this.#options.log.error(fields, 'worker ended; starting it again')

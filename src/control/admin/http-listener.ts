@@ -1,0 +1,119 @@
+/**
+ * A small HTTP server for operators: a fixed table of paths, JSON answers, no request bodies.
+ * Refuses what a browser could be tricked into (security guide 2.9): a foreign Host (DNS
+ * rebinding), any Origin (no CORS), and on open addresses everything without the token.
+ */
+import { timingSafeEqual } from 'node:crypto'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import { messageOf } from '../../base/errors.ts'
+
+export interface Answer {
+  readonly status: number
+  readonly contentType: 'application/json' | 'text/plain; version=0.0.4; charset=utf-8'
+  readonly body: string
+}
+
+export interface Endpoint {
+  readonly method: 'GET' | 'POST'
+  readonly answer: () => Answer | Promise<Answer>
+}
+
+export type Endpoints = Readonly<Record<string, Endpoint>>
+
+export interface AccessRules {
+  /** Host header names that are accepted, without port; undefined: any. */
+  readonly hosts: ReadonlySet<string> | undefined
+  readonly token: string | undefined
+}
+
+export function json(status: number, value: unknown): Answer {
+  return { status, contentType: 'application/json', body: `${JSON.stringify(value)}\n` }
+}
+
+/** Not listening yet. */
+export function createHttpListener(endpoints: Endpoints, rules: AccessRules): Server {
+  const listener: RequestListener = (request, response) => {
+    // Nobody has anything to send us; what comes is read and dropped within requestTimeout.
+    request.resume()
+    request.on('error', () => undefined)
+    response.on('error', () => undefined)
+    void answerTo(request, endpoints, rules).then((answer) => write(request, response, answer))
+  }
+  const server = createServer(
+    {
+      maxHeaderSize: 8192,
+      headersTimeout: 5000,
+      requestTimeout: 10_000,
+      keepAliveTimeout: 5000,
+      connectionsCheckingInterval: 1000,
+    },
+    listener,
+  )
+  server.maxConnections = 256
+  return server
+}
+
+async function answerTo(
+  request: IncomingMessage,
+  endpoints: Endpoints,
+  rules: AccessRules,
+): Promise<Answer> {
+  const refusal = refusalOf(request, rules)
+  if (refusal !== undefined) return refusal
+  const path = (request.url ?? '').split('?', 1)[0] ?? ''
+  if (!Object.hasOwn(endpoints, path)) return json(404, { error: `there is no ${path}` })
+  const endpoint = endpoints[path]
+  if (endpoint === undefined || !isMethod(request.method, endpoint)) {
+    return json(405, { error: `${path} takes ${endpoint?.method}` })
+  }
+  try {
+    return await endpoint.answer()
+  } catch (error) {
+    return json(500, { error: messageOf(error) })
+  }
+}
+
+function refusalOf(request: IncomingMessage, rules: AccessRules): Answer | undefined {
+  if (request.headers.origin !== undefined) {
+    return json(403, { error: 'requests from web pages are refused' })
+  }
+  if (rules.hosts !== undefined && !rules.hosts.has(hostName(request.headers.host ?? ''))) {
+    return json(403, { error: 'the Host header names another server' })
+  }
+  if (rules.token !== undefined && !isToken(request.headers.authorization, rules.token)) {
+    return json(401, { error: 'an Authorization: Bearer token is needed (GWPROXY_ADMIN_TOKEN)' })
+  }
+  return undefined
+}
+
+/** `[::1]:9464` -> `::1`. */
+function hostName(host: string): string {
+  const match = /^(?:\[([^\]]*)\]|([^:]*))(?::[0-9]*)?$/.exec(host)
+  return (match?.[1] ?? match?.[2] ?? '').toLowerCase()
+}
+
+function isToken(authorization: string | undefined, token: string): boolean {
+  const given = Buffer.from(authorization ?? '')
+  const wanted = Buffer.from(`Bearer ${token}`)
+  return given.length === wanted.length && timingSafeEqual(given, wanted)
+}
+
+function isMethod(method: string | undefined, endpoint: Endpoint): boolean {
+  return method === endpoint.method || (method === 'HEAD' && endpoint.method === 'GET')
+}
+
+function write(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+  response.writeHead(answer.status, {
+    'content-type': answer.contentType,
+    'content-length': Buffer.byteLength(answer.body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  })
+  response.end(request.method === 'HEAD' ? undefined : answer.body)
+}

@@ -1,0 +1,250 @@
+/**
+ * The control plane put together: configuration in, workers fed, statuses out. Each update goes
+ * the same way: publish, wait for every live worker's answer, publish statuses, one log line.
+ */
+import type { Clock } from '../base/clock.ts'
+import { GwProxyError } from '../base/errors.ts'
+import type { ConfigUpdate, WorkerSettings } from '../ipc/messages.ts'
+import { formatOrigin, type Diagnostic } from '../model/diagnostic.ts'
+import type { Logger } from '../observe/log.ts'
+import type { ReadyReport, ReloadReport } from './admin/contract.ts'
+import { Names } from './dns.ts'
+import type { LookUp } from './name-resolver.ts'
+import { Publisher, type Settlement } from './publisher.ts'
+import { readinessOf } from './readiness.ts'
+import { Sockets } from './sockets.ts'
+import type { StatusStore } from './status-store.ts'
+import { type StartedWorker, Supervisor } from './supervisor.ts'
+import { TICKET_ROTATION_MS, TicketRootKeeper } from './ticket-root.ts'
+
+export interface ControlPlaneOptions {
+  /** Places for workers; 1 with `--workers 0`. */
+  readonly workers: number
+  readonly build: string
+  readonly startWorker: () => StartedWorker
+  readonly settings: WorkerSettings
+  readonly statusStore: StatusStore
+  readonly lookUp: LookUp
+  readonly log: Logger
+  readonly clock: Clock
+}
+
+/** How often binds that failed are tried again. */
+const BIND_RETRY_MS = 5000
+
+export class ControlPlane {
+  readonly #options: ControlPlaneOptions
+  readonly #sockets = new Sockets()
+  readonly #publisher: Publisher
+  readonly #supervisor: Supervisor
+  readonly #names: Names
+  readonly #tickets = new TicketRootKeeper()
+  readonly #timers: NodeJS.Timeout[] = []
+  #update: ConfigUpdate | undefined
+  #cleanAt = 0
+  #settlement: Settlement | undefined
+  #waiting: ((settlement: Settlement) => void)[] = []
+  #configFailure: string | undefined
+  #draining = false
+  #problems: ReadonlySet<string> = new Set()
+
+  constructor(options: ControlPlaneOptions) {
+    const { lookUp, log } = options
+    this.#options = options
+    this.#publisher = new Publisher({
+      sockets: this.#sockets,
+      send: (slot, outgoing) => this.#supervisor.send(slot, outgoing),
+      onSettled: (settlement) => this.#settled(settlement),
+    })
+    this.#names = new Names({
+      lookUp,
+      onNames: (names) => this.#supervisor.broadcast({ type: 'names', names }),
+    })
+    this.#supervisor = new Supervisor({
+      count: options.workers,
+      build: options.build,
+      start: options.startWorker,
+      settings: options.settings,
+      greeting: () => [
+        { type: 'ticket-roots', roots: this.#tickets.roots },
+        { type: 'names', names: this.#names.answers },
+      ],
+      publisher: this.#publisher,
+      sockets: this.#sockets,
+      onNameFailed: (name) => this.#names.failed(name),
+      log,
+      clock: options.clock,
+    })
+  }
+
+  start(): void {
+    this.#supervisor.start()
+    this.#timers.push(
+      setInterval(() => this.#publisher.retrySockets(), BIND_RETRY_MS),
+      setInterval(() => {
+        const roots = this.#tickets.rotate()
+        this.#supervisor.broadcast({ type: 'ticket-roots', roots })
+      }, TICKET_ROTATION_MS),
+    )
+  }
+
+  /** A pass of the config thread. Resolves when every live worker has answered it. */
+  apply(update: ConfigUpdate): Promise<ReloadReport> {
+    const started = this.#options.clock.monotonic()
+    this.#configFailure = undefined
+    this.#update = update
+    this.#logProblems(update.diagnostics)
+    this.#publisher.update(update)
+    this.#names.watch(namesOf(this.#publisher))
+    const settlement = this.#publisher.settlement
+    // The same digest: nothing was published, the statuses alone may be new.
+    if (settlement !== undefined) this.#settled(settlement)
+    return this.#nextSettlement().then((settled) => ({
+      generation: settled.generation,
+      applied: isWhole(settled),
+      durationMs: update.durationMs + this.#options.clock.monotonic() - started,
+      problems: update.diagnostics,
+      failedBinds: settled.results.filter(({ error }) => error !== undefined),
+      refusals: settled.refusals,
+    }))
+  }
+
+  /** The config thread cannot go on; what serves goes on serving. */
+  configFailed(message: string): void {
+    this.#configFailure = message
+    this.#options.log.error({}, `the configuration cannot be followed: ${message}`)
+  }
+
+  get ready(): ReadyReport {
+    return readinessOf({
+      draining: this.#draining,
+      settlement: this.#settlement,
+      configFailure: this.#configFailure,
+      workersUp: this.#supervisor.up,
+      workerProblems: this.#supervisor.problems,
+    })
+  }
+
+  /** Read-only views for the admin interface and metrics. */
+  get publisher(): Pick<Publisher, 'target' | 'settlement'> {
+    return this.#publisher
+  }
+
+  get supervisor(): Pick<Supervisor, 'workers' | 'up' | 'restarts'> {
+    return this.#supervisor
+  }
+
+  get config(): { readonly update: ConfigUpdate | undefined } {
+    return { update: this.#update }
+  }
+
+  /** The newest files are without errors and served whole. */
+  get isClean(): boolean {
+    const { settlement } = this.#publisher
+    return (
+      this.#configFailure === undefined &&
+      settlement !== undefined &&
+      isWhole(settlement) &&
+      this.#update?.diagnostics.every(({ severity }) => severity !== 'error') === true
+    )
+  }
+
+  /** When that was last so; milliseconds since the epoch, 0: never. */
+  get cleanAt(): number {
+    return this.#cleanAt
+  }
+
+  reopenLogs(): void {
+    this.#supervisor.broadcast({ type: 'reopen-logs' })
+  }
+
+  /** Stops accepting, lets running work end until the deadline, then cuts it. */
+  async drain(deadlineMs: number): Promise<void> {
+    if (this.#draining) return
+    this.#draining = true
+    this.#options.log.info({ deadlineMs }, 'draining')
+    for (const timer of this.#timers) clearInterval(timer)
+    this.#names.stop()
+    // Ours first: a socket refuses connections when its last holder has closed it.
+    this.#sockets.retain(new Set())
+    await this.#supervisor.drain(deadlineMs)
+  }
+
+  /** Ends everything at once. */
+  kill(): void {
+    for (const timer of this.#timers) clearInterval(timer)
+    this.#names.stop()
+    this.#supervisor.kill()
+  }
+
+  #nextSettlement(): Promise<Settlement> {
+    const settled = this.#publisher.settlement
+    if (settled !== undefined) return Promise.resolve(settled)
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  #settled(settlement: Settlement): void {
+    const update = this.#update
+    // Late answers to a generation that is being replaced belong to no statuses we have.
+    if (update === undefined || this.#draining) return
+    const before = this.#settlement
+    this.#settlement = settlement
+    if (this.isClean) this.#cleanAt = this.#options.clock.now()
+    this.#options.statusStore.publish(update, settlement.results)
+    if (before?.revision !== settlement.revision) this.#logSettlement(update, settlement)
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resolve of waiting) resolve(settlement)
+  }
+
+  #logSettlement(update: ConfigUpdate, settlement: Settlement): void {
+    const { log } = this.#options
+    const failed = settlement.results.filter(({ error }) => error !== undefined)
+    for (const { bind, error } of failed) {
+      log.error({ bind, errno: error?.errno }, error?.message ?? 'bind failed')
+    }
+    const fields = {
+      generation: settlement.generation,
+      ...update.counts,
+      binds: settlement.results.length - failed.length,
+      failedBinds: failed.length,
+      problems: update.diagnostics.length,
+      durationMs: Math.round(update.durationMs),
+    }
+    if (settlement.refusals.length > 0) {
+      const refusals = settlement.refusals
+      log.error({ ...fields, refusals }, 'configuration refused; the one before keeps serving')
+    } else log.info(fields, 'configuration applied')
+  }
+
+  /** A problem is told when it appears, not again with each pass. */
+  #logProblems(diagnostics: readonly Diagnostic[]): void {
+    const known = this.#problems
+    const texts = new Map(diagnostics.map((one) => [problemText(one), one]))
+    for (const [text, { severity, code, object, help }] of texts) {
+      if (known.has(text)) continue
+      const fields = { code, ...(object && { object }), ...(help && { help }) }
+      this.#options.log[severity === 'error' ? 'error' : 'warn'](fields, text)
+    }
+    this.#problems = new Set(texts.keys())
+  }
+}
+
+function isWhole({ refusals, results }: Settlement): boolean {
+  return refusals.length === 0 && results.every(({ error }) => error === undefined)
+}
+
+function problemText({ origin, path, message }: Diagnostic): string {
+  return `${formatOrigin(origin)}: ${path === undefined ? '' : `${path}: `}${message}`
+}
+
+/** The names that the snapshot's upstreams point at. */
+function namesOf({ target }: Pick<Publisher, 'target'>): ReadonlySet<string> {
+  if (target === undefined) throw new GwProxyError('GWP_DEFECT_INVARIANT', 'nothing was published')
+  const names = new Set<string>()
+  for (const part of target.parts.values()) {
+    if (part.kind !== 'upstream') continue
+    for (const endpoint of part.endpoints) if (endpoint.kind === 'name') names.add(endpoint.name)
+  }
+  return names
+}
