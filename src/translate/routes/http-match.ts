@@ -1,5 +1,6 @@
 /** HTTPRouteMatch with its defaults, as the matcher wants it (digest section 4.1). */
 import type { HTTPMatch } from '../../api/http-match.ts'
+import { pathForm } from '../../match/http/path-form.ts'
 import { compileRegex } from '../../match/regex.ts'
 import type { DocumentPath } from '../../model/diagnostic.ts'
 import type { HttpMatch, PathMatch, ValueMatch } from '../../model/http.ts'
@@ -7,8 +8,8 @@ import type { HttpMatch, PathMatch, ValueMatch } from '../../model/http.ts'
 /** A match that does not belong to a table's rule yet. */
 export type LoweredMatch = Omit<HttpMatch, 'rule'>
 
-/** Told of every expression that is none; `path` is that of its value. */
-export type RegexFault = (path: DocumentPath, message: string) => void
+/** Told of every value that cannot be served; `path` is the value's. */
+export type ValueFault = (path: DocumentPath, message: string) => void
 
 const ANY: LoweredMatch = { path: { kind: 'prefix', value: '' }, headers: [], query: [] }
 
@@ -16,7 +17,7 @@ const ANY: LoweredMatch = { path: { kind: 'prefix', value: '' }, headers: [], qu
 export function lowerMatches(
   matches: readonly HTTPMatch[],
   path: DocumentPath,
-  fault: RegexFault,
+  fault: ValueFault,
 ): readonly LoweredMatch[] {
   if (matches.length === 0) return [ANY]
   return matches.map((match, index) => lowerMatch(match, [...path, index], fault))
@@ -28,7 +29,7 @@ export function onlyPrefix(matches: readonly LoweredMatch[]): string | undefined
   return matches.length === 1 && first?.path.kind === 'prefix' ? first.path.value : undefined
 }
 
-function lowerMatch(match: HTTPMatch, path: DocumentPath, fault: RegexFault): LoweredMatch {
+function lowerMatch(match: HTTPMatch, path: DocumentPath, fault: ValueFault): LoweredMatch {
   const { headers = [], queryParams = [], method } = match
   return {
     path: lowerPath(match.path, [...path, 'path'], fault),
@@ -45,18 +46,28 @@ function lowerMatch(match: HTTPMatch, path: DocumentPath, fault: RegexFault): Lo
 function lowerPath(
   { type, value }: HTTPMatch['path'],
   path: DocumentPath,
-  fault: RegexFault,
+  fault: ValueFault,
 ): PathMatch {
   switch (type) {
     case 'Exact':
-      return { kind: 'exact', value }
-    case 'PathPrefix':
+      return { kind: 'exact', value: checkedPath(value, [...path, 'value'], fault) }
+    case 'PathPrefix': {
+      const prefix = checkedPath(value, [...path, 'value'], fault)
       // By path element, so a trailing slash makes no difference.
-      return { kind: 'prefix', value: value.replace(/\/+$/, '') }
+      return { kind: 'prefix', value: prefix.replace(/\/+$/, '') }
+    }
     case 'RegularExpression':
       checkRegex(value, [...path, 'value'], fault)
       return { kind: 'regex', value }
   }
+}
+
+/** In the form that requests are matched in; a path that is refused in a request can match none. */
+function checkedPath(value: string, path: DocumentPath, fault: ValueFault): string {
+  const form = pathForm(value)
+  if (form.ok) return form.path
+  fault(path, `Requests with the path ${JSON.stringify(value)} are refused: ${form.fault}.`)
+  return value
 }
 
 type ValueMatchInput = NonNullable<HTTPMatch['headers']>[number]
@@ -65,7 +76,7 @@ type ValueMatchInput = NonNullable<HTTPMatch['headers']>[number]
 function lowerValues(
   inputs: readonly ValueMatchInput[],
   path: DocumentPath,
-  fault: RegexFault,
+  fault: ValueFault,
 ): readonly ValueMatch[] {
   const byName = new Map<string, ValueMatch>()
   for (const [index, { name, type, value }] of inputs.entries()) {
@@ -76,7 +87,7 @@ function lowerValues(
   return [...byName.values()]
 }
 
-function checkRegex(pattern: string, path: DocumentPath, fault: RegexFault): void {
+function checkRegex(pattern: string, path: DocumentPath, fault: ValueFault): void {
   const compiled = compileRegex(pattern)
   if (!compiled.ok) fault(path, `The regular expression is refused: ${compiled.error}.`)
 }

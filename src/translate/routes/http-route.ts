@@ -140,15 +140,14 @@ function lowerBackend(
 ): WeightedUpstream {
   const { target, problem } = resolveBackendRef(own.context, own.route, ref, path, 'http')
   own.problems.addUnresolved(problem)
-  const { filters, redirect, failure } = lowerFilters(own, ref.filters ?? [], prefix, [
-    ...path,
-    'filters',
-  ])
-  if (redirect !== undefined) {
+  const list = ref.filters ?? []
+  const { filters, failure } = lowerFilters(own, list, prefix, [...path, 'filters'])
+  const redirect = list.findIndex(({ type }) => type === 'RequestRedirect')
+  if (redirect >= 0) {
     own.problems.drop(
       own.index,
-      [...path, 'filters'],
-      'RequestRedirect is supported as a filter of the rule, not of a backendRef.',
+      [...path, 'filters', redirect, 'type'],
+      'RequestRedirect filters of a backendRef are not supported yet; give the rule the filter.',
     )
   }
   return { weight: ref.weight, target: failing(target, ref, failure), filters }

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import type { HTTPRoute } from '../../../src/api/http-route.ts'
+import type { Resource } from '../../../src/api/resource.ts'
+import type { ListenerKey } from '../../../src/model/snapshot.ts'
+import { lowerHttpRoute } from '../../../src/translate/routes/http-route.ts'
+import {
+  type AttachedHttpRoute,
+  buildRouteTable,
+} from '../../../src/translate/routes/route-table.ts'
+import { contextOf, httpRoute, resourceOf } from './fixture.ts'
+
+const listener = 'Gateway/default/gw/http' as ListenerKey
+const prefix = (value: string) => ({ matches: [{ path: { value } }] })
+const exact = (value: string) => ({ matches: [{ path: { type: 'Exact', value } }] })
+
+function attached(
+  name: string,
+  hostnames: readonly string[],
+  rules: readonly unknown[],
+  createdAt?: number,
+): AttachedHttpRoute {
+  const resource = resourceOf(httpRoute(name, { rules }), createdAt) as Resource<HTTPRoute>
+  return { resource, hostnames, lowered: lowerHttpRoute(contextOf([]), resource) }
+}
+
+function table(routes: readonly AttachedHttpRoute[]) {
+  return buildRouteTable({ listener, port: 8080, routes })
+}
+
+/** `host: path->rule id` of each match, in order. */
+function describeTable(routes: readonly AttachedHttpRoute[]): string[] {
+  const { hosts, rules } = table(routes)
+  return hosts.map(
+    ({ hostname, matches }) =>
+      `${hostname}: ${matches
+        .map(
+          ({ path, rule }) => `${path.value}->${rules[rule]?.id.replace('HTTPRoute/default/', '')}`,
+        )
+        .join(' ')}`,
+  )
+}
+
+describe('buildRouteTable', () => {
+  it('is empty without routes', () => {
+    assert.deepEqual(table([]), { kind: 'route-table', listener, port: 8080, rules: [], hosts: [] })
+  })
+
+  it('puts the most specific hostname first and one rule under each hostname of its route', () => {
+    const routes = [
+      attached('any', [''], [prefix('/')]),
+      attached('names', ['*.example.com', 'www.example.com', '*.a.example.com'], [prefix('/x')]),
+    ]
+    assert.deepEqual(describeTable(routes), [
+      'www.example.com: /x->names/0',
+      '*.a.example.com: /x->names/0',
+      '*.example.com: /x->names/0',
+      ': ->any/0',
+    ])
+    assert.equal(table(routes).rules.length, 2)
+  })
+
+  it('mixes the matches of all routes of a hostname by precedence', () => {
+    const routes = [
+      attached('young', [''], [prefix('/a/b'), exact('/a')], 2),
+      attached('old', [''], [prefix('/'), prefix('/a'), prefix('/a/b')], 1),
+    ]
+    assert.deepEqual(describeTable(routes), [
+      ': /a->young/1 /a/b->old/2 /a/b->young/0 /a->old/1 ->old/0',
+    ])
+  })
+
+  it('takes a route once, with the hostnames of all of its attachments', () => {
+    const once = attached('a', ['x.example', 'y.example'], [prefix('/')])
+    const twice = [
+      { ...once, hostnames: ['x.example'] },
+      { ...once, hostnames: ['y.example', 'x.example'] },
+    ]
+    assert.deepEqual(table(twice), table([once]))
+  })
+
+  it('is the same whatever the order of the routes', () => {
+    const rule = fc.constantFrom(prefix('/'), prefix('/a'), exact('/a'), {
+      matches: [{ method: 'GET' }],
+    })
+    const host = fc.constantFrom('', '*.example.com', 'www.example.com')
+    const route = fc.record({
+      age: fc.option(fc.nat(2), { nil: undefined }),
+      hosts: fc.uniqueArray(host, { minLength: 1 }),
+      rules: fc.array(rule, { minLength: 1, maxLength: 3 }),
+    })
+    const routes = fc
+      .array(route, { maxLength: 6 })
+      .map((list) => list.map(({ age, hosts, rules }, i) => attached(`r${i}`, hosts, rules, age)))
+    const permuted = routes.chain((list) =>
+      fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length })),
+    )
+    fc.assert(
+      fc.property(permuted, ([list, shuffled]) => {
+        assert.deepEqual(table(shuffled), table(list))
+      }),
+      { numRuns: 50 },
+    )
+  })
+})
