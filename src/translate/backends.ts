@@ -5,13 +5,18 @@
  */
 import type { BackendRef } from '../api/backend-ref.ts'
 import type { Resource } from '../api/resource.ts'
-import { normalizeHostname } from '../match/hostname.ts'
 import type { DocumentPath } from '../model/diagnostic.ts'
 import { displayKey, type ResourceKey } from '../model/resource-key.ts'
 import type { UpstreamTarget, WeightedUpstream } from '../model/upstream.ts'
-import { type BackendUse, type Resolution, unresolved } from './backends/resolution.ts'
+import { resolveEnvoyBackend } from './backends/envoy-backend.ts'
+import {
+  type BackendUse,
+  type Resolution,
+  unresolved,
+  upstreamName,
+} from './backends/resolution.ts'
 import { resolveService } from './backends/service.ts'
-import { requiresTls } from './backends/tls-policy.ts'
+import { resolveXBackend } from './backends/x-backend.ts'
 import type { TranslateContext } from './context.ts'
 import type { Problem, RouteRefReason } from './problem.ts'
 import { grantYaml, permits } from './reference-grants.ts'
@@ -72,7 +77,7 @@ export function resolveBackendRef(
   const { message } = resolution
   const target: UpstreamTarget = {
     kind: 'invalid',
-    name: `${kind}/${namespace}/${name}${ref.port === undefined ? '' : `:${ref.port}`}`,
+    name: upstreamName(key, ref.port),
     message,
   }
   if (resolution.kind === 'refused') {
@@ -97,7 +102,8 @@ function resolve(
   port: number | undefined,
   use: BackendUse,
 ): Resolution {
-  if (to.group !== '' || to.kind !== 'Service') return unresolved('InvalidKind', kindMessage(to))
+  const resolveKind = RESOLVERS.get(`${to.group}/${to.kind}`)
+  if (resolveKind === undefined) return unresolved('InvalidKind', unknownKind(to))
   if (!permits(context, from, to)) {
     return unresolved(
       'RefNotPermitted',
@@ -105,62 +111,23 @@ function resolve(
       `Add this ReferenceGrant:\n${grantYaml(from, to)}`,
     )
   }
-  if (port === undefined) {
-    return unresolved('BackendNotFound', `The reference to ${displayKey(to)} names no port.`)
-  }
-  const service = context.resources.find({ ...to, kind: 'Service' })
-  if (service === undefined) return undeclaredService(context, to, port, use)
-  if (use !== 'tcp' && requiresTls(context, service, port)) {
-    return {
-      kind: 'refused',
-      message: `A BackendTLSPolicy asks for TLS to ${displayKey(to)}, which is not supported yet; it is never spoken to in plaintext.`,
-    }
-  }
-  return resolveService(context, service, port, use)
+  return resolveKind(context, to, port, use)
 }
 
-function kindMessage({ group, kind }: ResourceKey): string {
-  const full = group === '' ? kind : `${kind}.${group}`
-  return KNOWN_KINDS.has(full)
-    ? `Backends of kind ${full} are not supported yet; use a Service.`
-    : `Backends of kind ${full} are not known; use a Service (group "").`
-}
-
-const KNOWN_KINDS: ReadonlySet<string> = new Set([
-  'Backend.gateway.envoyproxy.io',
-  'XBackend.gateway.networking.x-k8s.io',
-])
-
-/** `--service-dns` names the Services that no file declares, as a container network does. */
-function undeclaredService(
+type KindResolver = (
   context: TranslateContext,
   key: ResourceKey,
-  port: number,
+  port: number | undefined,
   use: BackendUse,
-): Resolution {
-  const template = context.options.serviceDns
-  if (template === undefined) {
-    return unresolved(
-      'BackendNotFound',
-      `${displayKey(key)} is not declared in any file.`,
-      'Declare the Service, or give --service-dns when a name service knows it.',
-    )
-  }
-  const text = template.replaceAll('{name}', key.name).replaceAll('{namespace}', key.namespace)
-  const name = normalizeHostname(text)
-  if (name === undefined) {
-    return unresolved(
-      'BackendNotFound',
-      `${displayKey(key)} is not declared in any file and --service-dns makes ${JSON.stringify(text)} of it, which is no DNS name.`,
-    )
-  }
-  return {
-    kind: 'upstream',
-    upstream: {
-      kind: 'upstream',
-      name: `Service/${key.namespace}/${key.name}:${port}`,
-      protocol: use === 'http' ? 'http/1.1' : 'tcp',
-      endpoints: [{ kind: 'name', name, port }],
-    },
-  }
+) => Resolution
+
+/** By group and kind. */
+const RESOLVERS: ReadonlyMap<string, KindResolver> = new Map([
+  ['/Service', resolveService],
+  ['gateway.envoyproxy.io/Backend', resolveEnvoyBackend],
+  ['gateway.networking.x-k8s.io/XBackend', resolveXBackend],
+])
+
+function unknownKind({ group, kind }: ResourceKey): string {
+  return `Backends of kind ${kind} in group ${JSON.stringify(group)} are not known; use a Service (group "").`
 }

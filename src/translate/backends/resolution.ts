@@ -1,5 +1,14 @@
 /** What became of a reference to a backend. */
-import type { UpstreamPart } from '../../model/upstream.ts'
+import type { Resource } from '../../api/resource.ts'
+import { type DocumentPath, formatPath } from '../../model/diagnostic.ts'
+import { displayKey, type ResourceKey } from '../../model/resource-key.ts'
+import type {
+  Endpoint,
+  NamedEndpoint,
+  UpstreamPart,
+  UpstreamProtocol,
+} from '../../model/upstream.ts'
+import type { TranslateContext } from '../context.ts'
 import type { RouteRefReason } from '../problem.ts'
 
 /**
@@ -22,4 +31,37 @@ export type Resolution =
 
 export function unresolved(reason: RouteRefReason, message: string, help?: string): Resolution {
   return { kind: 'unresolved', reason, message, ...(help === undefined ? {} : { help }) }
+}
+
+export function notDeclared(key: ResourceKey): Resolution {
+  return unresolved('BackendNotFound', `${displayKey(key)} is not declared in any file.`)
+}
+
+/** A setting of the backend that does not work yet; it is never left out of account. */
+export function notObeyed(
+  context: TranslateContext,
+  backend: Resource<unknown>,
+  path: DocumentPath,
+): Resolution {
+  const message = `${displayKey(backend.key)} cannot be used: ${formatPath(path)} is not supported yet.`
+  context.diagnostics.report(backend, { severity: 'error', code: 'unsupported', path, message })
+  return unresolved('InvalidKind', message)
+}
+
+/** Named after the reference: the same backend under the same port is one upstream. */
+export function upstream(
+  key: ResourceKey,
+  port: number | undefined,
+  protocol: UpstreamProtocol,
+  endpoints: readonly (Endpoint | NamedEndpoint)[],
+): Resolution {
+  return {
+    kind: 'upstream',
+    upstream: { kind: 'upstream', name: upstreamName(key, port), protocol, endpoints },
+  }
+}
+
+/** `Service/namespace/name:port`. */
+export function upstreamName({ kind, namespace, name }: ResourceKey, port?: number): string {
+  return `${kind}/${namespace}/${name}${port === undefined ? '' : `:${port}`}`
 }

@@ -5,21 +5,46 @@
 import type { Resource } from '../../api/resource.ts'
 import type { Service, ServicePort } from '../../api/service.ts'
 import { canonicalAddress } from '../../match/target-address.ts'
-import { displayKey } from '../../model/resource-key.ts'
+import { displayKey, type ResourceKey } from '../../model/resource-key.ts'
 import type { TranslateContext } from '../context.ts'
 import { addressEndpoint, nameEndpoint } from './addresses.ts'
 import { httpProtocolOf } from './app-protocol.ts'
 import { type AnyEndpoint, findEndpoints } from './endpoints.ts'
-import { type BackendUse, type Resolution, unresolved } from './resolution.ts'
+import { type BackendUse, type Resolution, unresolved, upstream } from './resolution.ts'
+import { resolveUndeclared } from './service-dns.ts'
+import { requiresTls } from './tls-policy.ts'
 
 /** `number` is the reference's port. */
 export function resolveService(
   context: TranslateContext,
+  key: ResourceKey,
+  number: number | undefined,
+  use: BackendUse,
+): Resolution {
+  if (number === undefined) {
+    return unresolved('BackendNotFound', `The reference to ${displayKey(key)} names no port.`)
+  }
+  const service = context.resources.find({ ...key, kind: 'Service' })
+  const port = service === undefined ? undefined : tcpPort(service, number)
+  if (use !== 'tcp' && requiresTls(context, key, service === undefined ? 'any' : port)) {
+    return {
+      kind: 'refused',
+      message: `A BackendTLSPolicy asks for TLS to ${displayKey(key)}, which is not supported yet; it is never spoken to in plaintext.`,
+    }
+  }
+  return service === undefined
+    ? resolveUndeclared(context, key, number, use)
+    : resolveDeclared(context, service, port, number, use)
+}
+
+/** `port` is the Service's own entry for the number; an ExternalName needs none. */
+function resolveDeclared(
+  context: TranslateContext,
   service: Resource<Service>,
+  port: ServicePort | undefined,
   number: number,
   use: BackendUse,
 ): Resolution {
-  const port = tcpPort(service, number)
   const isExternal = service.object.spec.type === 'ExternalName'
   if (port === undefined && !isExternal) {
     return unresolved('BackendNotFound', missingPort(service, number))
@@ -35,16 +60,7 @@ export function resolveService(
     port === undefined || isExternal
       ? externalEndpoints(context, service, number)
       : serviceEndpoints(context, service, port)
-  const { namespace, name } = service.key
-  return {
-    kind: 'upstream',
-    upstream: {
-      kind: 'upstream',
-      name: `Service/${namespace}/${name}:${number}`,
-      protocol,
-      endpoints,
-    },
-  }
+  return upstream(service.key, number, protocol, endpoints)
 }
 
 /** A port number may stand twice, for TCP and for UDP. */

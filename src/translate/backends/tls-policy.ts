@@ -4,7 +4,8 @@
  */
 import type { BackendTLSPolicy } from '../../api/backend-tls-policy.ts'
 import type { Resource } from '../../api/resource.ts'
-import type { Service } from '../../api/service.ts'
+import type { ServicePort } from '../../api/service.ts'
+import type { ResourceKey } from '../../model/resource-key.ts'
 import type { TranslateContext } from '../context.ts'
 import { groupedBy } from '../grouped.ts'
 
@@ -16,17 +17,22 @@ const policiesOf = groupedBy((policy: Resource<BackendTLSPolicy>) => [
   ),
 ])
 
-/** `number` is a port of the Service; a policy's `sectionName` is a port's name. */
+/**
+ * A policy's `sectionName` is a port's name. `port`: the Service's, undefined when it has none by
+ * that number; `any`: the Service is not declared, so that no section can be told from another.
+ */
 export function requiresTls(
   context: TranslateContext,
-  service: Resource<Service>,
-  number: number,
+  { namespace, name }: ResourceKey,
+  port: ServicePort | undefined | 'any',
 ): boolean {
-  const { namespace, name } = service.key
-  const section = service.object.spec.ports?.find((port) => port.port === number)?.name
   return policiesOf(context.resources.backendTlsPolicies, `${namespace}/${name}`).some((policy) =>
     policy.object.spec.targetRefs.some(
-      (ref) => ref.name === name && (ref.sectionName === undefined || ref.sectionName === section),
+      (ref) =>
+        ref.group === '' &&
+        ref.kind === 'Service' &&
+        ref.name === name &&
+        (ref.sectionName === undefined || port === 'any' || ref.sectionName === port?.name),
     ),
   )
 }

@@ -178,6 +178,13 @@ describe('BackendTLSPolicy', () => {
     }
   })
 
+  it('holds for a Service that only --service-dns knows', () => {
+    for (const target of [{}, { sectionName: 'x' }]) {
+      const { target: result } = resolve([policy(target)], {}, 'http', { serviceDns: '{name}' })
+      assert.equal(result.kind, 'invalid')
+    }
+  })
+
   it('leaves other Services, other ports and streams that stay encrypted alone', () => {
     assert.equal(resolve([web, policy({ name: 'other' })], {}, 'http').target.kind, 'upstream')
     assert.equal(resolve([web, policy({ sectionName: 'x' })], {}, 'http').target.kind, 'upstream')

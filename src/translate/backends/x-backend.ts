@@ -1,0 +1,52 @@
+/**
+ * XBackend (GEP-4894; operations.md section 4): one DNS name outside with its own port. What asks
+ * for TLS is refused until it is obeyed: never plaintext instead.
+ */
+import type { XBackend } from '../../api/x-backend.ts'
+import { displayKey, type ResourceKey } from '../../model/resource-key.ts'
+import type { UpstreamProtocol } from '../../model/upstream.ts'
+import type { TranslateContext } from '../context.ts'
+import { nameEndpoint } from './addresses.ts'
+import {
+  type BackendUse,
+  notDeclared,
+  notObeyed,
+  type Resolution,
+  unresolved,
+  upstream,
+} from './resolution.ts'
+
+/** For HTTP; undefined is not spoken. */
+const PROTOCOLS = {
+  HTTP: 'http/1.1',
+  HTTP11: 'http/1.1',
+  HTTP2: 'h2c',
+  H2C: 'h2c',
+  TCP: undefined,
+  MCP: undefined,
+} as const satisfies Record<NonNullable<XBackend['spec']['protocol']>, UpstreamProtocol | undefined>
+
+/** The XBackend's own port counts: that of the reference is not used. */
+export function resolveXBackend(
+  context: TranslateContext,
+  key: ResourceKey,
+  _: number | undefined,
+  use: BackendUse,
+): Resolution {
+  const backend = context.resources.find({ ...key, kind: 'XBackend' })
+  if (backend === undefined) return notDeclared(key)
+  const { externalHostname, port, protocol = 'HTTP', tls } = backend.object.spec
+  if (tls !== undefined && tls.mode !== 'None') {
+    return notObeyed(context, backend, ['spec', 'tls', 'mode'])
+  }
+  const spoken = use === 'http' ? PROTOCOLS[protocol] : 'tcp'
+  if (spoken === undefined) {
+    return unresolved(
+      'UnsupportedProtocol',
+      `${displayKey(key)} has the protocol ${protocol}, which gwproxy does not speak to it.`,
+    )
+  }
+  const place = { resource: backend, path: ['spec', 'externalHostname', 'hostname'] }
+  const endpoints = nameEndpoint(context, place, externalHostname?.hostname ?? '', port.port)
+  return upstream(key, undefined, spoken, endpoints)
+}
