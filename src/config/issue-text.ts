@@ -13,7 +13,7 @@ export interface IssueText {
   /** What to point at: the key of a field that should not be there, else the value. */
   readonly at: 'value' | 'key'
   readonly unknownField: boolean
-  /** A sentence that starts with the path. */
+  /** A sentence; the path is told beside it. */
   readonly message: string
 }
 
@@ -36,7 +36,7 @@ export function describeIssue(issue: Issue, context: IssueContext): IssueText[] 
       describeIssue({ ...inner, path: [...issue.path, ...inner.path] }, context),
     )
   }
-  const subject = path.length === 0 ? 'the object' : formatPath(path)
+  const subject = path.length === 0 ? 'the object' : leafOf(path)
   const value = valueAt(context.root, path)
   return [
     {
@@ -46,6 +46,12 @@ export function describeIssue(issue: Issue, context: IssueContext): IssueText[] 
       message: `${subject} ${predicate(issue, value, context.mayQuote)}`,
     },
   ]
+}
+
+/** The last named field and the indices behind it: `hostnames[0]`. */
+function leafOf(path: DocumentPath): string {
+  const name = path.findLastIndex((step) => typeof step === 'string')
+  return formatPath(path.slice(Math.max(0, name)))
 }
 
 /** What the value has to be, as the rest of a sentence. */
@@ -96,7 +102,7 @@ function unknownField(parent: DocumentPath, key: string, context: IssueContext):
       : known.length > 0 && known.length <= 16
         ? `known here: ${known.join(', ')}`
         : undefined
-  const message = `${formatPath(path)} is not a known field${hint === undefined ? '' : `; ${hint}`}`
+  const message = `${key} is not a known field${hint === undefined ? '' : `; ${hint}`}`
   return { path, at: 'key', unknownField: true, message }
 }
 

@@ -108,12 +108,14 @@ export class Loader {
     }
   }
 
-  /** Differs whenever a load may give another result. */
+  /** Of what the last load read, which was `listing`. */
+  loadedFingerprint(listing: Listing): string {
+    return fingerprintOf(listing, this.#secrets.filledFingerprint())
+  }
+
+  /** Of what a load would read now: another one means that it may give another result. */
   fingerprint(listing: Listing): string {
-    const roots = listing.roots.map(({ path, identity }) => `${path} ${identity ?? 'missing'}`)
-    const files = listing.entries.map(({ path, stamp }) => `${path} ${stamp}`)
-    const parts = [roots, files, listing.unreadable, [this.#secrets.fingerprint()]]
-    return digestOfText(parts.map((lines) => lines.join('\n')).join('\n\n'))
+    return fingerprintOf(listing, this.#secrets.fingerprint())
   }
 
   /** What is served now, for --state-dir. */
@@ -156,6 +158,13 @@ export class Loader {
       return { document: own, admitted: admitDocument(own, this.#options.unknownFields) }
     })
   }
+}
+
+function fingerprintOf({ roots, entries, unreadable }: Listing, secrets: string): string {
+  const rootLines = roots.map(({ path, identity }) => `${path} ${identity ?? 'missing'}`)
+  const fileLines = entries.map(({ path, stamp }) => `${path} ${stamp}`)
+  const parts = [rootLines, fileLines, unreadable, [secrets]]
+  return digestOfText(parts.map((lines) => lines.join('\n')).join('\n\n'))
 }
 
 /** A slice keeps the whole file's text alive as long as one of its documents is held. */

@@ -95,3 +95,8 @@ function isMemoryObject(value: unknown): value is MemoryObject {
     ['line', 'generation', 'firstSeen'].every(isNumber)
   )
 }
+
+/** Whether nothing that is remembered has changed: held objects are replaced, never altered. */
+export function sameMemory(a: IdentityState | undefined, b: IdentityState): boolean {
+  return a !== undefined && a.size === b.size && [...b].every(([key, held]) => a.get(key) === held)
+}

@@ -83,9 +83,14 @@ export class SecretFiles {
     return [...new Set(paths.flatMap((path) => [path, ...walkPath(path).stops]))]
   }
 
-  /** Differs whenever one of the files may have changed. */
+  /** Of the files as they were read. */
+  filledFingerprint(): string {
+    return [...this.#held.values()].map(({ stamp }) => stamp).join('\n')
+  }
+
+  /** Of the files as they are now. */
   fingerprint(): string {
-    return [...this.#held.values()].map((held) => stampsOf(held.paths)).join('\n')
+    return [...this.#held.values()].map(({ paths }) => stampsOf(paths)).join('\n')
   }
 
   #withFiles(resource: AnyResource, held: HeldFiles): AnyResource {
@@ -112,49 +117,28 @@ function look(
 ): HeldFiles {
   const text = JSON.stringify(source)
   const past = before?.source === text ? before : undefined
-  if (source.kind === 'invalid') return heldProblem(text, [], undefined, source, undefined)
-  const chosen = source.kind === 'directory' ? chooseFiles(source.directory, kind) : source
+  const held = { source: text, data: past?.data }
+  if (source.kind === 'invalid') {
+    return { ...held, paths: [], stamp: '', problem: source, brokenSince: undefined }
+  }
   const base = source.kind === 'directory' ? [source.directory] : []
+  // Stamps are taken before the look: a change in between is seen as one the next time.
+  const baseStamp = stampsOf(base)
+  const chosen = source.kind === 'directory' ? chooseFiles(source.directory, kind) : source
   if (chosen.kind === 'waiting') {
     // The directory's own stamp changes when the file that is waited for appears.
-    return heldProblem(text, base, past, chosen, undefined)
+    return { ...held, paths: base, stamp: baseStamp, problem: chosen, brokenSince: undefined }
   }
   const paths = [...new Set([...base, ...chosen.files.map(({ path }) => path)])]
   const stamp = stampsOf(paths)
   if (past?.stamp === stamp && past.problem === undefined) return past
   const read: KeyData = readKeyFiles(chosen.files)
-  // Files that changed while they were read are read again soon.
-  const isStable = stampsOf(paths) === stamp
-  if (read.kind === 'data' && isStable) {
-    return {
-      source: text,
-      paths,
-      stamp,
-      data: read.data,
-      problem: undefined,
-      brokenSince: undefined,
-    }
+  if (read.kind === 'data' && stampsOf(paths) === stamp) {
+    return { ...held, paths, stamp, data: read.data, problem: undefined, brokenSince: undefined }
   }
   const problem = read.kind === 'problem' ? read : { message: 'the files are being written' }
-  const since = past?.problem !== undefined && past.stamp === stamp ? past.brokenSince : now
-  return { ...heldProblem(text, paths, past, problem, since), stamp }
-}
-
-function heldProblem(
-  source: string,
-  paths: readonly string[],
-  past: HeldFiles | undefined,
-  { message, help }: Unreadable,
-  brokenSince: number | undefined,
-): HeldFiles {
-  return {
-    source,
-    paths,
-    stamp: stampsOf(paths),
-    data: past?.data,
-    problem: { message, ...(help === undefined ? {} : { help }) },
-    brokenSince,
-  }
+  const isSameProblem = past?.problem !== undefined && past.stamp === stamp
+  return { ...held, paths, stamp, problem, brokenSince: isSameProblem ? past.brokenSince : now }
 }
 
 function sameResult(a: HeldFiles, b: HeldFiles): boolean {

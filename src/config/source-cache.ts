@@ -106,6 +106,11 @@ type OneRead =
   | { readonly kind: 'changing' }
   | { readonly kind: 'failed'; readonly diagnostic: Diagnostic }
 
+/** A manifest that is no file, such as standard input. */
+export function textSource(name: string, text: string): SourceFile {
+  return { path: name, digest: digestOfText(text), text }
+}
+
 /** The text of UTF-8 bytes less a byte order mark, or undefined when they are not UTF-8 text. */
 export function decodeText(bytes: Uint8Array): string | undefined {
   // A NUL is valid UTF-8, but never valid YAML: it betrays UTF-16 or a binary file.

@@ -30,6 +30,8 @@ export type DiagnosticCode =
   | 'portability'
   | 'nothing-to-serve'
   | 'address'
+  /** A defect of ours, or our environment; the configuration before stays. */
+  | 'internal'
 
 export interface Diagnostic {
   readonly severity: Severity

@@ -1,0 +1,147 @@
+/**
+ * The main thread's side of the config thread: starts it, puts its updates together, starts it
+ * anew when it dies. Loads neither yaml nor zod.
+ */
+import { Worker } from 'node:worker_threads'
+import { GwProxyError, messageOf } from '../base/errors.ts'
+import type { ConfigUpdate, ObjectRecord } from '../ipc/messages.ts'
+import type {
+  ConfigStart,
+  ConfigThreadData,
+  ConfigThreadOptions,
+  ThreadMessage,
+  ThreadRequest,
+  ThreadUpdate,
+} from './config-protocol.ts'
+
+export type { ConfigThreadOptions } from './config-protocol.ts'
+
+/** A thread that dies again and again is started ever more rarely. */
+const RESTART_MS = 1000
+const MAX_RESTART_MS = 30_000
+const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+const ENTRY = new URL(`./config-thread.${EXTENSION}`, import.meta.url)
+
+export interface ConfigHost {
+  /** Every pass that changed something or answers a reload, in order. */
+  onUpdate(handler: (update: ConfigUpdate) => void): void
+  /** Nothing can be loaded; what serves goes on serving. */
+  onFailed(handler: (message: string) => void): void
+  /** Rescans now. Resolves with the update of a pass that began after this call. */
+  reload(): Promise<ConfigUpdate>
+  stop(): Promise<void>
+}
+
+export function startConfigThread(options: ConfigThreadOptions): ConfigHost {
+  return new ThreadHost(options)
+}
+
+interface Waiting {
+  readonly request: number
+  readonly resolve: (update: ConfigUpdate) => void
+  readonly reject: (error: Error) => void
+}
+
+class ThreadHost implements ConfigHost {
+  readonly #options: ConfigThreadOptions
+  readonly #onUpdate: ((update: ConfigUpdate) => void)[] = []
+  readonly #onFailed: ((message: string) => void)[] = []
+  #worker: Worker
+  #restart: NodeJS.Timeout | undefined
+  #restartMs = RESTART_MS
+  #isStopped = false
+  #requests = 0
+  #waiting: Waiting[] = []
+  #start: ConfigStart = { pass: 0, manifest: undefined }
+  #records = new Map<string, ObjectRecord>()
+
+  constructor(options: ConfigThreadOptions) {
+    this.#options = options
+    this.#worker = this.#spawn()
+  }
+
+  onUpdate(handler: (update: ConfigUpdate) => void): void {
+    this.#onUpdate.push(handler)
+  }
+
+  onFailed(handler: (message: string) => void): void {
+    this.#onFailed.push(handler)
+  }
+
+  reload(): Promise<ConfigUpdate> {
+    this.#requests += 1
+    const request = this.#requests
+    const { promise, resolve, reject } = Promise.withResolvers<ConfigUpdate>()
+    this.#waiting.push({ request, resolve, reject })
+    const message: ThreadRequest = { type: 'reload', request }
+    this.#worker.postMessage(message)
+    return promise
+  }
+
+  async stop(): Promise<void> {
+    if (this.#isStopped) return
+    this.#isStopped = true
+    clearTimeout(this.#restart)
+    this.#rejectWaiting('gwproxy is stopping')
+    await this.#worker.terminate()
+  }
+
+  #spawn(): Worker {
+    const workerData: ConfigThreadData = { options: this.#options, start: this.#start }
+    const worker = new Worker(ENTRY, { name: 'gwproxy-config', workerData })
+    worker.on('message', (message: ThreadMessage) => this.#received(message))
+    worker.on('error', (error) => this.#failed(`the config thread died: ${messageOf(error)}`))
+    worker.on('exit', () => this.#exited())
+    return worker
+  }
+
+  #received(message: ThreadMessage): void {
+    if (message.type === 'config-failed') {
+      this.#failed(message.message)
+      return
+    }
+    const update = this.#assemble(message)
+    this.#restartMs = RESTART_MS
+    this.#start = { pass: update.pass, manifest: update.manifest }
+    for (const handler of this.#onUpdate) handler(update)
+    const answered = this.#waiting.filter(({ request }) => request <= message.answers)
+    this.#waiting = this.#waiting.filter(({ request }) => request > message.answers)
+    for (const { resolve } of answered) resolve(update)
+  }
+
+  /** Objects that did not change are still here from earlier updates. */
+  #assemble({ answers: _, order, objects: changed, ...update }: ThreadUpdate): ConfigUpdate {
+    for (const [key, record] of changed) this.#records.set(key, record)
+    const records = new Map<string, ObjectRecord>()
+    for (const key of order) {
+      const record = this.#records.get(key)
+      if (record === undefined) {
+        throw new GwProxyError('GWP_DEFECT_INVARIANT', `object ${key} was never sent`)
+      }
+      records.set(key, record)
+    }
+    this.#records = records
+    return { ...update, objects: [...records.values()] }
+  }
+
+  #failed(message: string): void {
+    if (this.#isStopped) return
+    for (const handler of this.#onFailed) handler(message)
+    this.#rejectWaiting(message)
+  }
+
+  #exited(): void {
+    if (this.#isStopped) return
+    this.#rejectWaiting('the config thread ended')
+    this.#restart = setTimeout(() => {
+      this.#worker = this.#spawn()
+    }, this.#restartMs)
+    this.#restartMs = Math.min(this.#restartMs * 2, MAX_RESTART_MS)
+  }
+
+  #rejectWaiting(message: string): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const { reject } of waiting) reject(new GwProxyError('GWP_CONFIG_UNREADABLE', message))
+  }
+}

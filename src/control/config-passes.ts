@@ -1,0 +1,182 @@
+/**
+ * The work of the config thread: watch, load, translate, report; one pass at a time. A pass never
+ * throws: a defect of ours becomes a diagnostic beside the configuration before.
+ */
+import { buildResourceSet } from '../api/resource-set.ts'
+import type { Clock } from '../base/clock.ts'
+import { messageOf } from '../base/errors.ts'
+import { ChangeGate, type Look } from '../config/change-gate.ts'
+import { holdFor } from '../config/changes.ts'
+import { type Listing, wholeFile } from '../config/directory.ts'
+import type { IdentityState } from '../config/identity.ts'
+import { Loader } from '../config/loader.ts'
+import { memoryOf, restoreMemory, sameMemory } from '../config/memory.ts'
+import { Watcher } from '../config/watcher.ts'
+import type { Diagnostic, DiagnosticCode } from '../model/diagnostic.ts'
+import { translate } from '../translate/translate.ts'
+import type {
+  ConfigStart,
+  ConfigThreadOptions,
+  ThreadMessage,
+  ThreadUpdate,
+} from './config-protocol.ts'
+import { recordOf } from './object-records.ts'
+import { openStateDir, type StateDir } from './state-dir.ts'
+import { UpdateBuilder } from './update-builder.ts'
+
+const MEMORY_NAME = 'objects'
+/** Certificates expire without any file changing. */
+const REJUDGE_MS = 3_600_000
+
+export class ConfigPasses {
+  readonly #options: ConfigThreadOptions
+  readonly #clock: Clock
+  readonly #post: (message: ThreadMessage) => void
+  readonly #loader: Loader
+  readonly #gate: ChangeGate
+  readonly #watcher: Watcher | undefined
+  readonly #updates: UpdateBuilder
+  readonly #stateDir: StateDir | undefined
+  readonly #timers: NodeJS.Timeout[] = []
+  #retry: NodeJS.Timeout | undefined
+  #looked: Listing | undefined
+  /** What the last pass was made from. */
+  #applied: { readonly listing: Listing; readonly fingerprint: string } | undefined
+  #pass: number
+  #requested = 0
+  #saved: IdentityState | undefined
+  /** Problems with our surroundings, one of each kind: no events, no state. */
+  readonly #troubles = new Map<'events' | 'state', Diagnostic>()
+
+  /** @throws GwProxyError GWP_STATE_UNWRITABLE */
+  constructor(
+    options: ConfigThreadOptions,
+    start: ConfigStart,
+    clock: Clock,
+    post: (message: ThreadMessage) => void,
+  ) {
+    const { roots, unknownFields, stateDir, events } = options
+    this.#options = options
+    this.#clock = clock
+    this.#post = post
+    this.#pass = start.pass
+    this.#updates = new UpdateBuilder(start.manifest)
+    this.#stateDir = stateDir === undefined ? undefined : openStateDir(stateDir)
+    this.#loader = new Loader({ roots, unknownFields, clock, keepsAge: stateDir !== undefined })
+    this.#gate = new ChangeGate({ look: () => this.#look(), apply: () => this.#run(), clock })
+    this.#watcher = events
+      ? new Watcher({
+          onEvent: () => this.#gate.mark(),
+          onError: (message) => this.#eventsLost(message),
+        })
+      : undefined
+  }
+
+  /** The first pass at once, then whenever something changes. */
+  start(): void {
+    this.#restore()
+    this.#looked = this.#loader.look()
+    this.#run()
+    this.#timers.push(
+      setInterval(() => this.#gate.mark(), this.#options.pollIntervalMs),
+      setInterval(() => this.#gate.force(), REJUDGE_MS),
+    )
+  }
+
+  /** The next update answers `request`, also when nothing has changed. */
+  reload(request: number): void {
+    this.#requested = Math.max(this.#requested, request)
+    this.#gate.force()
+  }
+
+  async stop(): Promise<void> {
+    this.#gate.stop()
+    clearTimeout(this.#retry)
+    for (const timer of this.#timers) clearInterval(timer)
+    await this.#watcher?.stop()
+  }
+
+  #look(): Look {
+    const listing = this.#loader.look()
+    const fingerprint = this.#loader.fingerprint(listing)
+    const applied = this.#applied
+    this.#looked = listing
+    return {
+      fingerprint,
+      isApplied: applied?.fingerprint === fingerprint,
+      holdMs: applied === undefined ? 0 : holdFor(applied.listing, listing),
+    }
+  }
+
+  #run(): void {
+    this.#pass += 1
+    try {
+      this.#post(this.#makeUpdate(this.#looked ?? this.#loader.look()))
+    } catch (error) {
+      const message = `the configuration could not be translated: ${messageOf(error)}`
+      const diagnostic = this.#trouble('error', 'internal', message)
+      this.#post(
+        this.#updates.repeat(this.#pass, this.#requested, diagnostic) ?? {
+          type: 'config-failed',
+          message,
+        },
+      )
+    }
+  }
+
+  #makeUpdate(listing: Listing): ThreadUpdate {
+    const started = this.#clock.monotonic()
+    const loaded = this.#loader.load(listing)
+    this.#applied = { listing, fingerprint: this.#loader.loadedFingerprint(listing) }
+    this.#watcher?.update(listing.roots, this.#loader.secretPaths())
+    this.#retryAfter(loaded.retryInMs)
+    this.#save()
+    const translation = translate(buildResourceSet(loaded.resources), {
+      ...this.#options.translate,
+      now: this.#clock.now(),
+    })
+    return this.#updates.next({
+      pass: this.#pass,
+      answers: this.#requested,
+      translation,
+      records: loaded.resources.map(recordOf),
+      diagnostics: [...this.#troubles.values(), ...loaded.diagnostics, ...translation.diagnostics],
+      counts: loaded.counts,
+      durationMs: this.#clock.monotonic() - started,
+    })
+  }
+
+  #retryAfter(delayMs: number | undefined): void {
+    clearTimeout(this.#retry)
+    if (delayMs !== undefined) this.#retry = setTimeout(() => this.#gate.force(), delayMs)
+  }
+
+  #eventsLost(message: string): void {
+    const seconds = this.#options.pollIntervalMs / 1000
+    const text = `file events are lost (${message}); changes are found within ${seconds} s`
+    this.#troubles.set('events', this.#trouble('warning', 'source-unreadable', text))
+    this.#gate.force()
+  }
+
+  #restore(): void {
+    const memory = this.#stateDir?.read(MEMORY_NAME)
+    const { state, remembered } = restoreMemory(memory, this.#options.unknownFields)
+    this.#loader.restore(state, remembered)
+  }
+
+  #save(): void {
+    const state = this.#loader.state()
+    if (this.#stateDir === undefined || sameMemory(this.#saved, state)) return
+    try {
+      this.#stateDir.write(MEMORY_NAME, memoryOf(state))
+      this.#saved = state
+      this.#troubles.delete('state')
+    } catch (error) {
+      this.#troubles.set('state', this.#trouble('warning', 'internal', messageOf(error)))
+    }
+  }
+
+  #trouble(severity: Diagnostic['severity'], code: DiagnosticCode, message: string): Diagnostic {
+    return { severity, code, origin: wholeFile(this.#options.roots[0] ?? '.'), message }
+  }
+}

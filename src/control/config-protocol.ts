@@ -1,0 +1,50 @@
+/**
+ * Between config-host (main thread) and config-thread, inside what ConfigUpdate promises to the
+ * rest of control: objects travel only when they changed, since cloning all of them would hold up
+ * the main thread.
+ */
+import type { UnknownFields } from '../config/admit.ts'
+import type { ConfigFailed, ConfigUpdate } from '../ipc/messages.ts'
+import type { Manifest } from '../model/snapshot.ts'
+import type { TranslateOptions } from '../translate/options.ts'
+
+export interface ConfigThreadOptions {
+  /** Directories, or single files. */
+  readonly roots: readonly string[]
+  readonly unknownFields: UnknownFields
+  /** Ages, generations and last good versions survive a restart here. */
+  readonly stateDir?: string
+  /** The safety poll, milliseconds. */
+  readonly pollIntervalMs: number
+  /** Follow file system events; without them the poll alone finds changes. */
+  readonly events: boolean
+  readonly translate: Omit<TranslateOptions, 'now'>
+}
+
+/** Where a thread goes on that replaces one that died. */
+export interface ConfigStart {
+  readonly pass: number
+  readonly manifest: Pick<Manifest, 'generation' | 'digest'> | undefined
+}
+
+export interface ConfigThreadData {
+  readonly options: ConfigThreadOptions
+  readonly start: ConfigStart
+}
+
+export interface ThreadUpdate extends Omit<ConfigUpdate, 'objects'> {
+  /** The highest `reload` request that this pass answers; 0: none yet. */
+  readonly answers: number
+  /** Key texts of all objects, in order. */
+  readonly order: readonly string[]
+  /** New or changed since the last update. */
+  readonly objects: readonly (readonly [string, ConfigUpdate['objects'][number]])[]
+}
+
+export type ThreadMessage = ThreadUpdate | ConfigFailed
+
+/** Rescan now and answer with the next update. */
+export interface ThreadRequest {
+  readonly type: 'reload'
+  readonly request: number
+}

@@ -1,0 +1,21 @@
+/** Entry of the config thread: the only one of the daemon's threads that loads yaml and zod. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { systemClock } from '../base/clock.ts'
+import { GwProxyError, messageOf } from '../base/errors.ts'
+import { ConfigPasses } from './config-passes.ts'
+import type { ConfigThreadData, ThreadMessage, ThreadRequest } from './config-protocol.ts'
+
+const port = parentPort
+if (port === null) throw new GwProxyError('GWP_DEFECT_INVARIANT', 'config-thread is no main module')
+
+const { options, start } = workerData as ConfigThreadData
+const post = (message: ThreadMessage): void => port.postMessage(message)
+
+try {
+  const passes = new ConfigPasses(options, start, systemClock, post)
+  port.on('message', ({ request }: ThreadRequest) => passes.reload(request))
+  passes.start()
+} catch (error) {
+  // Only what is about our surroundings, such as --state-dir, gets here; asking again cannot help.
+  post({ type: 'config-failed', message: messageOf(error) })
+}

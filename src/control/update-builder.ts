@@ -1,0 +1,69 @@
+/**
+ * Turns the result of each pass into what the other side does not have yet. It keeps the parts and
+ * keys of the last manifest only, so a part that went and came back is sent again.
+ */
+import type { Digest } from '../base/brand.ts'
+import type { ConfigUpdate, ObjectRecord } from '../ipc/messages.ts'
+import type { Diagnostic } from '../model/diagnostic.ts'
+import { keyText } from '../model/resource-key.ts'
+import type { Translation } from '../translate/translate.ts'
+import type { ConfigStart, ThreadUpdate } from './config-protocol.ts'
+
+export interface PassResult {
+  readonly pass: number
+  readonly answers: number
+  readonly translation: Translation
+  readonly records: readonly ObjectRecord[]
+  readonly diagnostics: readonly Diagnostic[]
+  readonly counts: ConfigUpdate['counts']
+  readonly durationMs: number
+}
+
+export class UpdateBuilder {
+  #manifest: ConfigStart['manifest']
+  #parts: ReadonlySet<Digest> = new Set()
+  #keys: ReadonlySet<Digest> = new Set()
+  #records: ReadonlyMap<string, ObjectRecord> = new Map()
+  #last: ThreadUpdate | undefined
+
+  /** `manifest`: the one to count on from, after the thread before died. */
+  constructor(manifest: ConfigStart['manifest']) {
+    this.#manifest = manifest
+  }
+
+  next(result: PassResult): ThreadUpdate {
+    const { translation, records, ...rest } = result
+    const { manifest, parts, keys, statuses, pending } = translation
+    const present = new Map(records.map((record) => [keyText(record.key), record]))
+    const update: ThreadUpdate = {
+      ...rest,
+      type: 'config-update',
+      manifest: { ...manifest, generation: this.#generationOf(manifest.digest) },
+      parts: [...parts].filter(([digest]) => !this.#parts.has(digest)),
+      keys: keys.filter(({ keyId }) => !this.#keys.has(keyId)),
+      statuses,
+      pending,
+      order: [...present.keys()],
+      objects: [...present].filter(([key, record]) => this.#records.get(key) !== record),
+    }
+    this.#manifest = update.manifest
+    this.#parts = new Set(parts.keys())
+    this.#keys = new Set(keys.map(({ keyId }) => keyId))
+    this.#records = present
+    this.#last = update
+    return update
+  }
+
+  /** The configuration of the last update with a diagnostic more; undefined when there was none. */
+  repeat(pass: number, answers: number, diagnostic: Diagnostic): ThreadUpdate | undefined {
+    if (this.#last === undefined) return undefined
+    const diagnostics = [diagnostic, ...this.#last.diagnostics]
+    return { ...this.#last, pass, answers, parts: [], keys: [], objects: [], diagnostics }
+  }
+
+  #generationOf(digest: Digest): number {
+    if (this.#manifest === undefined) return 1
+    const { generation } = this.#manifest
+    return this.#manifest.digest === digest ? generation : generation + 1
+  }
+}
