@@ -4,10 +4,12 @@
  * the public API has no socket that is bound, idle and transferable to a process (ADR 0001).
  */
 import * as net from 'node:net'
-import { getSystemErrorName } from 'node:util'
+import { getSystemErrorMessage, getSystemErrorName } from 'node:util'
 import { GwProxyError } from '../base/errors.ts'
 import type { NativeTcpHandle } from '../ipc/bound-handle.ts'
+import { bindKey } from '../model/snapshot.ts'
 import type { BindResult } from '../model/status.ts'
+import { bindFailureMessage } from '../translate/status/programmed.ts'
 
 export type BindError = NonNullable<BindResult['error']>
 
@@ -65,32 +67,27 @@ function createServerHandle(): CreateServerHandle {
 
 function failed(status: number, address: string, port: number): BindAttempt {
   const errno = getSystemErrorName(status)
-  return { kind: 'failed', error: { errno, message: bindHelp(errno, address, port) } }
+  const raw = { errno, message: helpOf(errno) ?? getSystemErrorMessage(status) }
+  const message = bindFailureMessage(bindKey('tcp', address, port), raw, process.execPath)
+  return { kind: 'failed', error: { errno, message } }
 }
 
-/** One sentence of what is wrong and what to do about it. */
-export function bindHelp(
-  errno: string,
-  address: string,
-  port: number,
-  binary: string = process.execPath,
-): string {
-  const where = net.isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`
+/** What the status rule has no words for. */
+function helpOf(errno: string): string | undefined {
   switch (errno) {
-    case 'EADDRINUSE':
-      return `port ${port} is in use by another socket that overlaps ${where}; "ss -ltnp sport = :${port}" names its process. gwproxy keeps trying.`
-    case 'EACCES':
-    case 'EPERM':
-      return `no permission to bind ${where} (ports below 1024 are privileged). Under systemd set AmbientCapabilities=CAP_NET_BIND_SERVICE; elsewhere run "setcap cap_net_bind_service=+ep ${binary}" or "sysctl net.ipv4.ip_unprivileged_port_start=${port}". gwproxy keeps trying.`
-    case 'EADDRNOTAVAIL':
-    case 'EINVAL':
-      return `${address} is not an address of this machine: add it to an interface or correct spec.addresses. gwproxy keeps trying.`
     case 'EAFNOSUPPORT':
-      return `this machine has no IPv6, so ${where} cannot be bound: use an IPv4 address in spec.addresses.`
+      return 'this machine has no IPv6; use an IPv4 address in spec.addresses'
     case 'EMFILE':
     case 'ENFILE':
-      return `no file descriptor is left to bind ${where}: raise LimitNOFILE (ulimit -n). gwproxy keeps trying.`
+      return 'no file descriptor is left; raise LimitNOFILE (ulimit -n)'
     default:
-      return `${where} could not be bound: ${errno}. gwproxy keeps trying.`
+      return undefined
   }
+}
+
+/** Whether the wildcard may be dual-stack here. */
+export function hasIpv6(): boolean {
+  const attempt = bindOnce('::', 0)
+  if (attempt.kind === 'bound') attempt.handle.close()
+  return attempt.kind === 'bound'
 }

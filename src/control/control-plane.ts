@@ -88,8 +88,11 @@ export class ControlPlane {
     )
   }
 
-  /** A pass of the config thread. Resolves when every live worker has answered it. */
-  apply(update: ConfigUpdate): Promise<ReloadReport> {
+  /**
+   * A pass of the config thread. Resolves when every live worker has answered it; rejects when the
+   * update is incomplete, which is our defect: what serves goes on serving.
+   */
+  async apply(update: ConfigUpdate): Promise<ReloadReport> {
     const started = this.#options.clock.monotonic()
     this.#configFailure = undefined
     this.#update = update
@@ -99,14 +102,15 @@ export class ControlPlane {
     const settlement = this.#publisher.settlement
     // The same digest: nothing was published, the statuses alone may be new.
     if (settlement !== undefined) this.#settled(settlement)
-    return this.#nextSettlement().then((settled) => ({
+    const settled = await this.#nextSettlement()
+    return {
       generation: settled.generation,
       applied: isWhole(settled),
       durationMs: update.durationMs + this.#options.clock.monotonic() - started,
       problems: update.diagnostics,
       failedBinds: settled.results.filter(({ error }) => error !== undefined),
       refusals: settled.refusals,
-    }))
+    }
   }
 
   /** The config thread cannot go on; what serves goes on serving. */

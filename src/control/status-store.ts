@@ -22,8 +22,8 @@ export interface StatusStoreOptions {
   readonly applyBindResults: ApplyBindResults
   readonly clock: Clock
   readonly saved?: TransitionRecord | undefined
-  /** After each publication; whoever keeps a copy on disk. */
-  readonly onPublished?: (report: StatusReport, times: TransitionRecord) => void
+  /** After each publication, for copies on disk; `moved` when a transition time did. */
+  readonly onPublished?: (report: StatusReport, moved: TransitionRecord | undefined) => void
 }
 
 export class StatusStore {
@@ -50,7 +50,7 @@ export class StatusStore {
       objects: update.objects.map((record) => entryOf(record, byKey.get(keyText(record.key)))),
       problems: update.diagnostics,
     }
-    onPublished?.(this.#report, this.#times.record)
+    onPublished?.(this.#report, this.#times.moved)
   }
 }
 

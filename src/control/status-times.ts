@@ -6,9 +6,28 @@
 import { canonicalJson } from '../base/digest.ts'
 import { keyText } from '../model/resource-key.ts'
 import type { Condition, ObjectStatus } from '../model/status.ts'
+import type { StateDir } from './state-dir.ts'
 
 /** Condition identity -> `[status, RFC 3339 time]`. */
 export type TransitionRecord = Readonly<Record<string, readonly [string, string]>>
+
+/** The document of --state-dir. */
+export const TRANSITIONS = 'transitions'
+
+/** What an earlier run wrote; anything of another shape counts as nothing. */
+export function readTransitions(state: StateDir | undefined): TransitionRecord {
+  const saved = state?.read(TRANSITIONS)
+  if (typeof saved !== 'object' || saved === null) return {}
+  return Object.fromEntries(
+    Object.entries(saved).filter(
+      ([, entry]) => Array.isArray(entry) && entry.length === 2 && entry.every(isText),
+    ),
+  )
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string'
+}
 
 export interface TimedCondition extends Condition {
   readonly lastTransitionTime: string
@@ -16,6 +35,7 @@ export interface TimedCondition extends Condition {
 
 export class TransitionTimes {
   #current: ReadonlyMap<string, readonly [string, string]>
+  #moved = false
 
   constructor(saved: TransitionRecord = {}) {
     this.#current = new Map(Object.entries(saved))
@@ -33,12 +53,16 @@ export class TransitionTimes {
       return { ...condition, lastTransitionTime: entry[1] }
     }
     const stamped = statuses.map((status) => statusOf(status, stampOne))
+    this.#moved =
+      next.size !== this.#current.size ||
+      [...next].some(([id, entry]) => this.#current.get(id) !== entry)
     this.#current = next
     return stamped
   }
 
-  get record(): TransitionRecord {
-    return Object.fromEntries(this.#current)
+  /** What to save when the last stamp moved a time; undefined: nothing new. */
+  get moved(): TransitionRecord | undefined {
+    return this.#moved ? Object.fromEntries(this.#current) : undefined
   }
 }
 

@@ -1,0 +1,303 @@
+/**
+ * The daemon: composes the control plane and the data plane, and is the only file that sees both.
+ * Owns the process: signals, exit code, the last words in the log.
+ */
+import { resolve, sep } from 'node:path'
+import { systemClock } from './base/clock.ts'
+import { GwProxyError, messageOf } from './base/errors.ts'
+import { addressText } from './control/admin/address.ts'
+import type { ReloadReport } from './control/admin/contract.ts'
+import { type AdminPorts, adminEndpoints, probeEndpoints } from './control/admin/endpoints.ts'
+import { createHttpListener } from './control/admin/http-listener.ts'
+import { adminRules, listen, metricsRules } from './control/admin/listen.ts'
+import { createMetrics, type Metrics } from './control/admin/metrics.ts'
+import { type ConfigHost, startConfigThread } from './control/config-host.ts'
+import type { ConfigThreadOptions } from './control/config-protocol.ts'
+import { ControlPlane } from './control/control-plane.ts'
+import { forkWorker } from './control/fork-worker.ts'
+import { hasIpv6 } from './control/bind-tcp.ts'
+import { createLookUp } from './control/name-resolver.ts'
+import { createNotify } from './control/notify.ts'
+import { type RunOptions, workerCount } from './control/options.ts'
+import { onSignals } from './control/signals.ts'
+import { openStateDir, type StateDir } from './control/state-dir.ts'
+import { StatusDirectory } from './control/status-dir.ts'
+import { readTransitions, TRANSITIONS, type TransitionRecord } from './control/status-times.ts'
+import { StatusStore } from './control/status-store.ts'
+import type { StartedWorker } from './control/supervisor.ts'
+import { workerSettings } from './control/worker-settings.ts'
+import { WORKER_PARTS } from './data/compose.ts'
+import { startWorker } from './data/worker.ts'
+import { BUILD } from './ipc/build.ts'
+import { createMemoryLink } from './ipc/memory-link.ts'
+import type { ConfigUpdate } from './ipc/messages.ts'
+import { formatOrigin } from './model/diagnostic.ts'
+import { createLogger, type LineSink, type Logger, openLineSink } from './observe/log.ts'
+import { applyBindResults } from './translate/status/programmed.ts'
+
+/** The log's reader has this long to take the last lines. */
+const FLUSH_MS = 500
+/** Exit codes besides 0: problems under --strict or a failed start, and our own defects (EX_SOFTWARE). */
+const EXIT_PROBLEMS = 1
+const EXIT_DEFECT = 70
+
+const WORKER_ENTRY = new URL(
+  import.meta.url.endsWith('.ts') ? './data/worker-process.ts' : './data/worker-process.js',
+  import.meta.url,
+)
+
+/**
+ * `gwproxy run`: serves until a signal or `POST /drain` ends it, then exits the process. 0: drained;
+ * 1: it could not start, or --strict found problems; 70: a defect of ours.
+ * @throws GwProxyError before anything serves: the options or the environment are at fault
+ */
+export async function runDaemon(options: RunOptions): Promise<void> {
+  checkDirectories(options)
+  const sink = openLineSink(1)
+  const log = createLogger({ level: options.logLevel, format: options.logFormat, sink })
+  const exit = async (code: number): Promise<never> => {
+    await sink.close(FLUSH_MS)
+    process.exit(code)
+  }
+  // State may be inconsistent after an exception nobody caught: end, and let systemd start anew.
+  process.on('uncaughtException', (error) => {
+    log.error({ err: error }, 'a defect of gwproxy; ending')
+    void exit(EXIT_DEFECT)
+  })
+  const daemon = new Daemon(options, sink, log)
+  onSignals({
+    drain: () => void daemon.end(),
+    exitNow: (status) => {
+      daemon.kill()
+      process.exit(status)
+    },
+    reload: () => {
+      daemon.reload().catch((error: unknown) => log.error({}, messageOf(error)))
+    },
+    reopenLogs: () => daemon.reopenLogs(),
+  })
+  try {
+    await daemon.start()
+  } catch (error) {
+    daemon.kill()
+    log.error({ ...(error instanceof GwProxyError ? {} : { err: error }) }, messageOf(error))
+    return exit(EXIT_PROBLEMS)
+  }
+  await daemon.ended
+  return exit(0)
+}
+
+class Daemon {
+  readonly #options: RunOptions
+  readonly #sink: LineSink
+  readonly #log: Logger
+  readonly #plane: ControlPlane
+  readonly #statusStore: StatusStore
+  readonly #statusDir: StatusDirectory | undefined
+  readonly #metrics: Metrics
+  readonly #notify: ReturnType<typeof createNotify>
+  readonly #servers: ReturnType<typeof createHttpListener>[] = []
+  readonly #ended = Promise.withResolvers<void>()
+  #config: ConfigHost | undefined
+  #applied: Promise<ReloadReport> | undefined
+  #ending = false
+
+  constructor(options: RunOptions, sink: LineSink, log: Logger) {
+    this.#options = options
+    this.#sink = sink
+    this.#log = log
+    this.#notify = createNotify(process.env, log)
+    const { stateDir, statusDir } = options
+    const state = stateDir === undefined ? undefined : openStateDir(stateDir)
+    this.#statusDir = statusDir === undefined ? undefined : new StatusDirectory(statusDir, log)
+    this.#statusStore = new StatusStore({
+      applyBindResults,
+      clock: systemClock,
+      saved: readTransitions(state),
+      onPublished: (report, moved) => {
+        this.#statusDir?.publish(report)
+        if (moved !== undefined) this.#save(state, moved)
+      },
+    })
+    const count = workerCount(options.workers)
+    this.#plane = new ControlPlane({
+      workers: Math.max(1, count),
+      build: BUILD,
+      startWorker: () => (count === 0 ? startInProcess(sink) : forkWorker(WORKER_ENTRY)),
+      settings: workerSettings(options),
+      statusStore: this.#statusStore,
+      lookUp: createLookUp(),
+      log,
+      clock: systemClock,
+    })
+    this.#metrics = createMetrics(this.#plane, BUILD)
+  }
+
+  /** Resolves when the daemon has drained. */
+  get ended(): Promise<void> {
+    return this.#ended.promise
+  }
+
+  /**
+   * Resolves when the first configuration serves.
+   * @throws GwProxyError the admin interface cannot be opened, or --strict found problems
+   */
+  async start(): Promise<void> {
+    await this.#openAdmin()
+    await this.#openMetrics()
+    const first = Promise.withResolvers<ReloadReport>()
+    const config = startConfigThread(configOptions(this.#options))
+    this.#config = config
+    config.onFailed((message) => {
+      this.#plane.configFailed(message)
+      first.reject(new GwProxyError('GWP_CONFIG_UNREADABLE', message))
+    })
+    config.onUpdate((update) => {
+      if (this.#applied === undefined) {
+        const refusal = this.#options.strict ? strictRefusal(update) : undefined
+        if (refusal !== undefined) return first.reject(refusal)
+        this.#plane.start()
+      }
+      this.#applied = this.#plane.apply(update)
+      this.#applied.catch((error: unknown) => this.#plane.configFailed(messageOf(error)))
+      first.resolve(this.#applied)
+    })
+    const { generation } = await first.promise
+    this.#log.info({ generation, pid: process.pid, build: BUILD }, 'ready')
+    await this.#notify('ready', `serving generation ${generation}`)
+    // Whoever forked us with a channel (a test, a process manager) waits for this word.
+    process.send?.('ready')
+  }
+
+  /** Reads the files again; resolves when every live worker has answered. */
+  async reload(): Promise<ReloadReport> {
+    await this.#notify('reloading', 'reading the files again')
+    await this.#config?.reload()
+    const report = await this.#applied
+    if (report === undefined) throw new GwProxyError('GWP_CONFIG_UNREADABLE', 'not started yet')
+    await this.#notify('ready', `serving generation ${report.generation}`)
+    return report
+  }
+
+  /** Drains and ends; a second call changes nothing. */
+  async end(): Promise<void> {
+    if (this.#ending) return
+    this.#ending = true
+    void this.#notify('stopping', 'draining')
+    await this.#plane.drain(this.#options.drainTimeoutMs)
+    await this.#config?.stop()
+    for (const server of this.#servers) {
+      server.close()
+      server.closeAllConnections()
+    }
+    await this.#statusDir?.flushed()
+    this.#log.info({}, 'drained; ending')
+    this.#ended.resolve()
+  }
+
+  /** Ends the workers at once. */
+  kill(): void {
+    this.#plane.kill()
+  }
+
+  reopenLogs(): void {
+    this.#sink.reopen()
+    this.#plane.reopenLogs()
+  }
+
+  /** Losing a time is better than losing traffic. */
+  #save(state: StateDir | undefined, moved: TransitionRecord): void {
+    try {
+      state?.write(TRANSITIONS, moved)
+    } catch (error) {
+      this.#log.warn({}, messageOf(error))
+    }
+  }
+
+  async #openAdmin(): Promise<void> {
+    const { admin, adminToken } = this.#options
+    if (admin.kind === 'off') return
+    const rules = adminRules(admin, adminToken)
+    const server = createHttpListener(adminEndpoints(this.#adminPorts()), rules)
+    await listen(server, admin)
+    this.#servers.push(server)
+    this.#log.info({ admin: addressText(admin) }, 'admin interface open')
+  }
+
+  /** A busy metrics port must not keep the proxy from serving. */
+  async #openMetrics(): Promise<void> {
+    const { metrics } = this.#options
+    if (metrics.kind === 'off') return
+    const server = createHttpListener(probeEndpoints(this.#adminPorts()), metricsRules(metrics))
+    try {
+      await listen(server, metrics)
+      this.#servers.push(server)
+    } catch (error) {
+      const help = 'name another address with --metrics HOST:PORT, or off'
+      this.#log.warn({ help }, `no metrics: ${messageOf(error)}`)
+    }
+  }
+
+  #adminPorts(): AdminPorts {
+    return {
+      plane: this.#plane,
+      statusStore: this.#statusStore,
+      metrics: this.#metrics,
+      reload: () => this.reload(),
+      drain: () => void this.end(),
+    }
+  }
+}
+
+/** The data plane in this process, over a link that has the same words as a worker's. */
+function startInProcess(sink: LineSink): StartedWorker {
+  const { worker, control } = createMemoryLink()
+  void startWorker({ link: control, parts: WORKER_PARTS, sink })
+  return { kind: 'memory', pid: process.pid, link: worker, kill: () => undefined }
+}
+
+function configOptions(options: RunOptions): ConfigThreadOptions {
+  const { configDirs, unknownFields, stateDir, addressPool, serviceDns } = options
+  return {
+    roots: configDirs,
+    unknownFields,
+    ...(stateDir !== undefined && { stateDir }),
+    pollIntervalMs: options.pollIntervalMs,
+    events: true,
+    translate: {
+      controllerName: options.controllerName,
+      gatewayClasses: options.gatewayClasses,
+      ...(addressPool !== undefined && { addressPool }),
+      ...(serviceDns !== undefined && { serviceDns }),
+      hasIpv6: hasIpv6(),
+    },
+  }
+}
+
+/** What --strict has to say about the first pass, if anything. */
+function strictRefusal({ diagnostics }: ConfigUpdate): GwProxyError | undefined {
+  const errors = diagnostics.filter(({ severity }) => severity === 'error')
+  if (errors.length === 0) return undefined
+  const lines = errors.map(({ origin, message }) => `${formatOrigin(origin)}: ${message}`)
+  return new GwProxyError(
+    'GWP_CONFIG_PROBLEMS',
+    `the configuration has problems and --strict is set:\n${lines.join('\n')}`,
+  )
+}
+
+/** What gwproxy writes must not come back to it as configuration. */
+function checkDirectories({ configDirs, stateDir, statusDir }: RunOptions): void {
+  for (const [option, directory] of [
+    ['--state-dir', stateDir],
+    ['--status-dir', statusDir],
+  ] as const) {
+    if (directory === undefined) continue
+    const path = resolve(directory)
+    const inside = configDirs.find((root) => `${path}${sep}`.startsWith(`${resolve(root)}${sep}`))
+    if (inside === undefined) continue
+    throw new GwProxyError(
+      'GWP_OPTION_INVALID',
+      `${option} ${directory} lies inside the configuration directory ${inside}: choose a place outside`,
+    )
+  }
+}
