@@ -8,7 +8,7 @@ import type {
   StatusReport,
 } from '../control/admin/contract.ts'
 import { formatOrigin } from '../model/diagnostic.ts'
-import { countText, printDiagnostics } from './diagnostics.ts'
+import { countText, plural, printDiagnostics } from './diagnostics.ts'
 import { EXIT, type Terminal, table } from './terminal.ts'
 
 export type StatusOutput = 'table' | 'yaml' | 'json'
@@ -99,7 +99,7 @@ function sectionsOf(object: ManifestObject): readonly Section[] {
   const own = { label: '', conditions: conditionsOf(status) }
   const children = [
     ...listOf(status['listeners']).map((listener) => ({
-      label: `listener ${String(listener['name'])} (${String(listener['attachedRoutes'])} routes)`,
+      label: `listener ${String(listener['name'])} (${plural(Number(listener['attachedRoutes']), 'route')})`,
       conditions: conditionsOf(listener),
     })),
     ...[...listOf(status['parents']), ...listOf(status['ancestors'])].map((parent) => {

@@ -17,7 +17,7 @@ import {
   tlsRoute,
   yaml,
 } from '../support/manifests.ts'
-import { recordedClientHello } from '../support/client-hello.ts'
+import { realHello } from '../support/client-hello.ts'
 
 interface SlowBackend {
   readonly port: number
@@ -86,7 +86,7 @@ for (const workers of [0, 2]) {
       const daemon = await startWith({ l4: backend.port }, ['--drain-timeout', '300ms'], workers)
       const socket = net.connect(8443, daemon.address)
       socket.on('error', () => undefined)
-      socket.write(await recordedClientHello('held.test'))
+      socket.write(await realHello({ servername: 'held.test' }))
       await once(socket, 'data')
       daemon.signal('SIGTERM')
       await once(socket, 'close')
