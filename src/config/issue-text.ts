@@ -48,9 +48,9 @@ export function describeIssue(issue: Issue, context: IssueContext): IssueText[] 
   ]
 }
 
-/** The last named field and the indices behind it: `hostnames[0]`. */
+/** The last named field and the indices behind it: `hostnames[0]`, `data["tls.key"]`. */
 function leafOf(path: DocumentPath): string {
-  const name = path.findLastIndex((step) => typeof step === 'string')
+  const name = path.findLastIndex((step) => typeof step === 'string' && /^[\w-]+$/.test(step))
   return formatPath(path.slice(Math.max(0, name)))
 }
 
