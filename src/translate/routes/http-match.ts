@@ -13,14 +13,21 @@ export type ValueFault = (path: DocumentPath, message: string) => void
 
 const ANY: LoweredMatch = { path: { kind: 'prefix', value: '' }, headers: [], query: [] }
 
-/** No matches at all match everything. `path` is the list's. */
+/** No matches at all match everything. One with a fault is left out. `path` is the list's. */
 export function lowerMatches(
   matches: readonly HTTPMatch[],
   path: DocumentPath,
   fault: ValueFault,
 ): readonly LoweredMatch[] {
   if (matches.length === 0) return [ANY]
-  return matches.map((match, index) => lowerMatch(match, [...path, index], fault))
+  return matches.flatMap((match, index) => {
+    let isSound = true
+    const lowered = lowerMatch(match, [...path, index], (place, message) => {
+      isSound = false
+      fault(place, message)
+    })
+    return isSound ? [lowered] : []
+  })
 }
 
 /** The prefix of a rule with exactly one match, a PathPrefix: what ReplacePrefixMatch replaces. */

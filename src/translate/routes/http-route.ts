@@ -1,6 +1,7 @@
 /**
  * HTTPRoute to rules (digest section 4), whatever its parents. A rule with a value that is not
- * served is dropped whole and named in the status; nothing is skipped in silence (decision 12).
+ * served is dropped whole and named in the status. What it matches gets 500: were it to fall to a
+ * broader rule, a filter that guards it could be walked around (decision 12).
  */
 import type { HTTPFilter } from '../../api/http-filter.ts'
 import type { HTTPBackendRef, HTTPRoute, HTTPRule } from '../../api/http-route.ts'
@@ -23,7 +24,7 @@ import type { RouteVerdict } from './lowered-route.ts'
 import { RuleProblems } from './rule-problems.ts'
 
 export interface LoweredHttpRoute extends RouteVerdict {
-  /** Those that are served, in document order. */
+  /** In document order; empty when the route is not accepted. */
   readonly rules: readonly LoweredHttpRule[]
 }
 
@@ -41,11 +42,15 @@ export function lowerHttpRoute(
 ): LoweredHttpRoute {
   const problems = new RuleProblems(context, route)
   const all = route.object.spec.rules
-  const rules = all.map((rule, index) => lowerRule({ context, route, problems, index }, rule))
-  return {
-    rules: rules.filter(({ index }) => !problems.isDropped(index)),
-    ...problems.verdict(all.length),
-  }
+  const lowered = all.map((rule, index) => lowerRule({ context, route, problems, index }, rule))
+  const verdict = problems.verdict(all.length)
+  const rules = lowered.map((rule) => (problems.isDropped(rule.index) ? failingRule(rule) : rule))
+  return { rules: verdict.accepted === undefined ? rules : [], ...verdict }
+}
+
+function failingRule({ rule, ...rest }: LoweredHttpRule): LoweredHttpRule {
+  const action = { kind: 'fail', reason: 'filter-invalid' } as const
+  return { ...rest, rule: { ...rule, filters: [], action } }
 }
 
 /** What the lowering of one rule works with. */

@@ -64,6 +64,11 @@ export class RuleProblems {
     const faults = [...this.#dropped.values()].join(' ')
     return this.#dropped.size === rules
       ? { accepted: { reason: 'UnsupportedValue', message: `No rule can be served. ${faults}` } }
-      : { partiallyInvalid: { reason: 'UnsupportedValue', message: `Dropped Rule: ${faults}` } }
+      : {
+          partiallyInvalid: {
+            reason: 'UnsupportedValue',
+            message: `Dropped Rule: ${faults} What it matches gets 500.`,
+          },
+        }
   }
 }

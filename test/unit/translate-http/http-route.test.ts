@@ -1,32 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { lowerHttpRoute } from '../../../src/translate/routes/http-route.ts'
-import {
-  contextOf,
-  findings,
-  httpRoute,
-  type Manifest,
-  service,
-  slice,
-  upstreamOf,
-} from './fixture.ts'
-
-const web = service('web', { ports: [{ port: 80 }] })
-const webSlice = slice('web', { ports: [{ port: 8080 }], endpoints: [{ addresses: ['10.0.0.1'] }] })
-const backendRefs = [{ name: 'web', port: 80 }]
-
-function lower(rules: unknown, manifests: readonly Manifest[] = [web, webSlice]) {
-  const context = contextOf([httpRoute('web', rules === undefined ? {} : { rules }), ...manifests])
-  const [route] = context.resources.httpRoutes
-  assert.ok(route)
-  const lowered = lowerHttpRoute(context, route)
-  return {
-    ...lowered,
-    context,
-    findings: findings(context),
-    actions: lowered.rules.map(({ rule }) => rule.action),
-  }
-}
+import { upstreamOf } from './fixture.ts'
+import { backendRefs, lower } from './route-fixture.ts'
 
 describe('rules', () => {
   it('are lowered with name, identity and a forward action', () => {
@@ -98,96 +73,6 @@ describe('rules', () => {
   })
 })
 
-describe('matches', () => {
-  const matchOf = (match: unknown) => lower([{ matches: [match] }]).rules[0]?.matches[0]
-
-  const paths: readonly (readonly [unknown, unknown])[] = [
-    [{}, { kind: 'prefix', value: '' }],
-    [{ value: '/' }, { kind: 'prefix', value: '' }],
-    [{ value: '/a/b' }, { kind: 'prefix', value: '/a/b' }],
-    [
-      { type: 'PathPrefix', value: '/a/' },
-      { kind: 'prefix', value: '/a' },
-    ],
-    [
-      { type: 'Exact', value: '/a/' },
-      { kind: 'exact', value: '/a/' },
-    ],
-    [{ type: 'Exact' }, { kind: 'exact', value: '/' }],
-    [{ value: '/%61/%7e%c3%a9/' }, { kind: 'prefix', value: '/a/~%C3%A9' }],
-    [
-      { type: 'Exact', value: '/%41' },
-      { kind: 'exact', value: '/A' },
-    ],
-    [
-      { type: 'RegularExpression', value: '/a+' },
-      { kind: 'regex', value: '/a+' },
-    ],
-  ]
-  for (const [path, expected] of paths) {
-    it(`read the path ${JSON.stringify(path)}`, () => {
-      assert.deepEqual(matchOf({ path })?.path, expected)
-    })
-  }
-
-  it('keep the method', () => assert.equal(matchOf({ method: 'PUT' })?.method, 'PUT'))
-
-  it('compare header names without case; only the first of equivalent names counts', () => {
-    const headers = [
-      { name: 'X-One', value: 'a' },
-      { name: 'x-ONE', value: 'b' },
-      { name: 'two', type: 'RegularExpression', value: 'c.*' },
-    ]
-    assert.deepEqual(matchOf({ headers })?.headers, [
-      { name: 'x-one', kind: 'exact', value: 'a' },
-      { name: 'two', kind: 'regex', value: 'c.*' },
-    ])
-  })
-
-  it('compare query names with case', () => {
-    const queryParams = [
-      { name: 'A', value: '1' },
-      { name: 'a', type: 'RegularExpression', value: '2|3' },
-    ]
-    assert.deepEqual(matchOf({ queryParams })?.query, [
-      { name: 'A', kind: 'exact', value: '1' },
-      { name: 'a', kind: 'regex', value: '2|3' },
-    ])
-  })
-
-  it('are everything when the list is empty', () => {
-    assert.deepEqual(lower([{ matches: [] }]).rules[0]?.matches, [
-      { path: { kind: 'prefix', value: '' }, headers: [], query: [] },
-    ])
-  })
-
-  for (const value of ['/a%5Cb', '/%2e%2e/a', '/a/%2E', '/%ff', '/a/..;x']) {
-    it(`refuse ${value}, which no request may have`, () => {
-      for (const type of ['Exact', 'PathPrefix']) {
-        const { accepted, rules } = lower([{ matches: [{ path: { type, value } }] }])
-        assert.deepEqual(rules, [])
-        assert.match(accepted?.message ?? '', /spec\.rules\[0\]\.matches\[0\]\.path\.value: /)
-      }
-    })
-  }
-
-  const badRegex = { type: 'RegularExpression', value: '(?=a)' }
-  const faults: Readonly<Record<string, unknown>> = {
-    'path.value': { path: badRegex },
-    'headers[0].value': { headers: [{ name: 'a', ...badRegex }] },
-    'queryParams[0].value': { queryParams: [{ name: 'a', ...badRegex }] },
-  }
-  for (const [place, match] of Object.entries(faults)) {
-    it(`refuse what is no expression of RE2 in ${place}`, () => {
-      const { accepted, findings, rules } = lower([{ matches: [match] }])
-      assert.deepEqual(rules, [])
-      assert.equal(accepted?.reason, 'UnsupportedValue')
-      assert.ok(accepted?.message.includes(`spec.rules[0].matches[0].${place}: `))
-      assert.ok(findings[0]?.includes(` spec.rules[0].matches[0].${place}: `))
-    })
-  }
-})
-
 describe('timeouts', () => {
   const table: readonly (readonly [unknown, unknown])[] = [
     [{}, {}],
@@ -240,23 +125,40 @@ describe('what is not supported yet', () => {
     })
   }
 
-  it('drops only the rules that have it and keeps the place of the others', () => {
-    const { rules, accepted, partiallyInvalid, resolvedRefs } = lower([
-      { filters: [cors], backendRefs: [{ name: 'absent', port: 80 }] },
+  it('drops only the rules that have it: what they match fails instead of falling through', () => {
+    const { rules, actions, accepted, partiallyInvalid, resolvedRefs } = lower([
+      { filters: [auth], matches: [{ path: { value: '/admin' } }], backendRefs },
       { backendRefs },
-      { retry: {}, backendRefs },
+      { retry: {}, backendRefs: [{ name: 'absent', port: 80 }] },
     ])
     assert.deepEqual(
-      rules.map(({ index, rule }) => [index, rule.id]),
-      [[1, 'HTTPRoute/default/web/1']],
+      rules.map(({ index, rule, matches }) => [index, rule.id, matches[0]?.path.value]),
+      [
+        [0, 'HTTPRoute/default/web/0', '/admin'],
+        [1, 'HTTPRoute/default/web/1', ''],
+        [2, 'HTTPRoute/default/web/2', ''],
+      ],
     )
+    const failure = { kind: 'fail', reason: 'filter-invalid' }
+    assert.deepEqual([actions[0], actions[1]?.kind, actions[2]], [failure, 'forward', failure])
     assert.equal(accepted, undefined)
     assert.equal(partiallyInvalid?.reason, 'UnsupportedValue')
     assert.match(
       partiallyInvalid?.message ?? '',
-      /^Dropped Rule.*rules\[0\]\.filters.*rules\[2\]\.retry/,
+      /^Dropped Rule: spec\.rules\[0\]\.filters.* spec\.rules\[2\]\.retry/,
     )
     assert.equal(resolvedRefs?.reason, 'BackendNotFound')
+  })
+
+  it('drops a rule with a bad match and keeps the place of its sound matches', () => {
+    const matches = [{ method: 'GET' }, { path: { type: 'RegularExpression', value: '(' } }]
+    const { rules, partiallyInvalid } = lower([{ matches, backendRefs }, { backendRefs }])
+    assert.deepEqual(
+      rules[0]?.matches.map(({ method }) => method),
+      ['GET'],
+    )
+    assert.equal(rules[0]?.rule.action.kind, 'fail')
+    assert.match(partiallyInvalid?.message ?? '', /rules\[0\]\.matches\[1\]\.path\.value/)
   })
 })
 
