@@ -5,11 +5,13 @@
 import type { ParentRef } from '../api/parent-ref.ts'
 import type { Route } from './attachment.ts'
 import type { TranslateContext } from './context.ts'
-import { GATEWAY_GROUP } from './protocols.ts'
+import { GATEWAY_GROUP, ROUTE_KIND_SUPPORTED } from './protocols.ts'
 import type { RouteOutcome } from './routes/collect.ts'
 
 export function reportAttachment(context: TranslateContext, outcome: RouteOutcome): void {
-  const { route, parents } = outcome
+  const { kind, route, parents } = outcome
+  // Of a kind that is not carried yet, routes/unsupported.ts tells more.
+  if (!ROUTE_KIND_SUPPORTED[kind] && parents.length > 0) return
   for (const { index, problem } of parents) {
     if (problem !== undefined) warn(context, route, ['spec', 'parentRefs', index], problem.message)
   }

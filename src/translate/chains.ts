@@ -152,12 +152,14 @@ function tcpAction(routes: readonly AttachedRoute[]): TcpForwardAction | ResetAc
 }
 
 /**
- * A route all of whose backends are invalid: refused before a handshake is answered, as the
- * specification wants the connection closed without a TLS alert (digest section 7).
+ * A route none of whose weight leads to a valid backend: refused before a handshake is answered, as
+ * the specification wants the connection closed without a TLS alert (digest section 7).
  */
 function resetInstead(forward: Forward | undefined): ResetAction | undefined {
   if (forward === undefined) return undefined
-  const isHopeless = forward.backends.every(({ target }) => target.kind === 'invalid')
+  const isHopeless = forward.backends.every(
+    ({ weight, target }) => weight === 0 || target.kind === 'invalid',
+  )
   return isHopeless ? { kind: 'reset', reason: 'invalid-backend', route: forward.route } : undefined
 }
 

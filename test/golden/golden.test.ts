@@ -1,0 +1,44 @@
+/**
+ * Translation by golden pairs: `cases/NAME.in.yaml` and `cases/NAME.out.yaml`. The statuses are
+ * written by hand from the specification first; GOLDEN_UPDATE=1 rewrites the files for review.
+ * Each case also runs in other orders and as a cluster would hand out the same objects.
+ */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { DEFAULT_OPTIONS, type TranslateOptions } from '../../src/translate/options.ts'
+import { translate } from '../../src/translate/translate.ts'
+import { asFromCluster, GOLDEN_NOW, resourceSetOf, splitText, withCertificates } from './load.ts'
+import { renderTranslation } from './render.ts'
+
+const CASES = join(import.meta.dirname, 'cases')
+const names = readdirSync(CASES)
+  .filter((name) => name.endsWith('.in.yaml'))
+  .map((name) => name.slice(0, -'.in.yaml'.length))
+
+describe('translation goldens', () => {
+  it('exist', () => assert.ok(names.length >= 20))
+  for (const name of names) it(name.replaceAll('-', ' '), () => checkCase(name))
+})
+
+async function checkCase(name: string): Promise<void> {
+  const input = readFileSync(join(CASES, `${name}.in.yaml`), 'utf8')
+  const options = optionsOf(input)
+  const documents = splitText(await withCertificates(input))
+  const run = (texts: readonly string[]): string =>
+    renderTranslation(translate(resourceSetOf(texts), options))
+
+  const actual = run(documents)
+  const golden = join(CASES, `${name}.out.yaml`)
+  if (process.env['GOLDEN_UPDATE'] === '1') writeFileSync(golden, actual)
+  assert.equal(actual, readFileSync(golden, 'utf8'))
+  assert.equal(run(documents.toReversed()), actual, 'the order of files changes nothing')
+  assert.equal(run(asFromCluster(documents)), actual, 'objects of a cluster mean the same')
+}
+
+/** A leading `# options: {json}` line sets options of the command line. */
+function optionsOf(input: string): TranslateOptions {
+  const json = /^# options: (.*)$/m.exec(input)?.[1] ?? '{}'
+  return { ...DEFAULT_OPTIONS, now: GOLDEN_NOW, ...(JSON.parse(json) as Partial<TranslateOptions>) }
+}

@@ -1,0 +1,187 @@
+/**
+ * A translation as text for people: statuses with `Type: Status/Reason`, the snapshot with its
+ * digests resolved, diagnostics without lines. Keys never appear; certificates by name only.
+ */
+import assert from 'node:assert/strict'
+import { stringify } from 'yaml'
+import type { Digest } from '../../src/base/brand.ts'
+import type { Diagnostic } from '../../src/model/diagnostic.ts'
+import type { HttpMatch, HttpRule, HttpRuleAction } from '../../src/model/http.ts'
+import { displayKey } from '../../src/model/resource-key.ts'
+import type { BindPart, Chain, ChainAction, ChainTable } from '../../src/model/snapshot.ts'
+import type { Condition, ObjectStatus, ParentReference } from '../../src/model/status.ts'
+import { endpointText, type WeightedUpstream } from '../../src/model/upstream.ts'
+import { applyBindResults } from '../../src/translate/status/programmed.ts'
+import type { Translation } from '../../src/translate/translate.ts'
+
+/** With every socket bound, as it looks once the workers acked. */
+export function renderTranslation(translation: Translation): string {
+  const binds = bindsOf(translation)
+  const bound = binds.map(({ key }) => ({ bind: key }))
+  const statuses = applyBindResults(translation.statuses, translation.pending, bound)
+  const view = {
+    statuses: renderStatuses(statuses),
+    binds: Object.fromEntries(binds.map((bind) => [bind.key, renderBind(translation, bind)])),
+    diagnostics: translation.diagnostics.map(renderDiagnostic).sort(),
+  }
+  return stringify(view, { sortMapEntries: true, lineWidth: 0 })
+}
+
+/** By `Kind namespace/name`. */
+export function renderStatuses(statuses: readonly ObjectStatus[]): Record<string, unknown> {
+  return Object.fromEntries(statuses.map((status) => [displayKey(status.key), renderBody(status)]))
+}
+
+function renderBody({ body, generation }: ObjectStatus): unknown {
+  const conditions = (list: readonly Condition[]) => renderConditions(list, generation)
+  switch (body.kind) {
+    case 'gateway-class':
+      return { conditions: conditions(body.conditions) }
+    case 'gateway':
+      return {
+        addresses: body.addresses.map(({ type, value }) => `${type} ${value}`),
+        conditions: conditions(body.conditions),
+        listeners: body.listeners.map((listener) => renderListener(listener, conditions)),
+      }
+    case 'listener-set':
+      return {
+        conditions: conditions(body.conditions),
+        listeners: body.listeners.map((listener) => renderListener(listener, conditions)),
+      }
+    case 'route':
+      return body.parents.map((parent) => ({
+        parent: renderReference(parent.parentRef),
+        conditions: conditions(parent.conditions),
+      }))
+    case 'policy':
+      return body.ancestors.map((ancestor) => ({
+        ancestor: renderReference(ancestor.ancestorRef),
+        conditions: conditions(ancestor.conditions),
+      }))
+  }
+}
+
+function renderListener(
+  listener: Extract<ObjectStatus['body'], { kind: 'gateway' }>['listeners'][number],
+  conditions: (list: readonly Condition[]) => unknown,
+): unknown {
+  return {
+    name: listener.name,
+    supportedKinds: listener.supportedKinds.map(({ kind }) => kind).join(' '),
+    attachedRoutes: listener.attachedRoutes,
+    conditions: conditions(listener.conditions),
+  }
+}
+
+function renderConditions(list: readonly Condition[], generation: number): Record<string, string> {
+  for (const { type, observedGeneration, message } of list) {
+    assert.equal(observedGeneration, generation, `${type} carries the object's generation`)
+    assert.match(message, /^[A-Z"].*[.!?]$/s, `${type} has a sentence as message`)
+  }
+  assert.equal(new Set(list.map(({ type }) => type)).size, list.length, 'one condition of a type')
+  return Object.fromEntries(list.map(({ type, status, reason }) => [type, `${status}/${reason}`]))
+}
+
+function renderReference({ kind, namespace, name, sectionName, port }: ParentReference): string {
+  const object = `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`
+  return `${object}${sectionName === undefined ? '' : ` section ${sectionName}`}${port === undefined ? '' : ` port ${port}`}`
+}
+
+function bindsOf({ manifest, parts }: Translation): readonly BindPart[] {
+  return manifest.binds.map((digest) => {
+    const part = parts.get(digest)
+    assert.equal(part?.kind, 'bind')
+    return part
+  })
+}
+
+function renderBind(translation: Translation, { ingress, tables }: BindPart): unknown {
+  return { ingress, tables: tables.map((table) => renderTable(translation, table)) }
+}
+
+function renderTable(translation: Translation, table: ChainTable): unknown {
+  return {
+    local: table.localAddresses.join(' '),
+    chains: table.chains.map((chain) => renderChain(translation, chain)),
+    listeners: table.listeners.map(({ hostname, listener, routes }) => ({
+      listener: `${listener} "${hostname}"`,
+      ...(routes === undefined ? {} : { routes: renderRoutes(translation, routes) }),
+    })),
+  }
+}
+
+function renderChain(translation: Translation, { hostname, listener, action }: Chain): string {
+  const name = listener.slice(listener.lastIndexOf('/') + 1)
+  return `"${hostname}" ${name}: ${renderAction(translation, action)}`
+}
+
+function renderAction(translation: Translation, action: ChainAction): string {
+  switch (action.kind) {
+    case 'http':
+      return 'http'
+    case 'reset':
+      return `reset ${action.reason}`
+    case 'tls-terminate': {
+      const certificates = action.certificates.map((digest) => certificateName(translation, digest))
+      const alpn = action.alpn.length === 0 ? '' : ` ${action.alpn.join(',')}`
+      return `terminate [${certificates.join(', ')}]${alpn}, ${renderAction(translation, action.then)}`
+    }
+    default:
+      return `${action.kind} ${action.id} -> ${renderBackends(translation, action.backends)}`
+  }
+}
+
+function certificateName({ parts, keys }: Translation, digest: Digest): string {
+  const part = parts.get(digest)
+  assert.equal(part?.kind, 'certificate')
+  assert.ok(keys.some(({ keyId }) => keyId === part.keyId))
+  return `${part.source} ${part.keyType} ${part.dnsNames.join(' ')}`
+}
+
+function renderBackends({ parts }: Translation, backends: readonly WeightedUpstream[]): string {
+  return backends
+    .map(({ weight, target }) => {
+      if (target.kind === 'invalid') return `${weight} x invalid ${target.name}`
+      const part = parts.get(target.upstream)
+      assert.equal(part?.kind, 'upstream')
+      return `${weight} x ${part.name} ${part.protocol} [${part.endpoints.map(endpointText).join(' ')}]`
+    })
+    .join(' + ')
+}
+
+function renderRoutes(translation: Translation, digest: Digest): readonly string[] {
+  const table = translation.parts.get(digest)
+  assert.equal(table?.kind, 'route-table')
+  return table.hosts.flatMap(({ hostname, matches }) =>
+    matches.map((match) => {
+      const rule = table.rules[match.rule]
+      assert.ok(rule)
+      return `"${hostname}" ${renderMatch(match)} => ${renderRule(translation, rule)}`
+    }),
+  )
+}
+
+function renderMatch({ path, method, headers, query }: HttpMatch): string {
+  const values = [...headers, ...query].map(({ name, value }) => ` ${name}=${value}`)
+  return `${method === undefined ? '' : `${method} `}${path.kind} "${path.value}"${values.join('')}`
+}
+
+function renderRule(translation: Translation, { id, action }: HttpRule): string {
+  return `${id} ${renderRuleAction(translation, action)}`
+}
+
+function renderRuleAction(translation: Translation, action: HttpRuleAction): string {
+  switch (action.kind) {
+    case 'forward':
+      return renderBackends(translation, action.backends)
+    case 'redirect':
+      return `redirect ${action.redirect.statusCode}`
+    case 'fail':
+      return `fail ${action.reason}`
+  }
+}
+
+function renderDiagnostic({ severity, code, object, path, message, help }: Diagnostic): string {
+  assert.ok(message.length > 10)
+  return `${severity} ${code} ${object}${path === undefined ? '' : ` ${path}`}${help?.includes('kind: ReferenceGrant') ? ' (grant to paste)' : ''}`
+}
