@@ -16,6 +16,7 @@ import type {
   RedirectFilter,
 } from '../../model/http.ts'
 import type { UpstreamTarget, WeightedUpstream } from '../../model/upstream.ts'
+import { upstreamName } from '../backends/resolution.ts'
 import { resolveBackendRef } from '../backends.ts'
 import type { TranslateContext } from '../context.ts'
 import { lowerFilter } from '../filters/lower-filter.ts'
@@ -155,17 +156,17 @@ function lowerBackend(
       'RequestRedirect filters of a backendRef are not supported yet; give the rule the filter.',
     )
   }
-  return { weight: ref.weight, target: failing(target, ref, failure), filters }
+  // An unresolvable filter spoils the share of its backend only.
+  return {
+    weight: ref.weight,
+    filters,
+    target: failure === undefined ? target : spoil(own, ref, failure),
+  }
 }
 
-/** A backend's unresolvable filter spoils the share of that backend only. */
-function failing(
-  target: UpstreamTarget,
-  ref: HTTPBackendRef,
-  failure: string | undefined,
-): UpstreamTarget {
-  if (failure === undefined || target.kind === 'invalid') return target
-  return { kind: 'invalid', name: `${ref.kind}/${ref.name}`, message: failure }
+function spoil({ route }: RuleContext, ref: HTTPBackendRef, message: string): UpstreamTarget {
+  const key = { ...ref, namespace: ref.namespace ?? route.key.namespace }
+  return { kind: 'invalid', name: upstreamName(key, ref.port), message }
 }
 
 function actionOf(filters: LoweredFilters, backends: readonly WeightedUpstream[]): HttpRuleAction {
