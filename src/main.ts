@@ -175,7 +175,9 @@ class Daemon {
     await this.#config?.reload()
     const report = await this.#applied
     if (report === undefined) throw new GwProxyError('GWP_CONFIG_UNREADABLE', 'not started yet')
-    await this.#notify('ready', `serving generation ${report.generation}`)
+    const { generation, applied, durationMs } = report
+    this.#log.info({ generation, applied, durationMs: Math.round(durationMs) }, 'reloaded')
+    await this.#notify('ready', `serving generation ${generation}`)
     return report
   }
 
