@@ -19,6 +19,8 @@ const weight = z
 
 export const weightedBackendFields = { ...backendObjectFields, weight }
 
+export const SERVICE_PORT_RULE = 'A reference to a Service needs a port.'
+
 /** A reference to a Service needs a port: an issue at `port` when it has none. */
 export function requireServicePort(
   ref: { readonly group: string; readonly kind: string; readonly port?: number },
@@ -29,10 +31,16 @@ export function requireServicePort(
 }
 
 /** BackendObjectReference: without weight, for mirrors and external authorisation. */
-export const backendObjectRef = z.strictObject(backendObjectFields).superRefine(requireServicePort)
+export const backendObjectRef = z
+  .strictObject(backendObjectFields)
+  .superRefine(requireServicePort)
+  .describe(SERVICE_PORT_RULE)
 
 /** BackendRef of the layer-4 routes. */
-export const backendRef = z.strictObject(weightedBackendFields).superRefine(requireServicePort)
+export const backendRef = z
+  .strictObject(weightedBackendFields)
+  .superRefine(requireServicePort)
+  .describe(SERVICE_PORT_RULE)
 
 export type BackendObjectRef = Output<typeof backendObjectRef>
 export type BackendRef = Output<typeof backendRef>

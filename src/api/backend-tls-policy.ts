@@ -32,6 +32,7 @@ const targetRefs = z
       'must have a sectionName that the other refs to this target, which need one too, have not',
     ),
   )
+  .describe('Refs to one target all have a sectionName, and different ones.')
 
 function sameTarget(a: TargetRef, b: TargetRef): boolean {
   return a.group === b.group && a.kind === b.kind && a.name === b.name

@@ -40,6 +40,7 @@ const endpoint = z
       report(context, [field], `must not be set beside ${present[0]}`)
     }
   })
+  .describe('Exactly one of fqdn, ip and unix.')
 
 export type EnvoyBackendEndpoint = Output<typeof endpoint>
 
@@ -53,6 +54,7 @@ const endpoints = z
     if (other < 0) return
     report(context, [other], 'must not mix fqdn with other kinds of addresses in one Backend')
   })
+  .describe('fqdn is not mixed with other kinds of addresses.')
 
 const tlsSettings = z
   .strictObject({
@@ -73,6 +75,7 @@ const tlsSettings = z
       report(context, ['insecureSkipVerify'], 'must not be true beside CA certificates')
     }
   })
+  .describe('At most one of caCertificateRefs, wellKnownCACertificates and insecureSkipVerify.')
 
 export const envoyBackendSchema = withoutNulls(
   customResource(
@@ -97,7 +100,8 @@ export const envoyBackendSchema = withoutNulls(
       .superRefine((spec, context) => {
         if (spec.type !== 'DynamicResolver' || spec.endpoints === undefined) return
         report(context, ['endpoints'], 'must not be set for type DynamicResolver')
-      }),
+      })
+      .describe('Type DynamicResolver has no endpoints.'),
   ),
 )
 

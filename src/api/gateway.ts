@@ -36,6 +36,7 @@ const address = z
       report(context, ['value'], 'must be a lower-case DNS name')
     }
   })
+  .describe('value is an address or a DNS name, as type says.')
 
 export type GatewayAddress = Output<typeof address>
 
@@ -51,12 +52,14 @@ const addresses = z
       'value',
     ),
   )
+  .describe('Values of type IPAddress and Hostname are unique.')
 
 function infrastructureMap<Value extends z.ZodType>(value: Value, max: number) {
   return z
     .record(z.string(), value)
     .refine((map) => Object.keys(map).length <= max, `must have at most ${max} entries`)
     .superRefine(keysLike((key) => isQualifiedName(key) && key.indexOf('/') < 253, KEY_FORM))
+    .meta({ maxProperties: max })
 }
 
 const infrastructure = z.strictObject({
@@ -93,6 +96,7 @@ const perPort = z
   .array(z.strictObject({ port: portNumber, tls: tlsConfig }))
   .max(64, 'must have at most 64 entries')
   .superRefine(unique((entry) => String(entry.port), 'port'))
+  .describe('Ports are unique.')
 
 const gatewayTls = z.strictObject({
   backend: z.strictObject({ clientCertificateRef: secretRef.exactOptional() }).exactOptional(),

@@ -1,6 +1,11 @@
 /** GRPCRoute (upstream apis/v1/grpcroute_types.go), with the cross-field rules of the CRD's CEL. */
 import * as z from 'zod'
-import { localObjectRef, requireServicePort, weightedBackendFields } from './backend-ref.ts'
+import {
+  localObjectRef,
+  requireServicePort,
+  SERVICE_PORT_RULE,
+  weightedBackendFields,
+} from './backend-ref.ts'
 import { hostname, payloadOf, report, sectionName, text, unique } from './common.ts'
 import type { Output } from './common.ts'
 import { headerModifier, headerName, namedList, requestMirror, onceOf } from './http-filter.ts'
@@ -34,6 +39,7 @@ const grpcFilter = z
       ExtensionRef: 'extensionRef',
     }),
   )
+  .describe('Exactly the field that belongs to type is set.')
 
 export type GRPCFilter = Output<typeof grpcFilter>
 
@@ -41,6 +47,7 @@ const grpcFilters = z
   .array(grpcFilter)
   .max(16, 'must have at most 16 filters')
   .superRefine(unique(onceOf(['RequestHeaderModifier', 'ResponseHeaderModifier']), 'type'))
+  .describe('At most one filter of each header modifier type.')
 
 const matchType = z.enum(['Exact', 'RegularExpression']).default('Exact')
 
@@ -62,6 +69,7 @@ const methodMatch = z
       report(context, ['method'], 'must be a gRPC method name such as Login')
     }
   })
+  .describe('service or method or both are set; for type Exact they are names.')
 
 const grpcMatch = z.strictObject({
   method: methodMatch.exactOptional(),
@@ -75,6 +83,7 @@ export type GRPCMatch = Output<typeof grpcMatch>
 const grpcBackendRef = z
   .strictObject({ ...weightedBackendFields, filters: grpcFilters.exactOptional() })
   .superRefine(requireServicePort)
+  .describe(SERVICE_PORT_RULE)
 
 const grpcRule = z.strictObject({
   name: sectionName.exactOptional(),
@@ -101,6 +110,7 @@ export const grpcRouteSchema = withoutNulls(
           (list) => list.reduce((sum, rule) => sum + (rule.matches?.length ?? 0), 0) <= MAX_MATCHES,
           `must have at most ${MAX_MATCHES} matches in all rules together`,
         )
+        .describe('Rule names are unique; at most 128 matches in all rules together.')
         .exactOptional(),
     }),
   ),

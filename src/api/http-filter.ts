@@ -37,6 +37,7 @@ export function namedList<Item extends z.ZodType<{ readonly name: string }>>(ite
     .array(item)
     .max(16, 'must have at most 16 entries')
     .superRefine(unique((entry) => entry.name, 'name'))
+    .describe('Names are unique.')
 }
 
 /** A list of distinct strings. */
@@ -45,16 +46,19 @@ function textSet<Item extends z.ZodType<string>>(item: Item, max: number) {
     .array(item)
     .max(max, `must have at most ${max} entries`)
     .superRefine(unique((entry: string) => entry))
+    .meta({ uniqueItems: true })
 }
 
 /** A set in which `*` must stand alone. */
 function wildcardSet<Item extends z.ZodType<string>>(item: Item, max: number) {
-  return textSet(item, max).superRefine((list, context) => {
-    const entries: readonly string[] = list
-    const star = entries.indexOf('*')
-    if (list.length < 2 || star < 0) return
-    report(context, [star], "must stand alone: '*' already allows all others")
-  })
+  return textSet(item, max)
+    .superRefine((list, context) => {
+      const entries: readonly string[] = list
+      const star = entries.indexOf('*')
+      if (list.length < 2 || star < 0) return
+      report(context, [star], "must stand alone: '*' already allows all others")
+    })
+    .describe('An entry * stands alone.')
 }
 
 const header = z.strictObject({ name: headerName, value: headerValue })
@@ -80,12 +84,14 @@ export const requestMirror = z
         if (numerator <= denominator) return
         report(context, ['numerator'], `must be at most the denominator, ${denominator}`)
       })
+      .describe('numerator is at most denominator.')
       .exactOptional(),
   })
   .superRefine((mirror, context) => {
     if (mirror.percent === undefined || mirror.fraction === undefined) return
     report(context, ['fraction'], 'must not be set beside percent')
   })
+  .describe('At most one of percent and fraction.')
 
 export type RequestMirror = Output<typeof requestMirror>
 
@@ -103,6 +109,7 @@ const pathModifier = z
       ReplacePrefixMatch: 'replacePrefixMatch',
     }),
   )
+  .describe('Exactly the field that belongs to type is set.')
 
 export type PathModifier = Output<typeof pathModifier>
 
@@ -173,6 +180,7 @@ const externalAuth = z
     forwardBody: z.strictObject({ maxSize: z.int().exactOptional() }).exactOptional(),
   })
   .superRefine(payloadOf('protocol', { GRPC: 'grpc', HTTP: 'http' }))
+  .describe('Exactly the field that belongs to protocol is set.')
 
 export type ExternalAuth = Output<typeof externalAuth>
 
@@ -210,6 +218,7 @@ const httpFilter = z
     externalAuth: externalAuth.exactOptional(),
   })
   .superRefine(payloadOf('type', HTTP_PAYLOADS))
+  .describe('Exactly the field that belongs to type is set.')
 
 export type HTTPFilter = Output<typeof httpFilter>
 
@@ -238,3 +247,6 @@ export const httpFilters = z
     if (index < 0 || !filters.some((filter) => filter.type === 'RequestRedirect')) return
     report(context, [index, 'type'], 'must not be URLRewrite beside a RequestRedirect filter')
   })
+  .describe(
+    'Each of CORS, header modifiers, redirect and rewrite at most once; not both redirect and rewrite.',
+  )

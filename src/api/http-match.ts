@@ -21,6 +21,9 @@ const pathMatch = z
     if (problem === undefined) return
     report(context, ['value'], `${problem} for type ${type}`)
   })
+  .describe(
+    "For types Exact and PathPrefix a path: starts with '/', no '//', '/./', '/../', '%2f' or '#'.",
+  )
 
 /** Why a text is no path to match by Exact or PathPrefix. */
 function pathProblem(value: string): string | undefined {

@@ -1,7 +1,7 @@
 /** HTTPRoute (upstream apis/v1/httproute_types.go), with the cross-field rules of the CRD's CEL. */
 import * as z from 'zod'
 import { parseDuration } from '../base/duration.ts'
-import { requireServicePort, weightedBackendFields } from './backend-ref.ts'
+import { requireServicePort, SERVICE_PORT_RULE, weightedBackendFields } from './backend-ref.ts'
 import { duration, hostname, report, sectionName, unique } from './common.ts'
 import type { Output } from './common.ts'
 import { httpFilters } from './http-filter.ts'
@@ -17,6 +17,7 @@ const MAX_MATCHES = 128
 const httpBackendRef = z
   .strictObject({ ...weightedBackendFields, filters: httpFilters.exactOptional() })
   .superRefine(requireServicePort)
+  .describe(SERVICE_PORT_RULE)
 
 export type HTTPBackendRef = Output<typeof httpBackendRef>
 
@@ -28,11 +29,13 @@ const timeouts = z
     if (requestMs === 0 || (parseDuration(backendRequest) ?? 0) <= requestMs) return
     report(context, ['backendRequest'], `must not be longer than request, ${request}`)
   })
+  .describe('backendRequest is not longer than request, unless request is 0s.')
 
 const retry = z.strictObject({
   codes: z
     .array(z.int().min(400, 'must be 400 to 599').max(599, 'must be 400 to 599'))
     .superRefine(unique((code) => String(code)))
+    .meta({ uniqueItems: true })
     .exactOptional(),
   attempts: z.int().min(1, 'must be 1 or more').exactOptional(),
   backoff: duration.exactOptional(),
@@ -66,6 +69,9 @@ const httpRule = z
       'must be exactly one PathPrefix match when a filter has path type ReplacePrefixMatch',
     )
   })
+  .describe(
+    'A RequestRedirect filter excludes backendRefs; path type ReplacePrefixMatch needs exactly one PathPrefix match.',
+  )
 
 export type HTTPRule = Output<typeof httpRule>
 
@@ -87,6 +93,7 @@ const rules = z
     (list) => list.reduce((sum, rule) => sum + rule.matches.length, 0) <= MAX_MATCHES,
     `must have at most ${MAX_MATCHES} matches in all rules together`,
   )
+  .describe('Rule names are unique; at most 128 matches in all rules together.')
   .default([{ matches: [{ path: { type: 'PathPrefix', value: '/' } }] }])
 
 export const httpRouteSchema = withoutNulls(

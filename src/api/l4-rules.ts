@@ -27,6 +27,7 @@ export const manyL4Rules = z
   .min(1, 'must have at least one rule')
   .max(16, 'must have at most 16 rules')
   .superRefine(uniqueRuleNames)
+  .describe('Rule names are unique.')
 
 /** Rule names are unique within a route; for `superRefine`. */
 export function uniqueRuleNames(

@@ -65,6 +65,7 @@ const listenerTls = z
       'must name at least one certificate when mode is Terminate (or options must be set)',
     )
   })
+  .describe('Mode Terminate needs certificateRefs or options.')
 
 export type ListenerTls = Output<typeof listenerTls>
 
@@ -101,6 +102,9 @@ export const listeners = z
       undefined,
       'port, protocol and hostname',
     ),
+  )
+  .describe(
+    'Names are unique, and so is port, protocol and hostname. No tls for HTTP, TCP and UDP; TLS needs tls; HTTPS terminates; no hostname for TCP and UDP.',
   )
 
 /** What one listener's protocol forbids or demands. */

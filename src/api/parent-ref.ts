@@ -34,6 +34,7 @@ const parentRefs = z
       'must differ from the other refs to this parent in sectionName or port, and all must set the same of these two',
     ),
   )
+  .describe('Refs to one parent differ in sectionName and/or port, and all set the same of these.')
 
 function sameParent(a: ParentRef, b: ParentRef): boolean {
   return (

@@ -23,3 +23,4 @@ export const sessionPersistence = z
       report(context, ['cookieConfig'], 'must not be set unless type is Cookie')
     }
   })
+  .describe('cookieConfig is for type Cookie; a Permanent cookie needs absoluteTimeout.')

@@ -20,6 +20,7 @@ const subjectAltName = z
     ).exactOptional(),
   })
   .superRefine(payloadOf('type', { Hostname: 'hostname', URI: 'uri' }))
+  .describe('Exactly the field that belongs to type is set.')
 
 export const tlsValidation = z
   .strictObject({
@@ -50,5 +51,6 @@ export const tlsValidation = z
       )
     }
   })
+  .describe('Exactly one of caCertificateRefs and wellKnownCACertificates.')
 
 export type TlsValidation = Output<typeof tlsValidation>

@@ -13,6 +13,7 @@ const backendTls = z
     validation: tlsValidation.exactOptional(),
   })
   .superRefine(payloadOf('mode', { ClientAndServer: 'clientCertificateRef' }))
+  .describe('clientCertificateRef is for mode ClientAndServer, which needs it.')
 
 export const xBackendSchema = withoutNulls(
   customResource(
@@ -38,7 +39,8 @@ export const xBackendSchema = withoutNulls(
         protocol: z.enum(['TCP', 'HTTP', 'HTTP2', 'HTTP11', 'H2C', 'MCP']).exactOptional(),
         tls: backendTls.exactOptional(),
       })
-      .superRefine(payloadOf('type', { ExternalHostname: 'externalHostname' })),
+      .superRefine(payloadOf('type', { ExternalHostname: 'externalHostname' }))
+      .describe('Type ExternalHostname needs externalHostname.'),
   ),
 )
 
