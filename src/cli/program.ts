@@ -16,6 +16,7 @@ import {
 } from './run-options.ts'
 import type { StatusOutput } from './status.ts'
 import { EXIT, terminal } from './terminal.ts'
+import { versionLine } from './version.ts'
 
 interface AdminFlags {
   readonly admin?: AdminAddress
@@ -46,6 +47,7 @@ function buildProgram(): Command {
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
     .showHelpAfterError('(--help shows the options, gwproxy help the commands)')
     .enablePositionalOptions()
+    .version(versionLine(), '-V, --version', 'print the version')
     .exitOverride()
     .addHelpText(
       'after',

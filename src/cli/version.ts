@@ -1,5 +1,5 @@
 /** `gwproxy version`: this build and what it runs on. */
-import { readFileSync } from 'node:fs'
+import { BUILD } from '../ipc/build.ts'
 import { EXIT, type Terminal } from './terminal.ts'
 
 export interface VersionFacts {
@@ -15,7 +15,7 @@ const GATEWAY_API_VERSION = 'v1.6.1'
 
 export function versionFacts(): VersionFacts {
   return {
-    gwproxy: packageVersion(),
+    gwproxy: BUILD,
     gatewayApi: GATEWAY_API_VERSION,
     node: process.versions.node,
     openssl: process.versions.openssl ?? 'unknown',
@@ -26,16 +26,11 @@ export function versionFacts(): VersionFacts {
 export function printVersion(output: 'text' | 'json', terminal: Terminal): number {
   const facts = versionFacts()
   if (output === 'json') terminal.out(JSON.stringify(facts))
-  else {
-    terminal.out(
-      `gwproxy ${facts.gwproxy} (Gateway API ${facts.gatewayApi}), Node.js ${facts.node}, OpenSSL ${facts.openssl}, ${facts.platform}`,
-    )
-  }
+  else terminal.out(versionLine())
   return EXIT.ok
 }
 
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  const manifest = JSON.parse(text) as { readonly version: string }
-  return manifest.version
+export function versionLine(): string {
+  const { gwproxy, gatewayApi, node, openssl, platform } = versionFacts()
+  return `gwproxy ${gwproxy} (Gateway API ${gatewayApi}), Node.js ${node}, OpenSSL ${openssl}, ${platform}`
 }

@@ -1,0 +1,149 @@
+/** The command line as a user meets it: help, formats, exit codes. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { parseAllDocuments } from 'yaml'
+import { type CommandResult, command } from '../support/command.ts'
+import { startDaemon } from '../support/daemon.ts'
+import { gateway, httpListener, httpRoute, yaml } from '../support/manifests.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+
+function gwproxy(
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<CommandResult> {
+  return command(join(ROOT, 'bin/gwproxy'), args, { env: { NO_COLOR: '1', ...env } })
+}
+
+describe('help and usage', () => {
+  for (const name of ['run', 'check', 'status', 'schema']) {
+    it(`gwproxy help ${name} has examples`, async () => {
+      const { code, stdout } = await gwproxy(['help', name])
+      assert.equal(code, 0)
+      assert.match(stdout, new RegExp(`Examples?:\\n +gwproxy ${name}`))
+    })
+  }
+
+  it('wrong usage ends with 2 and says what was expected', async () => {
+    const cases = [
+      ['run', '--workers', 'many'],
+      ['run', '--admin', 'somewhere'],
+      ['run', '--no-such-flag'],
+      ['no-such-command'],
+      ['schema', 'NoSuchKind'],
+      ['cert', 'self-signed', '--out', '/nonexistent', '--days', '0', 'a.test'],
+    ]
+    for (const args of cases) {
+      const { code, stderr } = await gwproxy(args)
+      assert.equal(code, 2, args.join(' '))
+      assert.notEqual(stderr, '')
+    }
+  })
+
+  it('a variable stands in for its flag', async () => {
+    const { code, stderr } = await gwproxy(['run'], { GWPROXY_WORKERS: 'many' })
+    assert.equal(code, 2)
+    assert.match(stderr, /GWPROXY_WORKERS/)
+  })
+
+  it('a command without a daemon ends with 1 and says so', async () => {
+    const { code, stderr } = await gwproxy(['status', '--admin', 'unix:/nonexistent/admin.sock'])
+    assert.equal(code, 1)
+    assert.match(stderr, /no gwproxy answers at unix:\/nonexistent\/admin\.sock/)
+  })
+})
+
+describe('version', () => {
+  it('tells the build and what it runs on, as text and JSON', async () => {
+    const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+    assert.match((await gwproxy(['version'])).stdout, new RegExp(`^gwproxy ${manifest.version} `))
+    const facts = JSON.parse((await gwproxy(['version', '-o', 'json'])).stdout)
+    assert.equal(facts.gwproxy, manifest.version)
+  })
+})
+
+describe('schema', () => {
+  it('accepts our example routes and refuses a wrong type', async () => {
+    const { stdout } = await gwproxy(['schema', 'HTTPRoute'])
+    const validate = new Ajv2020({ strict: false, validateFormats: false }).compile(
+      JSON.parse(stdout),
+    )
+    const text = readFileSync(join(ROOT, 'config-examples/https/shop.yaml'), 'utf8')
+    const route = parseAllDocuments(text)[0]?.toJS()
+    assert.equal(validate(route), true, JSON.stringify(validate.errors))
+    route.spec.rules[0].matches[0].path.value = 7
+    assert.equal(validate(route), false)
+  })
+})
+
+describe('cert self-signed', () => {
+  const out = mkdtempSync(join(tmpdir(), 'gwproxy-cert-'))
+  after(() => rmSync(out, { recursive: true, force: true }))
+
+  it('writes a chain that openssl verifies, and a key that only its owner reads', async () => {
+    const made = await gwproxy([
+      'cert',
+      'self-signed',
+      '--out',
+      out,
+      'a.test',
+      '*.a.test',
+      '127.0.0.1',
+    ])
+    assert.equal(made.code, 0, made.stderr)
+    const verified = await command('openssl', [
+      ...['verify', '-CAfile', join(out, 'ca.crt'), '-verify_hostname', 'x.a.test'],
+      join(out, 'fullchain.pem'),
+    ])
+    assert.equal(verified.code, 0, verified.stderr)
+    assert.equal(statSync(join(out, 'privkey.pem')).mode & 0o777, 0o600)
+    assert.equal((await gwproxy(['cert', 'self-signed', '--out', out, 'a.test'])).code, 2)
+  })
+})
+
+describe('status, reload and drain', () => {
+  it('show and steer a running daemon', async () => {
+    const daemon = await startDaemon({
+      files: {
+        'all.yaml': yaml(
+          gateway([httpListener('http', 8080)]),
+          httpRoute('r', undefined, [
+            { filters: [{ type: 'RequestRedirect', requestRedirect: { scheme: 'https' } }] },
+          ]),
+        ),
+      },
+    })
+    const admin = ['--admin', `unix:${join(daemon.directory, 'admin.sock')}`]
+
+    const shown = await gwproxy(['status', ...admin])
+    assert.equal(shown.code, 0, shown.stderr)
+    assert.match(shown.stdout, /Gateway default\/gw +Accepted Programmed/)
+    assert.match(shown.stdout, /listener http \(1 route\) +Accepted Programmed ResolvedRefs/)
+    assert.match(shown.stdout, /HTTPRoute default\/r[^]* on gw +Accepted ResolvedRefs/)
+
+    const documents = parseAllDocuments((await gwproxy(['status', '-o', 'yaml', ...admin])).stdout)
+    const gatewayObject = documents.map((one) => one.toJS()).find(({ kind }) => kind === 'Gateway')
+    assert.equal(gatewayObject.status.listeners[0].attachedRoutes, 1)
+    for (const condition of gatewayObject.status.conditions) {
+      assert.match(condition.lastTransitionTime, /^\d{4}-\d\d-\d\dT[\d:]+Z$/)
+      assert.equal(condition.observedGeneration, gatewayObject.metadata.generation)
+    }
+
+    const ready = await gwproxy(['status', '--ready', ...admin])
+    assert.equal(ready.stdout, 'ready\n')
+
+    const reloaded = await gwproxy(['reload', '-o', 'json', ...admin])
+    assert.equal(JSON.parse(reloaded.stdout).applied, true)
+    daemon.write({ 'broken.yaml': 'kind: [' })
+    const broken = await gwproxy(['reload', ...admin])
+    assert.equal(broken.code, 1)
+    assert.match(broken.stdout, /broken\.yaml:1:\d+: error: /)
+
+    assert.equal((await gwproxy(['drain', ...admin])).code, 0)
+    assert.equal(await daemon.exited, 0)
+  })
+})
