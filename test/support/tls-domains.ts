@@ -158,7 +158,11 @@ export async function visit(port: number, options: ConnectionOptions = {}): Prom
     session = latest
   })
   socket.write('hello')
-  await once(socket, 'data')
+  await new Promise((resolve, reject) => {
+    socket.once('data', resolve)
+    socket.once('error', reject)
+    socket.once('close', () => reject(new Error('closed without a byte')))
+  })
   const seen = {
     resumed: socket.isSessionReused(),
     leaf: socket.getPeerX509Certificate(),

@@ -93,7 +93,7 @@ class LiveDomains implements TlsDomains {
     if (found.kind !== 'certificate') {
       throw new GwProxyError('GWP_DEFECT_INVARIANT', `part ${digest} is a ${found.kind}`)
     }
-    if (!this.#verified.has(found)) verify(found, key)
+    if (!this.#verified.has(found)) verify(found, key(found.keyId))
     this.#verified.add(found)
     return { digest, part: found }
   }
@@ -195,9 +195,11 @@ function sessionIdContext(id: Digest): string {
   return createHash('sha256').update(id).digest('hex').slice(0, 32)
 }
 
-function verify(certificate: CertificatePart, key: KeyOf): void {
+function verify(certificate: CertificatePart, keyPem: string): void {
   try {
-    createSecureContext({ cert: certificate.chainPem, key: key(certificate.keyId) })
+    // Node takes an empty key for none and would complain only when a client comes.
+    if (keyPem === '') throw new GwProxyError('GWP_CERT_INVALID', 'its private key is missing')
+    createSecureContext({ cert: certificate.chainPem, key: keyPem })
   } catch (cause) {
     throw new GwProxyError(
       'GWP_CERT_INVALID',

@@ -164,6 +164,7 @@ describe('TLS hand-over', () => {
       await closed(client)
     }
     assert.equal(listener.openSockets, 0)
+    listener.onSocket = () => {}
     assert.equal((await visit(listener.port, CLIENT)).resumed, false)
   })
 

@@ -1,0 +1,88 @@
+/** Client certificates: nobody passes without the proof that the domain asks for. */
+import assert from 'node:assert/strict'
+import { before, describe, it } from 'node:test'
+import type { Digest } from '../../../src/base/brand.ts'
+import type { TlsDomains } from '../../../src/data/tls/contract.ts'
+import { openTlsDomains } from '../../../src/data/tls/domains.ts'
+import type { ClientAuth } from '../../../src/model/tls.ts'
+import { createCertificateAuthority } from '../../../src/wire/issue-certificate.ts'
+import { testAuthority, testCertificate } from '../../support/certificates.ts'
+import { Front, Material, terminate, visit } from '../../support/tls-domains.ts'
+
+describe('client certificates', () => {
+  const material = new Material()
+  let domains: TlsDomains
+  let certificate: Digest
+  let require: ClientAuth
+  before(async () => {
+    domains = await openTlsDomains({ warn: assert.fail })
+    certificate = await material.issue(['a.test'])
+    require = { mode: 'require', caPem: (await testAuthority()).certPem }
+  })
+
+  const front = (clientAuth: ClientAuth): Promise<Front> =>
+    Front.open(
+      domains.acquire(
+        terminate(clientAuth.mode, [certificate], { clientAuth }),
+        material.part,
+        material.key,
+      ),
+      'a.test',
+    )
+
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const base = { servername: 'a.test', minVersion: version, maxVersion: version }
+
+    it(`passes a certificate of the CA, also on resumption, ${version}`, async () => {
+      await using listener = await front(require)
+      const options = { ...base, ...(await client()) }
+      const { session } = await visit(listener.port, options)
+      assert.ok(session)
+      assert.equal((await visit(listener.port, { ...options, session })).resumed, true)
+    })
+
+    it(`refuses none, a stranger's and an expired one, with the reason, ${version}`, async () => {
+      await using listener = await front(require)
+      const stranger = await createCertificateAuthority('another CA')
+      const issued = await stranger.issue({ commonName: 'client', usage: 'client' })
+      for (const [options, detail] of [
+        [{}, 'no client certificate'],
+        [{ cert: issued.certPem, key: issued.keyPem }, /^client certificate: UNABLE_TO_/],
+        [await client(new Date(Date.now() - 1000)), 'client certificate: CERT_HAS_EXPIRED'],
+      ] as const) {
+        await assert.rejects(visit(listener.port, { ...base, ...options }))
+        const { failure } = await listener.next()
+        assert.equal(failure?.reason, 'client-certificate-refused')
+        assert.match(failure.detail, typeof detail === 'string' ? new RegExp(detail) : detail)
+      }
+    })
+  }
+
+  it('lets anybody pass in the insecure mode', async () => {
+    await using listener = await front({
+      mode: 'optional-insecure',
+      caPem: (await testAuthority()).certPem,
+    })
+    assert.ok((await visit(listener.port, { servername: 'a.test' })).leaf)
+  })
+
+  it('never falls back to the public authorities for a bad bundle', async () => {
+    const { certPem } = await testAuthority()
+    const torn = certPem.replace(/\n.{20}/, '\n')
+    for (const caPem of ['', 'no PEM', torn, certPem + torn]) {
+      const action = terminate('bad', [certificate], { clientAuth: { mode: 'require', caPem } })
+      assert.throws(() => domains.acquire(action, material.part, material.key), {
+        code: 'GWP_CERT_INVALID',
+      })
+    }
+  })
+})
+
+async function client(notAfter?: Date): Promise<{ cert: string; key: string }> {
+  const { certPem, keyPem } = await testCertificate([], {
+    commonName: 'client',
+    usage: 'client',
+    ...(notAfter === undefined ? {} : { notAfter }),
+  })
+  return { cert: certPem, key: keyPem }
+}
