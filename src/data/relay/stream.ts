@@ -88,10 +88,8 @@ export class StreamRelay implements TimerSink {
         return
       }
     }
-    this.#sendHead(this.#downstream)
-    this.#sendHead(this.#upstream)
-    this.#downstream.socket.resume()
-    this.#upstream.socket.resume()
+    this.#begin(this.#downstream)
+    this.#begin(this.#upstream)
   }
 
   /** Cuts both sides; the sink is not called. */
@@ -136,8 +134,11 @@ export class StreamRelay implements TimerSink {
     else if (this.#peerOf(side).closed) this.#finish('completed', undefined, 'fin')
   }
 
-  #sendHead(side: Side): void {
+  #begin(side: Side): void {
+    side.socket.resume()
     if (side.end.head.length > 0) this.onData(side, side.end.head)
+    // Node tells the end of a paused socket, too: a FIN behind the head may have come already.
+    if (side.socket.readableEnded) this.onEnd(side)
   }
 
   #peerOf(side: Side): Side {
