@@ -121,6 +121,8 @@ export interface Limits {
   readonly headersMs: number
   readonly headerBytes: number
   readonly bodyIdleMs: number
+  /** An exchange on which nothing moves in either direction. */
+  readonly streamIdleMs: number
   readonly connectMs: number
   readonly tcpIdleMs: number
   readonly httpIdleMs: number
@@ -135,6 +137,7 @@ export const DEFAULT_LIMITS: Limits = {
   headersMs: 10_000,
   headerBytes: 65_536,
   bodyIdleMs: 60_000,
+  streamIdleMs: 300_000,
   connectMs: 5_000,
   tcpIdleMs: 3_600_000,
   httpIdleMs: 75_000,

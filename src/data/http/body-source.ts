@@ -1,0 +1,63 @@
+/**
+ * A request body on its way to one upstream attempt: pulled, never buffered beyond one chunk. It is
+ * a stream of its own, so that an upstream client may destroy it without touching the downstream
+ * socket.
+ */
+import { Readable } from 'node:stream'
+
+export interface BodyWatcher {
+  /** The upstream wants more; before the first chunk this is where 100 Continue belongs. */
+  onBodyWanted(): void
+  onBodyChunk(bytes: number): void
+  onBodyEnd(): void
+}
+
+export class BodySource extends Readable {
+  readonly #source: Readable
+  readonly #watcher: BodyWatcher
+  #attached = false
+
+  constructor(source: Readable, watcher: BodyWatcher) {
+    super({ highWaterMark: 65_536 })
+    this.#source = source
+    this.#watcher = watcher
+    // Whoever destroys it has its own way to say why.
+    this.on('error', ignore)
+  }
+
+  /** Whether any byte may have left the source for this attempt. */
+  get started(): boolean {
+    return this.#attached
+  }
+
+  override _read(): void {
+    this.#watcher.onBodyWanted()
+    if (!this.#attached) {
+      this.#attached = true
+      this.#source.on('data', this.#onData)
+      this.#source.on('end', this.#onEnd)
+    }
+    this.#source.resume()
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    if (this.#attached) {
+      this.#source.off('data', this.#onData)
+      this.#source.off('end', this.#onEnd)
+      this.#source.pause()
+    }
+    callback(error)
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#watcher.onBodyChunk(chunk.length)
+    if (!this.push(chunk)) this.#source.pause()
+  }
+
+  readonly #onEnd = (): void => {
+    this.#watcher.onBodyEnd()
+    this.push(null)
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,227 @@
+/**
+ * HTTP/1.1 upstreams through an undici Pool per endpoint (platform.md section 5.1). undici frames
+ * the request and reports truncation; request trailers do not exist with it and are dropped.
+ */
+import type { Duplex } from 'node:stream'
+import { type Dispatcher, Pool } from 'undici'
+import { errnoOf, messageOf } from '../../base/errors.ts'
+import type { Reason } from '../../model/outcome.ts'
+import type { Endpoint } from '../../model/upstream.ts'
+import type {
+  UpstreamCall,
+  UpstreamClient,
+  UpstreamEvents,
+  UpstreamFailure,
+  UpstreamRequest,
+} from './upstream-client.ts'
+
+const MAX_CONNECTIONS = 512
+/** Requests that wait for a connection; more are refused as overflow. */
+const MAX_WAITING = 1024
+
+export interface Http1Options {
+  readonly connectMs: number
+  readonly headerBytes: number
+}
+
+export class Http1Client implements UpstreamClient {
+  readonly #pool: Pool
+  /** Upgraded sockets leave their pool and need both halves. */
+  readonly #upgrades: Pool
+  #waiting = 0
+
+  constructor(endpoint: Endpoint, options: Http1Options) {
+    this.#pool = poolOf(endpoint, options, false)
+    this.#upgrades = poolOf(endpoint, options, true)
+  }
+
+  request(request: UpstreamRequest, events: UpstreamEvents): UpstreamCall {
+    const call = new Http1Call(events, () => {
+      this.#waiting -= 1
+    })
+    const pool = request.websocket ? this.#upgrades : this.#pool
+    this.#waiting += 1
+    if (this.#waiting > MAX_WAITING) {
+      setImmediate(() => call.fail('upstream-overflow', 'too many waiting requests'))
+      return call
+    }
+    try {
+      pool.dispatch(dispatchOptions(request), call)
+    } catch (error) {
+      setImmediate(() => call.fail('internal-error', messageOf(error)))
+    }
+    return call
+  }
+
+  close(): void {
+    this.#pool.close().catch(ignore)
+    this.#upgrades.close().catch(ignore)
+  }
+}
+
+function poolOf(endpoint: Endpoint, options: Http1Options, allowHalfOpen: boolean): Pool {
+  const connect = { timeout: options.connectMs, allowHalfOpen }
+  return new Pool(originOf(endpoint), {
+    connections: MAX_CONNECTIONS,
+    pipelining: 1,
+    allowH2: false,
+    maxHeaderSize: options.headerBytes,
+    // The exchange owns all deadlines.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: endpoint.kind === 'unix' ? { ...connect, socketPath: endpoint.path } : connect,
+  })
+}
+
+function originOf(endpoint: Endpoint): string {
+  if (endpoint.kind === 'unix') return 'http://localhost'
+  const { address, port } = endpoint
+  return `http://${address.includes(':') ? `[${address}]` : address}:${port}`
+}
+
+function dispatchOptions(request: UpstreamRequest): Dispatcher.DispatchOptions {
+  const headers = ['Host', request.host]
+  for (let i = 0; i + 1 < request.fields.length; i += 2) {
+    const name = request.fields[i] ?? ''
+    // TE is hop-by-hop, and nominating it is not possible with undici.
+    if (name.toLowerCase() !== 'te') headers.push(name, request.fields[i + 1] ?? '')
+  }
+  if (request.contentLength !== undefined) {
+    headers.push('Content-Length', String(request.contentLength))
+  }
+  return {
+    method: request.method,
+    path: request.target,
+    headers,
+    body: request.body ?? null,
+    // The client's own Upgrade value never goes on (CVE-2026-1527).
+    upgrade: request.websocket ? 'websocket' : null,
+  }
+}
+
+class Http1Call implements UpstreamCall, Dispatcher.DispatchHandler {
+  readonly #events: UpstreamEvents
+  readonly #left: () => void
+  #controller: Dispatcher.DispatchController | undefined
+  #waiting = true
+  #headReceived = false
+  #over = false
+
+  /** `left`: called once when the call no longer waits for a connection. */
+  constructor(events: UpstreamEvents, left: () => void) {
+    this.#events = events
+    this.#left = left
+  }
+
+  pause(): void {
+    this.#controller?.pause()
+  }
+
+  resume(): void {
+    this.#controller?.resume()
+  }
+
+  abort(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#controller?.abort(new Error('exchange ended'))
+  }
+
+  fail(reason: Reason, detail: string): void {
+    this.#fail({ reason, detail, unsent: true })
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    this.#leave()
+    if (this.#over) controller.abort(new Error('exchange ended'))
+    else this.#events.onConnected()
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    if (this.#over) return
+    const fields = rawText(controller.rawHeaders)
+    if (status < 200) this.#events.onInformation(status, fields)
+    else {
+      this.#headReceived = true
+      this.#events.onHead(status, fields)
+    }
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.#over) this.#events.onData(chunk)
+  }
+
+  onResponseEnd(controller: Dispatcher.DispatchController): void {
+    if (this.#over) return
+    this.#over = true
+    this.#events.onEnd(rawText(controller.rawTrailers))
+  }
+
+  onRequestUpgrade(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    _headers: unknown,
+    socket: Duplex,
+  ): void {
+    if (this.#over || status !== 101) {
+      socket.destroy()
+      this.#fail({ reason: 'upstream-protocol-error', detail: 'upgrade', unsent: false })
+      return
+    }
+    this.#over = true
+    this.#events.onUpgrade(rawText(controller.rawHeaders), socket)
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    const connected = this.#controller !== undefined
+    const reason = connected ? this.#reasonOf(error) : connectReason(error)
+    this.#fail({ reason, detail: detailOf(error), unsent: !connected })
+  }
+
+  #leave(): void {
+    if (!this.#waiting) return
+    this.#waiting = false
+    this.#left()
+  }
+
+  #fail(failure: UpstreamFailure): void {
+    this.#leave()
+    if (this.#over) return
+    this.#over = true
+    this.#events.onError(failure)
+  }
+
+  #reasonOf(error: Error): Reason {
+    const code = errnoOf(error) ?? ''
+    if (code.startsWith('HPE_') || code.includes('_OVERFLOW') || code.includes('_MISMATCH')) {
+      return 'upstream-protocol-error'
+    }
+    if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return 'internal-error'
+    if (code === 'ECONNRESET' || code === 'EPIPE') return 'upstream-reset'
+    return this.#headReceived ? 'upstream-reset' : 'upstream-closed'
+  }
+}
+
+function connectReason(error: Error): Reason {
+  const code = errnoOf(error) ?? ''
+  if (code === 'ECONNREFUSED') return 'connect-refused'
+  if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') return 'connect-timeout'
+  if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return 'internal-error'
+  return 'connect-failed'
+}
+
+function detailOf(error: Error): string {
+  const code = errnoOf(error)
+  return code === undefined ? error.message : `${code}: ${error.message}`
+}
+
+/** undici hands fields over as Buffers, in latin1 as they came. */
+function rawText(raw: Dispatcher.DispatchController['rawHeaders']): string[] {
+  if (!Array.isArray(raw)) return []
+  return raw.map((part: Buffer | string) =>
+    typeof part === 'string' ? part : part.toString('latin1'),
+  )
+}
+
+function ignore(): void {}

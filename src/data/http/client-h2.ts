@@ -1,0 +1,304 @@
+/**
+ * HTTP/2 upstreams by prior knowledge (h2c; gRPC), on Node's own client with a small session pool
+ * per endpoint. A response is complete only after a true END_STREAM: resets that Node reports as a
+ * clean end are told apart here (platform.md section 5.2).
+ */
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  type OutgoingHttpHeaders,
+} from 'node:http2'
+import net from 'node:net'
+import { errnoOf, messageOf } from '../../base/errors.ts'
+import type { Reason } from '../../model/outcome.ts'
+import type { Endpoint } from '../../model/upstream.ts'
+import { Fields } from './fields.ts'
+import type {
+  UpstreamCall,
+  UpstreamClient,
+  UpstreamEvents,
+  UpstreamFailure,
+  UpstreamRequest,
+} from './upstream-client.ts'
+
+const MAX_SESSIONS = 16
+/** Until the upstream's settings say otherwise; never more than it allows. */
+const MAX_STREAMS = 100
+/** An unused session is closed. */
+const IDLE_MS = 60_000
+
+export interface Http2Options {
+  readonly connectMs: number
+  readonly headerBytes: number
+}
+
+export class Http2Client implements UpstreamClient {
+  readonly #endpoint: Endpoint
+  readonly #options: Http2Options
+  readonly #sessions = new Set<Http2Session>()
+
+  constructor(endpoint: Endpoint, options: Http2Options) {
+    this.#endpoint = endpoint
+    this.#options = options
+  }
+
+  request(request: UpstreamRequest, events: UpstreamEvents): UpstreamCall {
+    const call = new Http2Call(request, events)
+    const session = this.#session()
+    if (session === undefined) {
+      setImmediate(() => call.fail('upstream-overflow', 'all sessions are full'))
+    } else {
+      session.run(call)
+    }
+    return call
+  }
+
+  close(): void {
+    for (const session of this.#sessions) session.close()
+  }
+
+  #session(): Http2Session | undefined {
+    for (const session of this.#sessions) if (session.hasRoom) return session
+    if (this.#sessions.size >= MAX_SESSIONS) return undefined
+    const session = new Http2Session(this.#endpoint, this.#options, () => {
+      this.#sessions.delete(session)
+    })
+    this.#sessions.add(session)
+    return session
+  }
+}
+
+/** One connection: calls wait until it is connected, then each is a stream. */
+class Http2Session {
+  readonly #session: ClientHttp2Session
+  readonly #socket: net.Socket
+  readonly #calls = new Set<Http2Call>()
+  readonly #timer: NodeJS.Timeout
+  #waiting: Http2Call[] | undefined = []
+  #closing = false
+
+  constructor(endpoint: Endpoint, { connectMs, headerBytes }: Http2Options, onClose: () => void) {
+    const socket = dial(endpoint)
+    this.#socket = socket
+    this.#session = connect('http://upstream', {
+      createConnection: () => socket,
+      maxSessionMemory: 32,
+      maxHeaderListPairs: 256,
+      settings: { enablePush: false, maxHeaderListSize: headerBytes },
+    })
+    this.#timer = setTimeout(() => this.#failWaiting('connect-timeout', 'timed out'), connectMs)
+    this.#session.on('connect', () => this.#onConnect())
+    this.#session.on('error', (error: Error) =>
+      this.#failWaiting(connectReason(error), detailOf(error)),
+    )
+    this.#session.on('goaway', () => {
+      this.#closing = true
+    })
+    this.#session.on('close', () => {
+      clearTimeout(this.#timer)
+      this.#closing = true
+      this.#failWaiting('connect-failed', 'closed')
+      onClose()
+    })
+    this.#session.setTimeout(IDLE_MS, () => {
+      if (this.#calls.size === 0) this.close()
+    })
+  }
+
+  get hasRoom(): boolean {
+    if (this.#closing || this.#session.closed || this.#session.destroyed) return false
+    const allowed = this.#session.remoteSettings?.maxConcurrentStreams ?? MAX_STREAMS
+    return this.#calls.size < Math.min(allowed, MAX_STREAMS)
+  }
+
+  run(call: Http2Call): void {
+    this.#calls.add(call)
+    call.onClosed = () => this.#calls.delete(call)
+    if (this.#waiting === undefined) this.#open(call)
+    else this.#waiting.push(call)
+  }
+
+  close(): void {
+    this.#closing = true
+    this.#session.close()
+  }
+
+  #onConnect(): void {
+    clearTimeout(this.#timer)
+    const waiting = this.#waiting ?? []
+    this.#waiting = undefined
+    for (const call of waiting) this.#open(call)
+  }
+
+  #open(call: Http2Call): void {
+    try {
+      call.open(this.#session)
+    } catch (error) {
+      const detail = messageOf(error)
+      setImmediate(() => call.fail('connect-failed', detail))
+    }
+  }
+
+  #failWaiting(reason: Reason, detail: string): void {
+    this.#closing = true
+    const waiting = this.#waiting
+    if (waiting === undefined) return
+    this.#waiting = []
+    for (const call of waiting) call.fail(reason, detail)
+    this.#session.destroy()
+    this.#socket.destroy()
+  }
+}
+
+class Http2Call implements UpstreamCall {
+  readonly #request: UpstreamRequest
+  readonly #events: UpstreamEvents
+  #stream: ClientHttp2Stream | undefined
+  #trailers: readonly string[] = []
+  #headReceived = false
+  #over = false
+  onClosed: () => void = ignore
+
+  constructor(request: UpstreamRequest, events: UpstreamEvents) {
+    this.#request = request
+    this.#events = events
+  }
+
+  /** Throws when the session cannot take it any more. */
+  open(session: ClientHttp2Session): void {
+    if (this.#over) return
+    const { body } = this.#request
+    const stream = session.request(headersOf(this.#request), { endStream: body === undefined })
+    this.#stream = stream
+    this.#events.onConnected()
+    stream.on('headers', (headers, _flags, raw?: string[]) =>
+      this.#onInformation(Number(headers[':status']), raw ?? []),
+    )
+    stream.on('response', (headers, _flags, raw?: string[]) =>
+      this.#onHead(Number(headers[':status']), raw ?? []),
+    )
+    stream.on('trailers', (_headers, _flags, raw?: string[]) => {
+      this.#trailers = raw ?? []
+    })
+    stream.on('data', (chunk: Buffer) => {
+      if (!this.#over) this.#events.onData(chunk)
+    })
+    stream.on('end', () => this.#onEnd(stream))
+    stream.on('error', (error: Error) => this.#broken(stream, error))
+    stream.on('close', () => this.#onClose(stream))
+    body?.pipe(stream)
+  }
+
+  pause(): void {
+    this.#stream?.pause()
+  }
+
+  resume(): void {
+    this.#stream?.resume()
+  }
+
+  abort(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#detach()
+    this.#stream?.close(constants.NGHTTP2_CANCEL)
+    if (this.#stream === undefined) this.onClosed()
+  }
+
+  fail(reason: Reason, detail: string): void {
+    this.#fail({ reason, detail, unsent: true })
+  }
+
+  #onInformation(status: number, raw: readonly string[]): void {
+    if (!this.#over) this.#events.onInformation(status, withoutPseudo(raw))
+  }
+
+  #onHead(status: number, raw: readonly string[]): void {
+    if (this.#over) return
+    this.#headReceived = true
+    this.#events.onHead(status, withoutPseudo(raw))
+  }
+
+  /** After a true END_STREAM the stream is not closed yet, after any reset it is. */
+  #onEnd(stream: ClientHttp2Stream): void {
+    if (this.#over) return
+    if (!this.#headReceived || stream.closed || stream.destroyed || stream.rstCode !== 0) {
+      this.#broken(stream, undefined)
+      return
+    }
+    this.#over = true
+    this.#detach()
+    this.#events.onEnd(withoutPseudo(this.#trailers))
+    // An early answer: the rest of the request is not wanted any more.
+    if (!stream.writableFinished) stream.close(constants.NGHTTP2_CANCEL)
+  }
+
+  #onClose(stream: ClientHttp2Stream): void {
+    this.onClosed()
+    this.#broken(stream, undefined)
+  }
+
+  #broken(stream: ClientHttp2Stream, error: Error | undefined): void {
+    const refused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM
+    const code = `stream reset with code ${stream.rstCode ?? 0}`
+    this.#fail({
+      reason: refused ? 'connect-refused' : 'upstream-reset',
+      detail: error === undefined ? code : detailOf(error),
+      unsent: refused,
+    })
+  }
+
+  #fail(failure: UpstreamFailure): void {
+    if (this.#over) return
+    this.#over = true
+    this.#detach()
+    if (this.#stream === undefined) this.onClosed()
+    this.#events.onError(failure)
+  }
+
+  #detach(): void {
+    const { body } = this.#request
+    if (body === undefined) return
+    if (this.#stream !== undefined) body.unpipe(this.#stream)
+    body.destroy()
+  }
+}
+
+function dial(endpoint: Endpoint): net.Socket {
+  return endpoint.kind === 'unix'
+    ? net.connect({ path: endpoint.path })
+    : net.connect({ host: endpoint.address, port: endpoint.port, noDelay: true })
+}
+
+function headersOf(request: UpstreamRequest): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders = Fields.fromRaw(request.fields).toHttp2()
+  headers[':method'] = request.method
+  headers[':path'] = request.target
+  headers[':scheme'] = 'http'
+  headers[':authority'] = request.host
+  if (request.contentLength !== undefined) headers['content-length'] = request.contentLength
+  return headers
+}
+
+function withoutPseudo(raw: readonly string[]): string[] {
+  const fields: string[] = []
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    if (raw[i]?.startsWith(':') === false) fields.push(raw[i] ?? '', raw[i + 1] ?? '')
+  }
+  return fields
+}
+
+function connectReason(error: Error): Reason {
+  const code = errnoOf(error)
+  if (code === 'ECONNREFUSED') return 'connect-refused'
+  return code === 'ETIMEDOUT' ? 'connect-timeout' : 'connect-failed'
+}
+
+function detailOf(error: Error): string {
+  const code = errnoOf(error)
+  return code === undefined ? error.message : `${code}: ${error.message}`
+}
+
+function ignore(): void {}

@@ -1,0 +1,420 @@
+/**
+ * THE narrative of a request, in time order: normalise, match, request filters, pick, forward,
+ * response filters, write, end. One idempotent `end(outcome)`: access line, endpoint released,
+ * connection told. An exchange keeps its rule; the view it came from is read once at its start.
+ */
+import type { Duplex } from 'node:stream'
+import { assertNever } from '../../base/assert-never.ts'
+import type { Clock } from '../../base/clock.ts'
+import { GwProxyError, messageOf } from '../../base/errors.ts'
+import type { Limits } from '../../ipc/messages.ts'
+import type { HttpFilter } from '../../model/http.ts'
+import { type Outcome, outcomeRow, type Reason } from '../../model/outcome.ts'
+import type { AccessLog } from '../../observe/access-log.ts'
+import { Deadline, type TimerSink, type TimerWheel } from '../timer-wheel.ts'
+import type { Upstream } from '../upstream/contract.ts'
+import type { HttpDownstream } from './contract.ts'
+import { Fields } from './fields.ts'
+import { filterRequest, filterResponse } from './filters/filters.ts'
+import { redirectLocation } from './filters/redirect.ts'
+import { Forwarding, type ForwardSink } from './forward.ts'
+import {
+  prepareRequestFields,
+  prepareResponseFields,
+  prepareTrailers,
+  sealRequestFields,
+  sealResponseFields,
+} from './headers.ts'
+import { type LocalReply, localReply, redirectReply } from './local-reply.ts'
+import type { Normalized, RequestHead } from './normalize.ts'
+import { exchangeRecord, newFacts } from './exchange-facts.ts'
+import { hasNoContent, type Responder, type ResponderSink } from './responder.ts'
+import type { TrustedProxies } from './trusted-proxies.ts'
+import { isWebSocketAnswer, Tunnel } from './upgrade.ts'
+import { CompiledView, type LiveListener, type LiveRule } from './view.ts'
+
+/** What all exchanges of a worker share. */
+export interface HttpContext {
+  readonly clock: Clock
+  readonly wheel: TimerWheel
+  readonly limits: Limits
+  readonly trusted: TrustedProxies
+  readonly accessLog: AccessLog
+}
+
+/** The HTTP connection that an exchange belongs to. */
+export interface ExchangeHost {
+  readonly downstream: HttpDownstream
+  readonly context: HttpContext
+  /** No further exchange after this one. */
+  readonly draining: boolean
+  exchangeStarted(): void
+  exchangeEnded(): void
+}
+
+/** As sent, for the log of a request that could not be read. */
+export interface RequestLine {
+  readonly method: string
+  readonly target: string
+  readonly authority: string
+  readonly protocol: string
+  readonly userAgent: string | undefined
+}
+
+export class Exchange implements ResponderSink, ForwardSink, TimerSink {
+  readonly #host: ExchangeHost
+  readonly #responder: Responder
+  readonly #facts
+  readonly #idle: Deadline
+  readonly #total: Deadline
+  readonly #perTry: Deadline
+  #head: RequestHead | undefined
+  #rule: LiveRule | undefined
+  #backendFilters: readonly HttpFilter[] = []
+  #forwarding: Forwarding | undefined
+  #tunnel: Tunnel | undefined
+  #grpc = false
+  #awaitsBody = false
+  #blocked = false
+  #headSent = false
+  /** How it ends once everything is written. */
+  #outcome: Outcome = { reason: 'completed' }
+  #ended = false
+
+  constructor(host: ExchangeHost, responder: Responder, line: RequestLine) {
+    const { context } = host
+    this.#host = host
+    this.#responder = responder
+    this.#facts = newFacts(context.clock, line)
+    this.#idle = new Deadline(context.wheel, this)
+    this.#total = new Deadline(context.wheel, this)
+    this.#perTry = new Deadline(context.wheel, this)
+  }
+
+  /** Step 1: the head is readable, or refused; then the exchange takes the view of this moment. */
+  start(normalized: Normalized): void {
+    this.#host.exchangeStarted()
+    this.#responder.attach(this)
+    this.#touch()
+    if (!normalized.ok) {
+      this.#fail(normalized.reason, normalized.detail)
+      return
+    }
+    this.#head = normalized.head
+    this.#grpc = normalized.head.fields.get('content-type')?.startsWith('application/grpc') === true
+    const { view } = this.#host.downstream.slot
+    if (view === undefined) {
+      this.#fail('listener-removed')
+      return
+    }
+    this.#match(compiled(view), normalized.head)
+  }
+
+  /** Step 2: the authority chooses the listener, the route table the rule (digest 2.5, 2.6, 4.1). */
+  #match(view: CompiledView, head: RequestHead): void {
+    const { host } = head.authority
+    const name = host.kind === 'name' ? host.name : undefined
+    const listener = view.listeners.lookup(name)
+    const own = this.#host.downstream.listener
+    this.#facts.listener = listener?.key ?? own
+    if (own !== undefined && listener !== undefined && listener.key !== own) {
+      this.#fail('misdirected')
+      return
+    }
+    const match = listener?.routes?.table.lookup({
+      host: name,
+      method: head.method,
+      path: head.path,
+      query: head.query,
+      header: (key) => head.fields.get(key),
+    })
+    const rule = match && listener?.routes?.rules[match.rule]
+    if (listener === undefined || rule === undefined) {
+      this.#fail('no-route')
+      return
+    }
+    this.#rule = rule
+    this.#act(head, listener, rule)
+  }
+
+  /** Step 3: what the rule does. */
+  #act(head: RequestHead, listener: LiveListener, live: LiveRule): void {
+    const { id, name, route, action, timeouts } = live.rule
+    this.#facts.route = route
+    this.#facts.rule = name ?? id
+    const identity = prepareRequestFields(head, {
+      peerAddress: this.#host.downstream.peerAddress,
+      localPort: this.#host.downstream.localPort,
+      trusted: this.#host.context.trusted,
+    })
+    Object.assign(this.#facts, identity)
+    switch (action.kind) {
+      case 'fail':
+        this.#fail(action.reason)
+        return
+      case 'redirect': {
+        const location = redirectLocation(action.redirect, head, listener.routes?.port ?? 0)
+        this.#outcome = { reason: 'redirected' }
+        this.#reply(redirectReply(action.redirect.statusCode, location), false)
+        return
+      }
+      case 'forward':
+        if (timeouts.requestMs) this.#total.arm(timeouts.requestMs)
+        this.#pick(head, live)
+        return
+      default:
+        assertNever(action)
+    }
+  }
+
+  /** Step 4: a backend by weight, then its filters after the rule's. */
+  #pick(head: RequestHead, { rule, backends }: LiveRule): void {
+    const choice = backends?.choose() ?? { kind: 'none' }
+    switch (choice.kind) {
+      case 'none':
+        this.#fail('no-backend')
+        return
+      case 'invalid':
+        this.#fail('invalid-backend', choice.message)
+        return
+      case 'upstream': {
+        this.#backendFilters = choice.filters
+        const draft = { fields: head.fields, target: head.target }
+        filterRequest(rule.filters, draft)
+        filterRequest(choice.filters, draft)
+        this.#forward(head, choice.upstream, draft.target)
+        return
+      }
+      default:
+        assertNever(choice)
+    }
+  }
+
+  /** Step 5: the request goes out; what comes back arrives at the `on` methods below. */
+  #forward(head: RequestHead, upstream: Upstream, target: string): void {
+    const { host, raw } = sealRequestFields(head.fields)
+    const { limits } = this.#host.context
+    this.#facts.upstream = upstream.name
+    const forwarding = new Forwarding(
+      upstream,
+      {
+        method: head.method,
+        target,
+        host,
+        fields: raw,
+        body: head.body.kind === 'none' ? undefined : this.#responder.body,
+        contentLength: head.body.kind === 'length' ? head.body.bytes : undefined,
+        websocket: head.websocket,
+      },
+      this,
+      { connectMs: limits.connectMs, headerBytes: limits.headerBytes },
+    )
+    this.#forwarding = forwarding
+    forwarding.start()
+  }
+
+  onAttempt(endpoint: string): void {
+    this.#facts.endpoint = endpoint
+    this.#facts.attemptAt = this.#host.context.clock.monotonic()
+    this.#facts.attempts += 1
+    const limit = this.#rule?.rule.timeouts.backendRequestMs
+    if (limit) this.#perTry.arm(limit)
+  }
+
+  onBodyWanted(): void {
+    if (this.#head?.expectContinue === true && !this.#headSent) this.#responder.sendContinue()
+    this.#awaitsBody = !this.#responder.bodyComplete
+    this.#touch()
+  }
+
+  onBodyChunk(bytes: number): void {
+    this.#facts.bytesReceived += bytes
+    this.#awaitsBody = false
+    this.#touch()
+  }
+
+  onBodyEnd(): void {
+    this.#awaitsBody = false
+  }
+
+  onInformation(status: number, rawFields: readonly string[]): void {
+    const fields = Fields.fromRaw(rawFields)
+    prepareResponseFields(fields)
+    this.#responder.inform(status, fields)
+  }
+
+  /** Step 6: response filters, then the head goes out. */
+  onHead(status: number, rawFields: readonly string[]): void {
+    if (this.#ended) return
+    const fields = Fields.fromRaw(rawFields)
+    const length = prepareResponseFields(fields)
+    const contentLength = status === 204 ? undefined : length
+    this.#facts.upstreamMs = this.#host.context.clock.monotonic() - this.#facts.attemptAt
+    this.#filterResponse(fields)
+    try {
+      this.#responder.head({ status, fields, contentLength }, this.#lastOne())
+    } catch (error) {
+      this.#fail('upstream-protocol-error', messageOf(error))
+      return
+    }
+    this.#headSent = true
+    this.#facts.status = status
+    this.#touch()
+  }
+
+  /** Step 7: body with backpressure; the trailers end it. */
+  onData(chunk: Uint8Array): void {
+    if (this.#ended) return
+    this.#touch()
+    if (this.#responder.write(chunk)) return
+    this.#blocked = true
+    this.#forwarding?.pause()
+    this.#touch()
+  }
+
+  onWritable(): void {
+    if (!this.#blocked) return
+    this.#blocked = false
+    this.#touch()
+    this.#forwarding?.resume()
+  }
+
+  onEnd(rawTrailers: readonly string[]): void {
+    if (this.#ended) return
+    this.#perTry.cancel()
+    this.#total.cancel()
+    const trailers = Fields.fromRaw(rawTrailers)
+    prepareTrailers(trailers)
+    this.#responder.end(trailers)
+  }
+
+  /** A WebSocket begins only when the upstream really said so (security.md section 2.5). */
+  onUpgrade(rawFields: readonly string[], socket: Duplex): void {
+    const fields = Fields.fromRaw(rawFields)
+    const downstream = isWebSocketAnswer(fields)
+      ? this.#switchProtocols(fields)
+      : this.#fail('upstream-protocol-error', '101 without a WebSocket')
+    if (downstream === undefined) {
+      socket.destroy()
+      return
+    }
+    this.#perTry.cancel()
+    this.#total.cancel()
+    this.#idle.cancel()
+    this.#outcome = { reason: 'upgraded' }
+    const { context } = this.#host
+    this.#tunnel = new Tunnel(downstream, socket, context.wheel, context.limits.tcpIdleMs, this)
+    this.#tunnel.start()
+  }
+
+  onTunnelEnd(outcome: Outcome, received: number, sent: number): void {
+    this.#facts.bytesReceived = received
+    this.#facts.bytesSent = sent
+    this.end(outcome)
+  }
+
+  onFailure(reason: Reason, detail: string): void {
+    this.#fail(reason, detail)
+  }
+
+  onDeadline(timer: Deadline): void {
+    if (timer === this.#total) {
+      this.#fail('request-timeout')
+      return
+    }
+    if (timer === this.#perTry) {
+      this.#fail('backend-timeout')
+      return
+    }
+    if (this.#impatient() && !this.#blocked) {
+      this.#fail('body-timeout')
+      return
+    }
+    this.#fail(this.#blocked ? 'idle-timeout' : 'stream-idle-timeout')
+  }
+
+  onSent(): void {
+    this.end(this.#outcome)
+  }
+
+  onGone(reset: boolean): void {
+    this.end({ reason: reset ? 'client-reset' : 'client-closed' })
+  }
+
+  /** The last step, once. */
+  end(outcome: Outcome): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#idle.cancel()
+    this.#total.cancel()
+    this.#perTry.cancel()
+    this.#forwarding?.cancel()
+    this.#tunnel?.stop()
+    const { downstream, context } = this.#host
+    this.#facts.bytesSent ||= this.#responder.bytesSent
+    const record = exchangeRecord(this.#facts, downstream, context, outcome)
+    context.accessLog.exchange(record)
+    this.#host.exchangeEnded()
+  }
+
+  /** A reply from the outcome table while no head was sent, else a visible break. */
+  #fail(reason: Reason, detail?: string): undefined {
+    if (this.#ended) return
+    this.#outcome = detail === undefined ? { reason } : { reason, detail }
+    this.#forwarding?.cancel()
+    if (this.#headSent || outcomeRow(reason).httpStatus === 0) {
+      this.#responder.abort()
+      this.end(this.#outcome)
+      return undefined
+    }
+    const { side } = outcomeRow(reason)
+    this.#reply(localReply(reason, this.#grpc), side === 'downstream' && this.#rule === undefined)
+  }
+
+  #reply({ status, fields, body }: LocalReply, close: boolean): void {
+    this.#total.cancel()
+    this.#perTry.cancel()
+    this.#filterResponse(fields)
+    const ends = close || this.#lastOne() || this.#outcome.reason === 'body-timeout'
+    this.#responder.head({ status, fields, contentLength: body.length }, ends)
+    this.#headSent = true
+    this.#facts.status = status
+    if (body.length > 0 && !hasNoContent(this.#facts.method, status)) this.#responder.write(body)
+    this.#responder.end(undefined)
+  }
+
+  #filterResponse(fields: Fields): void {
+    if (this.#rule !== undefined) filterResponse(this.#rule.rule.filters, fields)
+    filterResponse(this.#backendFilters, fields)
+    sealResponseFields(fields)
+  }
+
+  #switchProtocols(fields: Fields): Duplex | undefined {
+    prepareResponseFields(fields)
+    this.#filterResponse(fields)
+    this.#headSent = true
+    this.#facts.status = 101
+    return this.#responder.upgrade({ status: 101, fields, contentLength: undefined }, 'websocket')
+  }
+
+  /** A refused upgrade leaves a connection on which bytes may already follow: it is not used again. */
+  #lastOne(): boolean {
+    return this.#host.draining || this.#head?.websocket === true
+  }
+
+  /** Waiting for a body before any answer, other than a gRPC stream's. */
+  #impatient(): boolean {
+    return this.#awaitsBody && !this.#headSent && !this.#grpc
+  }
+
+  #touch(): void {
+    const { limits } = this.#host.context
+    const stalled = this.#blocked || this.#impatient()
+    this.#idle.arm(stalled ? limits.bodyIdleMs : limits.streamIdleMs)
+  }
+}
+
+function compiled(view: unknown): CompiledView {
+  if (view instanceof CompiledView) return view
+  throw new GwProxyError('GWP_DEFECT_INVARIANT', 'a view of another make')
+}

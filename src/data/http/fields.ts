@@ -1,0 +1,101 @@
+/**
+ * Header or trailer fields in the order and case in which they came (RFC 9110 section 5). A list,
+ * never an object keyed by a stranger's names.
+ */
+
+interface Field {
+  readonly name: string
+  /** Lower case. */
+  readonly key: string
+  value: string
+}
+
+export class Fields {
+  #fields: Field[]
+
+  private constructor(fields: Field[]) {
+    this.#fields = fields
+  }
+
+  /** From Node's flat `[name, value, name, value, …]`. */
+  static fromRaw(raw: readonly string[]): Fields {
+    const fields: Field[] = []
+    for (let i = 0; i + 1 < raw.length; i += 2) {
+      const name = raw[i] ?? ''
+      fields.push({ name, key: name.toLowerCase(), value: raw[i + 1] ?? '' })
+    }
+    return new Fields(fields)
+  }
+
+  get size(): number {
+    return this.#fields.length
+  }
+
+  /** `key` is lower case, here and below. */
+  has(key: string): boolean {
+    return this.#fields.some((field) => field.key === key)
+  }
+
+  values(key: string): string[] {
+    return this.#fields.filter((field) => field.key === key).map(({ value }) => value)
+  }
+
+  /** All lines of the name as one list (RFC 9110 section 5.3); undefined: absent. */
+  get(key: string): string | undefined {
+    let joined: string | undefined
+    for (const field of this.#fields) {
+      if (field.key !== key) continue
+      if (joined === undefined) joined = field.value
+      else joined += (key === 'cookie' ? '; ' : ', ') + field.value
+    }
+    return joined
+  }
+
+  /** One line of the name instead of whatever was there. */
+  set(name: string, value: string): void {
+    const key = name.toLowerCase()
+    const first = this.#fields.find((field) => field.key === key)
+    if (first === undefined) {
+      this.#fields.push({ name, key, value })
+      return
+    }
+    first.value = value
+    this.#fields = this.#fields.filter((field) => field === first || field.key !== key)
+  }
+
+  /** `old,new` when the name is there (Gateway API HTTPHeaderFilter.add), else one more line. */
+  append(name: string, value: string): void {
+    const key = name.toLowerCase()
+    const last = this.#fields.findLast((field) => field.key === key)
+    if (last === undefined) this.#fields.push({ name, key, value })
+    else last.value += `,${value}`
+  }
+
+  remove(key: string): void {
+    this.removeWhere((candidate) => candidate === key)
+  }
+
+  removeWhere(unwanted: (key: string) => boolean): void {
+    this.#fields = this.#fields.filter(({ key }) => !unwanted(key))
+  }
+
+  keys(): string[] {
+    return this.#fields.map(({ key }) => key)
+  }
+
+  toRaw(): string[] {
+    return this.#fields.flatMap(({ name, value }) => [name, value])
+  }
+
+  /** For HTTP/2: lower-case names, repeated ones as arrays, no prototype. */
+  toHttp2(): Record<string, string | string[]> {
+    const record: Record<string, string | string[]> = Object.create(null)
+    for (const { key, value } of this.#fields) {
+      const held = record[key]
+      if (held === undefined) record[key] = value
+      else if (Array.isArray(held)) held.push(value)
+      else record[key] = [held, value]
+    }
+    return record
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * Steps pick and forward of an exchange: chooses an endpoint, sends the request, and tries another
+ * endpoint while nothing was sent. Reports to the endpoint's health; counts its uses.
+ */
+import type { Duplex, Readable } from 'node:stream'
+import { assertNever } from '../../base/assert-never.ts'
+import { outcomeRow, type Reason } from '../../model/outcome.ts'
+import type { UpstreamProtocol } from '../../model/upstream.ts'
+import type { EndpointState, Upstream } from '../upstream/contract.ts'
+import { BodySource, type BodyWatcher } from './body-source.ts'
+import { Http1Client } from './client-h1.ts'
+import { Http2Client } from './client-h2.ts'
+import type {
+  UpstreamCall,
+  UpstreamClient,
+  UpstreamEvents,
+  UpstreamFailure,
+  UpstreamRequest,
+} from './upstream-client.ts'
+
+const MAX_ATTEMPTS = 3
+
+/** Safe methods may be sent again when a reused connection turned out to be closed (RFC 9110 9.2.2). */
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+export interface ForwardOptions {
+  readonly connectMs: number
+  readonly headerBytes: number
+}
+
+export interface ForwardSink extends BodyWatcher {
+  /** An attempt begins at this endpoint. */
+  onAttempt(endpoint: string): void
+  onInformation(status: number, rawFields: readonly string[]): void
+  onHead(status: number, rawFields: readonly string[]): void
+  onData(chunk: Uint8Array): void
+  onEnd(rawTrailers: readonly string[]): void
+  onUpgrade(rawFields: readonly string[], socket: Duplex): void
+  /** No attempt is left, or the response broke off. */
+  onFailure(reason: Reason, detail: string): void
+}
+
+export type Outgoing = Omit<UpstreamRequest, 'body'> & { readonly body: Readable | undefined }
+
+export class Forwarding implements UpstreamEvents {
+  readonly #upstream: Upstream
+  readonly #request: Outgoing
+  readonly #sink: ForwardSink
+  readonly #options: ForwardOptions
+  readonly #tried = new Set<EndpointState>()
+  #endpoint: EndpointState | undefined
+  #call: UpstreamCall | undefined
+  #body: BodySource | undefined
+  #cancelWait: (() => void) | undefined
+  #headReceived = false
+  #over = false
+  attempts = 0
+
+  constructor(upstream: Upstream, request: Outgoing, sink: ForwardSink, options: ForwardOptions) {
+    this.#upstream = upstream
+    this.#request = request
+    this.#sink = sink
+    this.#options = options
+  }
+
+  start(): void {
+    this.#attempt(true)
+  }
+
+  pause(): void {
+    this.#call?.pause()
+  }
+
+  resume(): void {
+    this.#call?.resume()
+  }
+
+  /** Idempotent; the upstream request is cancelled. */
+  cancel(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#cancelWait?.()
+    this.#call?.abort()
+    this.#body?.destroy()
+    this.#leave()
+  }
+
+  #attempt(mayWait: boolean): void {
+    const pick = this.#upstream.pick(this.#tried)
+    switch (pick.kind) {
+      case 'pending':
+        if (!mayWait) {
+          this.#fail('name-unresolved', this.#upstream.name)
+          return
+        }
+        this.#cancelWait = this.#upstream.whenResolved(this.#options.connectMs, () => {
+          this.#cancelWait = undefined
+          if (!this.#over) this.#attempt(false)
+        })
+        return
+      case 'none':
+        this.#fail(pick.reason, this.#upstream.name)
+        return
+      case 'endpoint':
+        this.#send(pick.endpoint)
+        return
+      default:
+        assertNever(pick)
+    }
+  }
+
+  #send(endpoint: EndpointState): void {
+    this.attempts += 1
+    this.#tried.add(endpoint)
+    this.#endpoint = endpoint
+    endpoint.begin()
+    this.#sink.onAttempt(endpoint.text)
+    const { body } = this.#request
+    this.#body = body === undefined ? undefined : new BodySource(body, this.#sink)
+    const client = clientOf(endpoint, this.#upstream.protocol, this.#options)
+    this.#call = client.request({ ...this.#request, body: this.#body }, this)
+  }
+
+  onConnected(): void {}
+
+  onInformation(status: number, rawFields: readonly string[]): void {
+    this.#sink.onInformation(status, rawFields)
+  }
+
+  onHead(status: number, rawFields: readonly string[]): void {
+    this.#headReceived = true
+    this.#endpoint?.succeeded()
+    this.#sink.onHead(status, rawFields)
+  }
+
+  onData(chunk: Uint8Array): void {
+    this.#sink.onData(chunk)
+  }
+
+  onEnd(rawTrailers: readonly string[]): void {
+    if (this.#over) return
+    this.#over = true
+    this.#leave()
+    this.#sink.onEnd(rawTrailers)
+  }
+
+  onUpgrade(rawFields: readonly string[], socket: Duplex): void {
+    if (this.#over) {
+      socket.destroy()
+      return
+    }
+    this.#endpoint?.succeeded()
+    // The endpoint stays in use: the exchange cancels when the tunnel ends.
+    this.#sink.onUpgrade(rawFields, socket)
+  }
+
+  onError({ reason, detail, unsent }: UpstreamFailure): void {
+    if (this.#over) return
+    const endpoint = this.#endpoint
+    if (!this.#headReceived && outcomeRow(reason).side === 'upstream') {
+      if (outcomeRow(reason).retryable) endpoint?.failed('connect')
+      else if (reason !== 'upstream-overflow') endpoint?.failed('early-reset')
+    }
+    this.#leave()
+    if (this.#mayRetry(reason, unsent)) {
+      this.#attempt(false)
+      return
+    }
+    this.#fail(reason, `${endpoint?.text ?? this.#upstream.name}: ${detail}`)
+  }
+
+  #mayRetry(reason: Reason, unsent: boolean): boolean {
+    if (this.attempts >= MAX_ATTEMPTS || this.#headReceived || this.#body?.started) return false
+    if (unsent) return outcomeRow(reason).retryable
+    const stale = reason === 'upstream-closed' || reason === 'upstream-reset'
+    const { method, body } = this.#request
+    return stale && this.attempts === 1 && SAFE.has(method) && body === undefined
+  }
+
+  #fail(reason: Reason, detail: string): void {
+    this.#over = true
+    this.#sink.onFailure(reason, detail)
+  }
+
+  #leave(): void {
+    const endpoint = this.#endpoint
+    this.#endpoint = undefined
+    this.#call = undefined
+    endpoint?.end()
+  }
+}
+
+function clientOf(
+  endpoint: EndpointState,
+  protocol: UpstreamProtocol,
+  options: ForwardOptions,
+): UpstreamClient {
+  return protocol === 'h2c'
+    ? endpoint.resource('h2c', () => new Http2Client(endpoint.endpoint, options))
+    : endpoint.resource('http/1.1', () => new Http1Client(endpoint.endpoint, options))
+}

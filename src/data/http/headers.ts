@@ -1,0 +1,115 @@
+/**
+ * Which fields cross the proxy. Hop-by-hop and framing fields are taken off and rebuilt, never
+ * copied (RFC 9110 section 7.6.1); fields that say who the client is are overwritten unless the peer
+ * is a trusted proxy (security.md section 2.5). No `Via` and no `Forwarded` is added: like Envoy and
+ * HAProxy, the X-Forwarded family is what upstreams get.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Fields } from './fields.ts'
+import { connectionTokens, type RequestHead } from './normalize.ts'
+import type { TrustedProxies } from './trusted-proxies.ts'
+
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'expect',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Framing that the sender of each side makes itself. */
+const FRAMING: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'content-length'])
+
+/** End-to-end fields that `Connection` may not nominate for removal. */
+const NEVER_NOMINATED =
+  /^(?:x-forwarded-.*|x-envoy-.*|x-real-ip|forwarded|host|authorization|cookie|set-cookie|content-.*|date|x-request-id|origin|cache-control)$/
+
+/** Who the client is or where it came from: only a trusted proxy may say so. */
+const IDENTITY =
+  /^(?:x-forwarded-.*|x-envoy-.*|x-real-ip|forwarded|x-client-ip|x-original-forwarded-for)$/
+
+/** Fields of a trailer section that must not arrive late (RFC 9110 section 6.5.1). */
+const NOT_IN_TRAILERS =
+  /^(?:host|authorization|cookie|set-cookie|content-.*|cache-control|expect|max-forwards|range|www-authenticate|x-forwarded-.*|x-envoy-.*|forwarded|x-real-ip)$/
+
+const REQUEST_ID = /^[A-Za-z0-9._:/+=-]{1,128}$/
+
+export interface ForwardingFacts {
+  readonly peerAddress: string
+  readonly localPort: number
+  readonly trusted: TrustedProxies
+}
+
+export interface Identity {
+  readonly requestId: string
+  /** Who the connection speaks for. */
+  readonly client: string
+}
+
+/** Turns the client's fields, in place, into those for the upstream; Host stays the authority. */
+export function prepareRequestFields(head: RequestHead, facts: ForwardingFacts): Identity {
+  const { fields } = head
+  const { peerAddress, trusted } = facts
+  const trailers = fields.get('te')?.toLowerCase() === 'trailers'
+  stripHopByHop(fields)
+  const believed = trusted.has(peerAddress)
+  // A CGI-style upstream cannot tell X_Forwarded_For from X-Forwarded-For.
+  if (!believed) fields.removeWhere((key) => IDENTITY.test(key.replaceAll('_', '-')))
+  const forwardedFor = fields.get('x-forwarded-for')
+  const client = trusted.clientOf(peerAddress, forwardedFor)
+  const proto = fields.get('x-forwarded-proto')
+  fields.set('X-Forwarded-For', forwardedFor ? `${forwardedFor}, ${peerAddress}` : peerAddress)
+  if (proto !== 'http' && proto !== 'https') fields.set('X-Forwarded-Proto', head.scheme)
+  if (!fields.has('x-forwarded-host')) fields.set('X-Forwarded-Host', head.authority.text)
+  if (!fields.has('x-forwarded-port')) fields.set('X-Forwarded-Port', String(facts.localPort))
+  fields.set('X-Real-IP', client)
+  fields.set('Host', head.authority.text)
+  if (trailers) fields.set('TE', 'trailers')
+  return { client, requestId: requestIdOf(fields, believed) }
+}
+
+/** After filters: whatever they set, framing stays ours. Returns raw fields without Host. */
+export function sealRequestFields(fields: Fields): { host: string; raw: string[] } {
+  const host = fields.get('host') ?? ''
+  fields.removeWhere((key) => key === 'host' || (key !== 'te' && FRAMING.has(key)))
+  return { host, raw: fields.toRaw() }
+}
+
+/** The upstream's content-length, taken off with all hop-by-hop fields; undefined: none usable. */
+export function prepareResponseFields(fields: Fields): number | undefined {
+  const lengths = fields.values('content-length')
+  const chunked = fields.has('transfer-encoding')
+  stripHopByHop(fields)
+  fields.remove('content-length')
+  const length = lengths[0]
+  if (chunked || length === undefined || !/^[0-9]{1,15}$/.test(length)) return undefined
+  return lengths.every((other) => other === length) ? Number(length) : undefined
+}
+
+/** After filters, as for requests. */
+export function sealResponseFields(fields: Fields): void {
+  fields.removeWhere((key) => FRAMING.has(key))
+}
+
+export function prepareTrailers(trailers: Fields): void {
+  trailers.removeWhere((key) => FRAMING.has(key) || NOT_IN_TRAILERS.test(key))
+}
+
+function stripHopByHop(fields: Fields): void {
+  const nominated = new Set(connectionTokens(fields).filter((key) => !NEVER_NOMINATED.test(key)))
+  fields.removeWhere((key) => HOP_BY_HOP.has(key) || nominated.has(key))
+}
+
+function requestIdOf(fields: Fields, believed: boolean): string {
+  const sent = fields.get('x-request-id')
+  if (believed && sent !== undefined && REQUEST_ID.test(sent)) return sent
+  const made = randomUUID()
+  fields.set('X-Request-Id', made)
+  return made
+}

@@ -1,0 +1,102 @@
+/**
+ * One downstream HTTP connection: counts its exchanges, watches idleness, drains. What differs
+ * between HTTP/1.1 and HTTP/2 is behind `Protocol`.
+ */
+import type { Outcome } from '../../model/outcome.ts'
+import { Deadline, type TimerSink } from '../timer-wheel.ts'
+import type { HttpDownstream } from './contract.ts'
+import type { ExchangeHost, HttpContext } from './exchange.ts'
+
+/** How a connection of one protocol is closed. */
+export interface Protocol {
+  /** No new exchange; running ones may finish. */
+  drain(): void
+  /** Nothing runs: close now. */
+  closeIdle(): void
+  /** An exchange is over; the next may begin. */
+  onExchangeEnded(): void
+}
+
+export interface ConnectionSet {
+  add(connection: HttpConnection): void
+  remove(connection: HttpConnection): void
+  exchangeStarted(): void
+  exchangeEnded(): void
+}
+
+export class HttpConnection implements ExchangeHost, TimerSink {
+  readonly downstream: HttpDownstream
+  readonly context: HttpContext
+  readonly #set: ConnectionSet
+  readonly #idle: Deadline
+  readonly #unsubscribe: () => void
+  #protocol: Protocol | undefined
+  #active = 0
+  #served = 0
+  #draining = false
+  #ended = false
+
+  constructor(downstream: HttpDownstream, context: HttpContext, set: ConnectionSet) {
+    this.downstream = downstream
+    this.context = context
+    this.#set = set
+    this.#idle = new Deadline(context.wheel, this)
+    this.#unsubscribe = downstream.slot.onRetired(() => this.drain())
+    set.add(this)
+  }
+
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  get active(): number {
+    return this.#active
+  }
+
+  /** The first request has the time of a request head, later ones that of keep-alive. */
+  start(protocol: Protocol): void {
+    this.#protocol = protocol
+    this.#idle.arm(this.context.limits.headersMs)
+  }
+
+  exchangeStarted(): void {
+    this.#active += 1
+    this.#idle.cancel()
+    this.downstream.exchangeStarted()
+    this.#set.exchangeStarted()
+  }
+
+  exchangeEnded(): void {
+    this.#active -= 1
+    this.#served += 1
+    this.#set.exchangeEnded()
+    if (this.#ended) return
+    this.#protocol?.onExchangeEnded()
+    if (this.#active > 0) return
+    if (this.#draining) this.#protocol?.closeIdle()
+    else this.#idle.arm(this.context.limits.httpIdleMs)
+  }
+
+  drain(): void {
+    if (this.#draining || this.#ended) return
+    this.#draining = true
+    this.#protocol?.drain()
+    if (this.#active === 0) this.#protocol?.closeIdle()
+  }
+
+  onDeadline(): void {
+    if (this.#active > 0) return
+    if (this.#served > 0) this.#protocol?.closeIdle()
+    else this.end({ reason: 'header-timeout' })
+  }
+
+  /** Idempotent: the L4 side closes the socket and writes its line. */
+  end(outcome: Outcome): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#idle.cancel()
+    this.#unsubscribe()
+    this.#set.remove(this)
+    this.downstream.end(outcome)
+  }
+}

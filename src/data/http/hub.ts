@@ -1,0 +1,86 @@
+/**
+ * What a worker has once for HTTP: the two servers, the trusted proxies, the set of connections.
+ * Knows views only as what it compiled; a connection finds the current one through its slot.
+ */
+import type { Clock } from '../../base/clock.ts'
+import type { Limits } from '../../ipc/messages.ts'
+import type { AccessLog } from '../../observe/access-log.ts'
+import { TimerWheel } from '../timer-wheel.ts'
+import type { Registry } from '../upstream/contract.ts'
+import type { HttpDownstream, HttpHub } from './contract.ts'
+import type { HttpContext } from './exchange.ts'
+import { type ConnectionSet, HttpConnection } from './http-connection.ts'
+import { Http1Server } from './server-h1.ts'
+import { Http2Server } from './server-h2.ts'
+import { TrustedProxies } from './trusted-proxies.ts'
+import { CompiledView } from './view.ts'
+
+export interface HttpHubOptions {
+  readonly clock: Clock
+  readonly limits: Limits
+  readonly registry: Registry
+  /** Addresses and CIDR ranges whose forwarding fields are believed. */
+  readonly trustedProxies: readonly string[]
+  readonly accessLog: AccessLog
+}
+
+export function createHttpHub(options: HttpHubOptions): HttpHub {
+  return new LiveHub(options)
+}
+
+class LiveHub implements HttpHub, ConnectionSet {
+  readonly #registry: Registry
+  readonly #context: HttpContext
+  readonly #http1: Http1Server
+  readonly #http2: Http2Server
+  readonly #connections = new Set<HttpConnection>()
+  #active = 0
+  #draining = false
+
+  constructor({ registry, trustedProxies, ...context }: HttpHubOptions) {
+    this.#registry = registry
+    this.#context = {
+      ...context,
+      wheel: new TimerWheel(context.clock),
+      trusted: new TrustedProxies(trustedProxies),
+    }
+    this.#http1 = new Http1Server(context.limits)
+    this.#http2 = new Http2Server(context.limits)
+  }
+
+  get activeExchanges(): number {
+    return this.#active
+  }
+
+  compile(...[table, part]: Parameters<HttpHub['compile']>): CompiledView {
+    return new CompiledView(table, part, this.#registry)
+  }
+
+  accept(downstream: HttpDownstream): void {
+    const connection = new HttpConnection(downstream, this.#context, this)
+    if (downstream.protocol === 'h2') this.#http2.accept(connection)
+    else this.#http1.accept(connection)
+    if (this.#draining) connection.drain()
+  }
+
+  drain(): void {
+    this.#draining = true
+    for (const connection of [...this.#connections]) connection.drain()
+  }
+
+  add(connection: HttpConnection): void {
+    this.#connections.add(connection)
+  }
+
+  remove(connection: HttpConnection): void {
+    this.#connections.delete(connection)
+  }
+
+  exchangeStarted(): void {
+    this.#active += 1
+  }
+
+  exchangeEnded(): void {
+    this.#active -= 1
+  }
+}

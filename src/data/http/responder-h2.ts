@@ -1,0 +1,92 @@
+/**
+ * The responder over an HTTP/2 stream, on Node's core stream API. A body that breaks off is
+ * `destroy(error)`, which sends RST_STREAM: `close(code)` would end it cleanly (platform.md 7).
+ */
+import { constants, type ServerHttp2Stream } from 'node:http2'
+import type { Duplex, Readable } from 'node:stream'
+import type { Fields } from './fields.ts'
+import { hasNoContent, type Responder, type ResponderSink, type ResponseHead } from './responder.ts'
+
+export class Http2Responder implements Responder {
+  readonly #stream: ServerHttp2Stream
+  readonly #method: string
+  #trailers: Fields | undefined
+  #noContent = false
+  #sent = false
+  bytesSent = 0
+
+  constructor(stream: ServerHttp2Stream, method: string) {
+    this.#stream = stream
+    this.#method = method
+  }
+
+  get body(): Readable {
+    return this.#stream
+  }
+
+  get bodyComplete(): boolean {
+    return this.#stream.readableEnded || this.#stream.endAfterHeaders
+  }
+
+  attach(sink: ResponderSink): void {
+    const stream = this.#stream
+    stream.on('error', ignore)
+    stream.on('drain', () => sink.onWritable())
+    stream.on('wantTrailers', () => stream.sendTrailers(this.#trailers?.toHttp2() ?? {}))
+    stream.on('finish', () => {
+      this.#onSent(sink)
+      // The answer is complete; nobody reads the rest of the request (RFC 9113 section 8.1).
+      if (!this.bodyComplete) stream.close(constants.NGHTTP2_NO_ERROR)
+    })
+    stream.on('close', () => {
+      // Node may close a stream whose last frame is out without a 'finish'.
+      const whole = stream.writableEnded && stream.rstCode === constants.NGHTTP2_NO_ERROR
+      if (whole) this.#onSent(sink)
+      else if (!this.#sent) sink.onGone(stream.rstCode !== constants.NGHTTP2_NO_ERROR)
+    })
+  }
+
+  /** RFC 9113 knows it as an interim response; no client of HTTP/2 waits for it. */
+  sendContinue(): void {}
+
+  inform(status: number, fields: Fields): void {
+    if (this.#stream.headersSent || this.#stream.destroyed) return
+    this.#stream.additionalHeaders({ ...fields.toHttp2(), ':status': status })
+  }
+
+  head({ status, fields, contentLength }: ResponseHead): void {
+    const headers = fields.toHttp2()
+    if (contentLength !== undefined) headers['content-length'] = String(contentLength)
+    this.#noContent = hasNoContent(this.#method, status)
+    this.#stream.respond(Object.assign(headers, { ':status': status }), {
+      endStream: this.#noContent,
+      waitForTrailers: !this.#noContent && contentLength === undefined,
+    })
+  }
+
+  write(chunk: Uint8Array): boolean {
+    this.bytesSent += chunk.length
+    return this.#stream.write(chunk)
+  }
+
+  end(trailers: Fields | undefined): void {
+    this.#trailers = trailers
+    this.#stream.end()
+  }
+
+  abort(): void {
+    if (!this.#stream.destroyed) this.#stream.destroy(new Error('exchange broken off'))
+  }
+
+  #onSent(sink: ResponderSink): void {
+    if (this.#sent) return
+    this.#sent = true
+    sink.onSent()
+  }
+
+  upgrade(): Duplex | undefined {
+    return undefined
+  }
+}
+
+function ignore(): void {}

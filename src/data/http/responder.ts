@@ -1,0 +1,50 @@
+/**
+ * The downstream side of one exchange, over HTTP/1.1 or an HTTP/2 stream: where the request body
+ * comes from and how the response leaves. Framing of the response is made below this interface.
+ */
+import type { Duplex, Readable } from 'node:stream'
+import type { Fields } from './fields.ts'
+
+export interface ResponseHead {
+  readonly status: number
+  /** Without framing and hop-by-hop fields. */
+  readonly fields: Fields
+  /** What the upstream promised; undefined: unknown until the end. */
+  readonly contentLength: number | undefined
+}
+
+export interface Responder {
+  /** The request body, not flowing. */
+  readonly body: Readable
+  /** True once nothing of the body is to come. */
+  readonly bodyComplete: boolean
+  readonly bytesSent: number
+  /** Events go here from now on. */
+  attach(sink: ResponderSink): void
+  /** 100 Continue, at most once. */
+  sendContinue(): void
+  /** 103 and its like; dropped where the client cannot take them. */
+  inform(status: number, fields: Fields): void
+  /** `close`: no further exchange on this connection (HTTP/1.1). Throws on fields that cannot be sent. */
+  head(head: ResponseHead, close: boolean): void
+  /** False: wait for `onWritable`. */
+  write(chunk: Uint8Array): boolean
+  end(trailers: Fields | undefined): void
+  /** Cuts the response so that no client takes it for complete (platform.md section 7). */
+  abort(): void
+  /** The raw socket after a 101 head; undefined where upgrades do not exist. */
+  upgrade(head: ResponseHead, protocol: string): Duplex | undefined
+}
+
+export interface ResponderSink {
+  onWritable(): void
+  /** Everything was handed to the operating system. */
+  onSent(): void
+  /** The client went away before `onSent`. */
+  onGone(reset: boolean): void
+}
+
+/** 204, 304 and answers to HEAD have no content, whatever their fields say (RFC 9110 section 6.4.1). */
+export function hasNoContent(method: string, status: number): boolean {
+  return method === 'HEAD' || status === 204 || status === 304
+}

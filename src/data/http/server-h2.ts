@@ -1,0 +1,141 @@
+/**
+ * HTTP/2 downstream: one plain http2 server fed by `emit('connection')`, with the core 'stream' API.
+ * Requests start one turn of the event loop late, and a client that resets more than it lets finish
+ * is cut off, so that rapid resets reach no upstream in numbers (security.md section 2.3).
+ */
+import {
+  constants,
+  createServer,
+  type Http2Server as NodeHttp2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2'
+import type { Limits } from '../../ipc/messages.ts'
+import { Exchange, type RequestLine } from './exchange.ts'
+import { Fields } from './fields.ts'
+import type { HttpConnection, Protocol } from './http-connection.ts'
+import { normalizeHttp2 } from './normalize.ts'
+import { Http2Responder } from './responder-h2.ts'
+
+/** Resets by the client that are forgiven before they must be fewer than finished exchanges. */
+const FREE_RESETS = 100
+/** Between the two GOAWAYs of a drain, when the client does not answer our ping. */
+const GOAWAY_MS = 1000
+const LAST_STREAM_ID = 2 ** 31 - 1
+
+export class Http2Server {
+  readonly #server: NodeHttp2Server
+  readonly #limits: Limits
+  /** The session event follows `emit('connection')` synchronously. */
+  #accepting: HttpConnection | undefined
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+    this.#server = createServer({
+      maxSessionMemory: 10,
+      maxHeaderListPairs: 128,
+      maxOutstandingPings: 10,
+      maxSettings: 32,
+      unknownProtocolTimeout: limits.headersMs,
+      settings: {
+        maxConcurrentStreams: limits.streamsPerConnection,
+        maxHeaderListSize: limits.headerBytes,
+        enableConnectProtocol: false,
+        enablePush: false,
+      },
+    })
+    this.#server.on('session', (session) => this.#onSession(session))
+    this.#server.on('sessionError', ignore)
+    this.#server.on('timeout', ignore)
+  }
+
+  accept(connection: HttpConnection): void {
+    this.#accepting = connection
+    this.#server.emit('connection', connection.downstream.socket)
+    this.#accepting = undefined
+  }
+
+  #onSession(session: ServerHttp2Session): void {
+    const connection = this.#accepting
+    if (connection === undefined) session.destroy()
+    else new Http2Connection(connection, session, this.#limits.streamsPerConnection)
+  }
+}
+
+class Http2Connection implements Protocol {
+  readonly #connection: HttpConnection
+  readonly #session: ServerHttp2Session
+  #resets = 0
+  #finished = 0
+
+  constructor(connection: HttpConnection, session: ServerHttp2Session, maxStreams: number) {
+    this.#connection = connection
+    this.#session = session
+    session.on('error', ignore)
+    session.on('frameError', ignore)
+    session.on('close', () => connection.end({ reason: 'completed' }))
+    session.on('stream', (stream, _headers, _flags, rawHeaders) =>
+      this.#onStream(stream, rawHeaders ?? []),
+    )
+    connection.downstream.socket.on('error', ignore)
+    // Node counts a stream as gone only when its handle is: bound what can pile up until then.
+    session.setMaxListeners(maxStreams)
+    connection.start(this)
+  }
+
+  drain(): void {
+    const session = this.#session
+    if (session.destroyed) return
+    session.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM_ID)
+    const timer = setTimeout(() => session.close(), GOAWAY_MS)
+    // What the client sent before it saw the first GOAWAY is here when the ping comes back.
+    session.ping(() => {
+      clearTimeout(timer)
+      if (!session.destroyed) session.close()
+    })
+  }
+
+  /** `close` lets a race of streams finish; the socket goes with the session. */
+  closeIdle(): void {
+    if (this.#connection.draining || this.#session.destroyed) return
+    this.#session.close()
+  }
+
+  onExchangeEnded(): void {}
+
+  #onStream(stream: ServerHttp2Stream, rawHeaders: readonly string[]): void {
+    stream.on('error', ignore)
+    stream.on('close', () => this.#onStreamClose(stream))
+    setImmediate(() => this.#run(stream, rawHeaders))
+  }
+
+  #run(stream: ServerHttp2Stream, rawHeaders: readonly string[]): void {
+    if (stream.destroyed || stream.aborted) return
+    const line = requestLine(rawHeaders)
+    const { tls } = this.#connection.downstream
+    const exchange = new Exchange(this.#connection, new Http2Responder(stream, line.method), line)
+    const scheme = tls === undefined ? 'http' : 'https'
+    exchange.start(normalizeHttp2(rawHeaders, stream.endAfterHeaders, scheme))
+  }
+
+  #onStreamClose(stream: ServerHttp2Stream): void {
+    if (stream.rstCode === constants.NGHTTP2_NO_ERROR) this.#finished += 1
+    else this.#resets += 1
+    if (this.#resets <= FREE_RESETS + this.#finished || this.#session.destroyed) return
+    this.#session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    this.#connection.end({ reason: 'protocol-error', detail: 'too many streams reset' })
+  }
+}
+
+function requestLine(rawHeaders: readonly string[]): RequestLine {
+  const fields = Fields.fromRaw(rawHeaders)
+  return {
+    method: fields.get(':method') ?? '',
+    target: fields.get(':path') ?? '',
+    authority: fields.get(':authority') ?? fields.get('host') ?? '',
+    protocol: 'HTTP/2',
+    userAgent: fields.get('user-agent'),
+  }
+}
+
+function ignore(): void {}

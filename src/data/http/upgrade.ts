@@ -1,0 +1,104 @@
+/**
+ * WebSocket over HTTP/1.1 (RFC 6455): after a real 101 a byte relay between two sockets, with
+ * half-close, reset and an idle limit. Before it no client byte is tunnelled. Owns both sockets.
+ */
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Outcome } from '../../model/outcome.ts'
+import { Deadline, type TimerSink, type TimerWheel } from '../timer-wheel.ts'
+import type { Fields } from './fields.ts'
+import { connectionTokens } from './normalize.ts'
+
+/** A 101 that switches to WebSocket and says so in both fields (RFC 6455 section 4.1). */
+export function isWebSocketAnswer(fields: Fields): boolean {
+  return (
+    fields.get('upgrade')?.toLowerCase() === 'websocket' &&
+    connectionTokens(fields).includes('upgrade')
+  )
+}
+
+export interface TunnelSink {
+  onTunnelEnd(outcome: Outcome, received: number, sent: number): void
+}
+
+export class Tunnel implements TimerSink {
+  readonly #downstream: Duplex
+  readonly #upstream: Duplex
+  readonly #idle: Deadline
+  readonly #idleMs: number
+  readonly #sink: TunnelSink
+  #received = 0
+  #sent = 0
+  #open = 2
+  #over = false
+
+  constructor(
+    downstream: Duplex,
+    upstream: Duplex,
+    wheel: TimerWheel,
+    idleMs: number,
+    sink: TunnelSink,
+  ) {
+    this.#downstream = downstream
+    this.#upstream = upstream
+    this.#idle = new Deadline(wheel, this)
+    this.#idleMs = idleMs
+    this.#sink = sink
+  }
+
+  start(): void {
+    this.#idle.arm(this.#idleMs)
+    this.#relay(this.#downstream, this.#upstream, (bytes) => {
+      this.#received += bytes
+    })
+    this.#relay(this.#upstream, this.#downstream, (bytes) => {
+      this.#sent += bytes
+    })
+    this.#watch(this.#downstream, this.#upstream, 'client-reset')
+    this.#watch(this.#upstream, this.#downstream, 'upstream-reset')
+  }
+
+  /** Idempotent. */
+  stop(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#idle.cancel()
+    this.#downstream.destroy()
+    this.#upstream.destroy()
+  }
+
+  onDeadline(): void {
+    this.#end({ reason: 'idle-timeout' })
+  }
+
+  #relay(from: Duplex, to: Duplex, count: (bytes: number) => void): void {
+    from.on('data', (chunk: Buffer) => {
+      count(chunk.length)
+      this.#idle.arm(this.#idleMs)
+      if (!to.write(chunk)) from.pause()
+    })
+    to.on('drain', () => from.resume())
+    from.on('end', () => {
+      to.end()
+      this.#open -= 1
+    })
+  }
+
+  #watch(socket: Duplex, other: Duplex, reason: 'client-reset' | 'upstream-reset'): void {
+    socket.on('error', (error: Error) => {
+      if (other instanceof Socket) other.resetAndDestroy()
+      this.#end({ reason, detail: error.message })
+    })
+    socket.on('close', () => {
+      if (this.#open === 0) this.#end({ reason: 'upgraded' })
+      else if (!socket.readableEnded) this.#end({ reason })
+      else other.end()
+    })
+  }
+
+  #end(outcome: Outcome): void {
+    if (this.#over) return
+    this.stop()
+    this.#sink.onTunnelEnd(outcome, this.#received, this.#sent)
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * One interface to all upstream protocols (decision 5): a request head and a body source go in,
+ * events come out. Implemented by client-h1 (undici) and client-h2 (node:http2).
+ */
+import type { Duplex, Readable } from 'node:stream'
+import type { Reason } from '../../model/outcome.ts'
+import type { Closable } from '../upstream/contract.ts'
+
+export interface UpstreamRequest {
+  readonly method: string
+  /** Path and query. */
+  readonly target: string
+  /** Value of Host or `:authority`. */
+  readonly host: string
+  /** Flat, without Host and framing. */
+  readonly fields: readonly string[]
+  /** undefined: no body. */
+  readonly body: Readable | undefined
+  /** undefined: unknown, or no body. */
+  readonly contentLength: number | undefined
+  /** Ask for a WebSocket (RFC 6455); the answer is `onUpgrade` or an ordinary response. */
+  readonly websocket: boolean
+}
+
+export interface UpstreamFailure {
+  readonly reason: Reason
+  readonly detail: string
+  /** No byte of the request can have reached the upstream. */
+  readonly unsent: boolean
+}
+
+/** Exactly one of `onEnd`, `onUpgrade` and `onError` comes last, unless the call was aborted. */
+export interface UpstreamEvents {
+  /** Connected: the request is being written. */
+  onConnected(): void
+  onInformation(status: number, rawFields: readonly string[]): void
+  onHead(status: number, rawFields: readonly string[]): void
+  onData(chunk: Uint8Array): void
+  /** The response is complete, as its framing says. */
+  onEnd(rawTrailers: readonly string[]): void
+  onUpgrade(rawFields: readonly string[], socket: Duplex): void
+  onError(failure: UpstreamFailure): void
+}
+
+export interface UpstreamCall {
+  /** Stop and go on reading the response. */
+  pause(): void
+  resume(): void
+  /** No further events. */
+  abort(): void
+}
+
+export interface UpstreamClient extends Closable {
+  /** Never throws: what cannot be sent is an `onError` after this call has returned. */
+  request(request: UpstreamRequest, events: UpstreamEvents): UpstreamCall
+}
