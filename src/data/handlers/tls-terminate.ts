@@ -1,11 +1,10 @@
 /**
  * Chain action `tls-terminate`: TLS ends here, in the server of the chain's trust domain (decision
- * 3); then the plain side goes on as TCP or HTTP. The peeked name chose the domain; the TLS stack
- * must have seen the same one.
+ * 3); then the plain side goes on as TCP or HTTP. The peeked name chose the domain; the server
+ * refuses a handshake in which the TLS stack read another one.
  */
 import type { TLSSocket } from 'node:tls'
 import { assertNever } from '../../base/assert-never.ts'
-import { parseHost } from '../../match/hostname.ts'
 import type { Reason } from '../../model/outcome.ts'
 import type { TlsTerminateAction } from '../../model/snapshot.ts'
 import type { TlsFacts } from '../../observe/access-log.ts'
@@ -92,10 +91,6 @@ class Handshake implements TlsHandshake, Stage {
     connection.facts.tls = facts
     connection.facts.handshakeMs = connection.context.clock.monotonic() - this.#startedAt
     connection.accepted.putSecure(socket, connection)
-    if (!this.#sameName(socket, facts)) {
-      connection.end({ reason: 'sni-mismatch' })
-      return
-    }
     connection.deadline.cancel()
     this.#then.start(connection)
   }
@@ -106,13 +101,5 @@ class Handshake implements TlsHandshake, Stage {
 
   stop(): void {
     this.#stopped = true
-  }
-
-  /** `servername` is false on a resumed TLS 1.2 session: only a full handshake can be compared. */
-  #sameName(socket: TLSSocket, facts: TlsFacts): boolean {
-    const seen: unknown = Reflect.get(socket, 'servername')
-    if (facts.resumed || typeof seen !== 'string' || seen === '') return true
-    const host = parseHost(seen)
-    return (host.kind === 'name' ? host.name : undefined) === this.#connection.facts.sni
   }
 }

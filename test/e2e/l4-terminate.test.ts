@@ -1,0 +1,171 @@
+/** TLS ends here, plain bytes go on (TLSRoute and TCPRoute, mode Terminate), over real sockets. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { after, before, describe, it } from 'node:test'
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import { digestOf } from '../../src/base/digest.ts'
+import type { ChainAction } from '../../src/model/snapshot.ts'
+import type { ConnectionRecord } from '../../src/observe/access-log.ts'
+import { realHello } from '../support/client-hello.ts'
+import { chain, DataPlane, ip, passthrough, tcpForward } from '../support/data-plane.ts'
+import { dialTcp, type Listening, listenTcp, Peer } from '../support/sockets.ts'
+import { Material } from '../support/tls-domains.ts'
+
+const HANDSHAKE_MS = 500
+
+describe('TLS termination to TCP', () => {
+  let plane: DataPlane
+  let backend: Listening
+  let port: number
+
+  before(async () => {
+    plane = await DataPlane.start({ limits: { handshakeMs: HANDSHAKE_MS } })
+    backend = await listenTcp()
+    port = await plane.open('tls')
+    const material = new Material()
+    const certificate = await material.issue(['a.test'])
+    const then = tcpForward(plane.upstream('backend', [ip(backend.port)]))
+    const part = material.part(certificate)
+    const digest = plane.part(part)
+    assert.equal(part.kind, 'certificate')
+    const action: ChainAction = {
+      kind: 'tls-terminate',
+      domain: { id: digestOf('a'), clientAuth: { mode: 'none' } },
+      certificates: [digest],
+      alpn: [],
+      then: then.kind === 'tcp-forward' ? then : assert.fail(),
+    }
+    const keyId = part.kind === 'certificate' ? part.keyId : assert.fail()
+    const other = passthrough(plane.upstream('other', [ip(backend.port)]))
+    const answer = await plane.publish(
+      { tls: { ingress: 'tls', chains: [chain('a.test', action), chain('p.test', other)] } },
+      [{ keyId, privateKeyPem: material.key(keyId) }],
+    )
+    assert.equal(answer.type, 'ack')
+  })
+
+  after(async () => {
+    await plane.stop()
+    backend.close()
+  })
+
+  async function secure(
+    options: ConnectionOptions = {},
+  ): Promise<{ socket: TLSSocket; client: Peer; line: Promise<ConnectionRecord> }> {
+    const base = { port, host: '127.0.0.1', servername: 'a.test', rejectUnauthorized: false }
+    // Node documents allowHalfOpen of a TLS client only in prose.
+    const socket = connect({ ...base, ...{ allowHalfOpen: true }, ...options })
+    const client = new Peer(socket)
+    await once(socket, 'secureConnect')
+    const peer = `127.0.0.1:${socket.localPort}`
+    return { socket, client, line: plane.line((record) => record.peer === peer) }
+  }
+
+  it('relays plain bytes and logs how TLS came out', async () => {
+    const { socket, client, line } = await secure()
+    socket.end('question')
+    const server = await backend.accepted()
+    await server.receives('question')
+    server.socket.end('answer')
+    await client.receives('answer')
+    await client.closes()
+    const { reason, sni, tls, action, bytesReceived, bytesSent, handshakeMs } = await line
+    assert.deepEqual([reason, sni, action], ['completed', 'a.test', 'tls-terminate'])
+    assert.equal(tls?.version, 'TLSv1.3')
+    assert.deepEqual([bytesReceived, bytesSent], [8, 6])
+    assert.ok(handshakeMs !== undefined && handshakeMs > 0)
+  })
+
+  it('carries close_notify of the client on as FIN, and answers after it', async () => {
+    const { socket, client } = await secure()
+    socket.end('last words')
+    const server = await backend.accepted()
+    await server.ends()
+    assert.equal(server.text, 'last words')
+    server.socket.write('heard')
+    await client.receives('heard')
+    server.socket.end()
+    await client.closes()
+    assert.equal(client.error, undefined)
+  })
+
+  it('carries FIN of the backend on as close_notify, and listens on', async () => {
+    const { socket, client, line } = await secure()
+    socket.write('hi')
+    const server = await backend.accepted()
+    await server.receives('hi')
+    server.socket.end('bye')
+    await client.ends()
+    assert.equal(client.text, 'bye')
+    socket.end('one more thing')
+    await server.receives('one more thing')
+    await server.closes()
+    assert.equal((await line).reason, 'completed')
+  })
+
+  it('carries resets both ways', async () => {
+    const first = await secure()
+    first.socket.write('x')
+    const server = await (await backend.accepted()).receives('x')
+    server.socket.resetAndDestroy()
+    await first.client.closes()
+    assert.equal(first.client.error?.code, 'ECONNRESET')
+    assert.equal((await first.line).reason, 'upstream-reset')
+  })
+
+  it('relays a mebibyte each way unchanged', async () => {
+    const { socket, client } = await secure()
+    const data = Buffer.alloc(1 << 20, 'tls-')
+    socket.end(data)
+    const server = await backend.accepted()
+    server.socket.end(data)
+    await Promise.all([client.closes(), server.closes()])
+    assert.ok(server.received.equals(data))
+    assert.ok(client.received.equals(data))
+  })
+
+  it('serves openssl s_client with TLS 1.2 and 1.3', async () => {
+    for (const version of ['-tls1_2', '-tls1_3']) {
+      const client = spawn(
+        'openssl',
+        ['s_client', '-connect', `127.0.0.1:${port}`, '-servername', 'a.test', '-quiet', version],
+        { stdio: ['pipe', 'pipe', 'ignore'] },
+      )
+      client.stdin.write('ping\n')
+      const server = await (await backend.accepted()).receives('ping\n')
+      server.socket.write('pong\n')
+      const [data] = (await once(client.stdout, 'data')) as [Buffer]
+      assert.equal(data.toString(), 'pong\n')
+      client.kill()
+      await once(client, 'exit')
+      server.socket.destroy()
+    }
+  })
+
+  it('keeps one total deadline over the hand-over to TLS', async () => {
+    const client = await dialTcp(port)
+    const peer = `127.0.0.1:${client.socket.localPort}`
+    const bytes = await realHello({ servername: 'a.test' })
+    // Late, but in time for the peek: what is left for TLS is a fifth of the deadline.
+    await new Promise((resolve) => setTimeout(resolve, HANDSHAKE_MS * 0.8))
+    client.socket.write(bytes)
+    const line = await plane.line((record) => record.peer === peer)
+    assert.equal(line.reason, 'handshake-timeout')
+    assert.ok(line.durationMs < HANDSHAKE_MS * 1.6, `${line.durationMs} ms`)
+    await client.until(({ ended, closed }) => ended || closed)
+    client.socket.destroy()
+  })
+
+  it('logs a handshake that fails with its cause', async () => {
+    const client = await dialTcp(port)
+    const peer = `127.0.0.1:${client.socket.localPort}`
+    const bytes = await realHello({ servername: 'a.test' })
+    client.socket.write(bytes)
+    await client.until(({ received }) => received.length > 0)
+    client.socket.end('this is no TLS record')
+    const line = await plane.line((record) => record.peer === peer)
+    assert.equal(line.reason, 'tls-handshake-failed')
+    await client.closes()
+  })
+})
