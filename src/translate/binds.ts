@@ -6,7 +6,7 @@
 import { compareText } from '../base/byte-order.ts'
 import { type BindKey, type BindPart, bindKey } from '../model/snapshot.ts'
 import type { PendingProgrammed } from '../model/status.ts'
-import { socketAddress } from './addresses.ts'
+import { isWildcard, socketAddress } from './addresses.ts'
 import { buildChainTable, type Member, serves } from './chains.ts'
 
 export interface BindPlan {
@@ -28,11 +28,17 @@ export function planBinds(members: readonly Member[]): BindPlan {
 
 function planPort(port: number, members: readonly Member[]): BindPlan {
   const inUse = addressesInUse(members)
-  const sockets = new Set([...inUse].map((address) => socketAddress(address, inUse)))
+  const placed = members.flatMap((member) =>
+    addressesOf(member).map((address) => ({
+      socket: socketAddress(address, inUse),
+      address,
+      member,
+    })),
+  )
   return {
-    binds: [...sockets].map((address) =>
-      planSocket(address, port, membersByAddress(address, members, inUse)),
-    ),
+    binds: [...Map.groupBy(placed, ({ socket }) => socket)]
+      .filter(([, places]) => places.some(({ member }) => serves(member)))
+      .map(([socket, places]) => planSocket(socket, port, places)),
     pending: members.filter(serves).map((member) => waitFor(member, inUse)),
   }
 }
@@ -46,46 +52,35 @@ function addressesOf({ verdict }: Member): readonly string[] {
   return verdict.listener.gateway.bindAddresses
 }
 
-function membersByAddress(
-  socket: string,
-  members: readonly Member[],
-  inUse: ReadonlySet<string>,
-): ReadonlyMap<string, readonly Member[]> {
-  const placed = members.flatMap((member) =>
-    addressesOf(member)
-      .filter((address) => socketAddress(address, inUse) === socket)
-      .map((address) => ({ address, member })),
-  )
-  const ingress = placed.find(({ member }) => serves(member))?.member.verdict.listener.protocol
-    ?.ingress
-  const fitting = placed.filter(
-    ({ member }) => member.verdict.listener.protocol?.ingress === ingress,
-  )
-  return new Map(
-    [...Map.groupBy(fitting, ({ address }) => address)].map(([address, entries]) => [
-      address,
-      entries.map(({ member }) => member),
-    ]),
-  )
+/** A listener on one of its Gateway's addresses. */
+interface Place {
+  readonly address: string
+  readonly member: Member
 }
 
-function planSocket(
-  address: string,
-  port: number,
-  members: ReadonlyMap<string, readonly Member[]>,
-): BindPart {
-  const tables = [...members]
+function planSocket(socket: string, port: number, places: readonly Place[]): BindPart {
+  const ingress = places.map(({ member }) => member).find(serves)?.verdict.listener
+    .protocol?.ingress
+  const fitting = places
+    .filter(({ member }) => member.verdict.listener.protocol?.ingress === ingress)
+    // A Gateway may name both wildcards; the socket's own stands for the other.
+    .filter(({ address }) => address === socket || !isWildcard(address))
+  const tables = [...Map.groupBy(fitting, ({ address }) => address)]
     // Own addresses before the rest, in a fixed order: equal input must give equal digests.
-    .sort(([a], [b]) => Number(a === address) - Number(b === address) || compareText(a, b))
-    .map(([local, listeners]) => buildChainTable([local === address ? '*' : local], listeners))
-  const [first] = [...members.values()].flat().filter(serves)
+    .sort(([a], [b]) => Number(a === socket) - Number(b === socket) || compareText(a, b))
+    .map(([address, own]) =>
+      buildChainTable(
+        [address === socket ? '*' : address],
+        own.map(({ member }) => member),
+      ),
+    )
   return {
     kind: 'bind',
-    key: bindKey('tcp', address, port),
+    key: bindKey('tcp', socket, port),
     transport: 'tcp',
-    address,
+    address: socket,
     port,
-    ingress: first?.verdict.listener.protocol?.ingress ?? 'tcp',
+    ingress: ingress ?? 'tcp',
     tables,
   }
 }

@@ -1,11 +1,11 @@
 /**
  * Which listeners cannot live side by side (digest section 2.1, DESIGN.md decision 6). Inside a
  * Gateway nobody wins; between Gateways the holder keeps serving, and at a cold start age decides
- * who holds. Also OverlappingTLSConfig (digest section 2.6).
+ * who holds.
  */
 import type { ListenerKey } from '../model/snapshot.ts'
 import { isWildcard, sharesSocket } from './addresses.ts'
-import { displayListener, hostnamesOverlap, type OwnListener } from './listeners.ts'
+import { displayListener, type OwnListener } from './listeners.ts'
 import type { Problem } from './problem.ts'
 
 export interface ListenerConflict {
@@ -22,68 +22,56 @@ export type Conflicts = ReadonlyMap<ListenerKey, ListenerConflict>
 /** `listeners` in age order of their Gateways. */
 export function findConflicts(listeners: readonly OwnListener[]): Conflicts {
   const conflicts = new Map<ListenerKey, ListenerConflict>()
-  for (const listener of listeners) {
-    const conflict = conflictInside(listener, listeners)
-    if (conflict !== undefined) conflicts.set(listener.key, conflict)
-  }
-  const holders: OwnListener[] = []
-  for (const listener of listeners) {
-    if (listener.protocol === undefined || conflicts.has(listener.key)) continue
-    const conflict = conflictBetween(listener, holders)
-    if (conflict === undefined) holders.push(listener)
-    else conflicts.set(listener.key, conflict)
+  const holders = new Holders()
+  const supported = listeners.filter(({ protocol }) => protocol !== undefined)
+  for (const own of Map.groupBy(supported, ({ gateway }) => gateway).values()) {
+    const sound: OwnListener[] = []
+    for (const [listener, inside] of judgeInside(own)) {
+      const conflict = inside ?? holders.conflictWith(listener)
+      if (conflict === undefined) sound.push(listener)
+      else conflicts.set(listener.key, conflict)
+    }
+    for (const listener of sound) holders.add(listener)
   }
   return conflicts
 }
 
-/** HTTPS and TLS listeners whose names overlap another's on a socket that they share. */
-export function findOverlaps(
+/** Each listener of one Gateway, with its clash: protocols before hostnames. */
+function judgeInside(
   listeners: readonly OwnListener[],
-): ReadonlyMap<ListenerKey, Problem<'OverlappingHostnames'>> {
-  const tls = listeners.filter(({ protocol }) => protocol?.ingress === 'tls')
-  const overlaps = new Map<ListenerKey, Problem<'OverlappingHostnames'>>()
-  for (const listener of tls) {
-    const other = tls.find(
-      (candidate) =>
-        candidate !== listener &&
-        candidate.spec.port === listener.spec.port &&
-        hostnamesOverlap(candidate, listener) &&
-        (candidate.gateway === listener.gateway || haveCommonAddress(candidate, listener)),
-    )
-    if (other === undefined) continue
-    overlaps.set(listener.key, {
-      reason: 'OverlappingHostnames',
-      message: `The hostname overlaps that of ${displayListener(other)}: a client that reuses a connection for a name of another listener is answered 421.`,
+): readonly (readonly [OwnListener, ListenerConflict | undefined])[] {
+  return [...Map.groupBy(listeners, ({ spec }) => spec.port).values()].flatMap((onPort) => {
+    const byHostname = Map.groupBy(onPort, ({ hostname }) => hostname)
+    return onPort.map((listener) => {
+      const twins = byHostname.get(listener.hostname) ?? []
+      return [listener, protocolClash(listener, onPort) ?? hostnameClash(listener, twins)] as const
     })
-  }
-  return overlaps
+  })
 }
 
-/** The first clash in order of the spec, protocols before hostnames. */
-function conflictInside(
+function protocolClash(
   listener: OwnListener,
-  listeners: readonly OwnListener[],
+  onPort: readonly OwnListener[],
 ): ListenerConflict | undefined {
-  const { protocol } = listener
-  if (protocol === undefined) return undefined
-  const siblings = listeners.filter(
-    (other) =>
-      other !== listener &&
-      other.gateway === listener.gateway &&
-      other.spec.port === listener.spec.port &&
-      other.protocol !== undefined,
-  )
-  const port = listener.spec.port
-  const alien = siblings.find((other) => other.protocol?.ingress !== protocol.ingress)
-  if (alien !== undefined) {
-    const message = `Protocol ${listener.spec.protocol} cannot share port ${port} with listener ${alien.spec.name} (${alien.spec.protocol}); neither is served.`
-    return conflicting({ reason: 'ProtocolConflict', message }, 'port')
-  }
-  const twin = siblings.find((other) => other.hostname === listener.hostname)
+  const { spec, protocol } = listener
+  const alien = onPort.find((other) => other.protocol?.ingress !== protocol?.ingress)
+  if (alien === undefined) return undefined
+  const message = `Protocol ${spec.protocol} cannot share port ${spec.port} with listener ${alien.spec.name} (${alien.spec.protocol}); neither is served.`
+  return conflicting({ reason: 'ProtocolConflict', message }, 'port')
+}
+
+function hostnameClash(
+  listener: OwnListener,
+  twins: readonly OwnListener[],
+): ListenerConflict | undefined {
+  const twin = twins.find((other) => other !== listener)
   if (twin === undefined) return undefined
-  const message = `Listener ${twin.spec.name} has the same port ${port} and ${describeHostname(listener)}; neither is served.`
-  const reason = twin.protocol?.family === protocol.family ? 'HostnameConflict' : 'ProtocolConflict'
-  return conflicting({ reason, message }, 'hostname')
+  const message = `Listener ${twin.spec.name} has the same port ${listener.spec.port} and ${describeHostname(listener)}; neither is served.`
+  const sameFamily = twin.protocol?.family === listener.protocol?.family
+  return conflicting(
+    { reason: sameFamily ? 'HostnameConflict' : 'ProtocolConflict', message },
+    'hostname',
+  )
 }
 
 function conflicting(
@@ -93,48 +81,71 @@ function conflicting(
   return { conflicted: problem, accepted: problem, field }
 }
 
-function conflictBetween(
-  listener: OwnListener,
-  holders: readonly OwnListener[],
-): ListenerConflict | undefined {
-  for (const holder of holders) {
-    if (holder.gateway === listener.gateway || holder.spec.port !== listener.spec.port) continue
-    const obstacle = obstacleTo(listener, holder)
-    if (obstacle === undefined) continue
-    const message = `Port ${listener.spec.port} is held by ${displayListener(holder)}: ${obstacle.why}.`
-    return { accepted: { reason: 'PortUnavailable', message }, field: obstacle.field }
-  }
-  return undefined
+/** Who holds one address and port: all have one ingress in common. */
+interface Held {
+  readonly first: OwnListener
+  readonly byHostname: Map<string, OwnListener>
 }
 
-interface Obstacle {
-  readonly why: string
-  readonly field: 'port' | 'hostname'
-}
+/** The listeners of older Gateways that stay. */
+class Holders {
+  /** By port, then by address. */
+  readonly #ports = new Map<number, Map<string, Held>>()
 
-/** Why the two cannot be served by one socket; undefined: they can, or need none in common. */
-function obstacleTo(listener: OwnListener, holder: OwnListener): Obstacle | undefined {
-  for (const mine of listener.gateway.bindAddresses) {
-    for (const theirs of holder.gateway.bindAddresses) {
-      const same = mine === theirs
-      if (!same && !sharesSocket(mine, theirs)) continue
-      if (!same && isWildcard(mine) && isWildcard(theirs)) {
-        return { why: `addresses ${mine} and ${theirs} exclude each other`, field: 'port' }
-      }
-      if (listener.protocol?.ingress !== holder.protocol?.ingress) {
-        const why = `protocols ${listener.spec.protocol} and ${holder.spec.protocol} cannot share it`
-        return { why, field: 'port' }
-      }
-      if (same && (listener.hostname === holder.hostname || listener.protocol?.ingress === 'tcp')) {
-        return { why: `both listeners have ${describeHostname(listener)}`, field: 'hostname' }
-      }
+  add(listener: OwnListener): void {
+    const { port } = listener.spec
+    const addresses = this.#ports.get(port) ?? new Map<string, Held>()
+    this.#ports.set(port, addresses)
+    for (const address of listener.gateway.bindAddresses) {
+      const held = addresses.get(address) ?? { first: listener, byHostname: new Map() }
+      addresses.set(address, held)
+      held.byHostname.set(listener.hostname, listener)
     }
   }
-  return undefined
+
+  conflictWith(listener: OwnListener): ListenerConflict | undefined {
+    const held = this.#ports.get(listener.spec.port)
+    if (held === undefined) return undefined
+    for (const mine of listener.gateway.bindAddresses) {
+      for (const [theirs, holders] of held) {
+        const conflict = clash(listener, mine, theirs, holders)
+        if (conflict !== undefined) return conflict
+      }
+    }
+    return undefined
+  }
 }
 
-function haveCommonAddress(a: OwnListener, b: OwnListener): boolean {
-  return a.gateway.bindAddresses.some((address) => b.gateway.bindAddresses.includes(address))
+/** Why one socket cannot serve both; undefined: it can, or they need none in common. */
+function clash(
+  listener: OwnListener,
+  mine: string,
+  theirs: string,
+  { first, byHostname }: Held,
+): ListenerConflict | undefined {
+  const same = mine === theirs
+  if (!same && !sharesSocket(mine, theirs)) return undefined
+  if (!same && isWildcard(mine) && isWildcard(theirs)) {
+    const why = `addresses ${mine} and ${theirs} exclude each other`
+    return unavailable(listener, first, why, 'port')
+  }
+  if (listener.protocol?.ingress !== first.protocol?.ingress) {
+    const why = `protocols ${listener.spec.protocol} and ${first.spec.protocol} cannot share it`
+    return unavailable(listener, first, why, 'port')
+  }
+  const twin = same ? byHostname.get(listener.hostname) : undefined
+  if (twin === undefined) return undefined
+  return unavailable(listener, twin, `both have ${describeHostname(listener)}`, 'hostname')
+}
+
+function unavailable(
+  listener: OwnListener,
+  holder: OwnListener,
+  why: string,
+  field: 'port' | 'hostname',
+): ListenerConflict {
+  const message = `Port ${listener.spec.port} is held by ${displayListener(holder)}: ${why}.`
+  return { accepted: { reason: 'PortUnavailable', message }, field }
 }
 
 function describeHostname({ hostname }: OwnListener): string {

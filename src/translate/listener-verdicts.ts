@@ -3,12 +3,12 @@
  * are both derived from this, so they cannot disagree.
  */
 import type { Digest } from '../base/brand.ts'
-import type { ListenerKey } from '../model/snapshot.ts'
 import { type ListenerCertificates, resolveCertificates } from './certificates.ts'
 import { clientValidationProblem } from './client-validation.ts'
-import { findConflicts, findOverlaps, type ListenerConflict } from './conflicts.ts'
+import { findConflicts, type ListenerConflict } from './conflicts.ts'
 import type { TranslateContext } from './context.ts'
 import { type OwnListener, terminatesTls, unsupportedProtocolMessage } from './listeners.ts'
+import { findOverlaps } from './overlaps.ts'
 import type { Problem } from './problem.ts'
 
 export interface ListenerVerdict {
@@ -37,12 +37,6 @@ export function judgeListeners(
     if (conflict !== undefined) reportConflict(context, listener, conflict)
     return judge(context, listener, conflict, overlaps.get(listener.key))
   })
-}
-
-export function verdictsByKey(
-  verdicts: readonly ListenerVerdict[],
-): ReadonlyMap<ListenerKey, ListenerVerdict> {
-  return new Map(verdicts.map((verdict) => [verdict.listener.key, verdict]))
 }
 
 function judge(

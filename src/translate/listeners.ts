@@ -5,7 +5,6 @@
 import type { Gateway } from '../api/gateway.ts'
 import type { Listener } from '../api/listener.ts'
 import type { Resource } from '../api/resource.ts'
-import { hostnameCovers } from '../match/hostname.ts'
 import type { DocumentPath } from '../model/diagnostic.ts'
 import { displayKey } from '../model/resource-key.ts'
 import type { ListenerKey } from '../model/snapshot.ts'
@@ -58,11 +57,6 @@ export function terminatesTls({ protocol, mode }: OwnListener): boolean {
 /** `Gateway default/web, listener https`: for messages about another listener. */
 export function displayListener(listener: OwnListener): string {
   return `${displayKey(listener.owner.key)}, listener ${listener.spec.name}`
-}
-
-/** Patterns nest or are disjoint, so overlapping means that one covers the other. */
-export function hostnamesOverlap(a: OwnListener, b: OwnListener): boolean {
-  return hostnameCovers(a.hostname, b.hostname) || hostnameCovers(b.hostname, a.hostname)
 }
 
 function toListener(
