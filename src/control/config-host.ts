@@ -73,8 +73,7 @@ class ThreadHost implements ConfigHost {
     const request = this.#requests
     const { promise, resolve, reject } = Promise.withResolvers<ConfigUpdate>()
     this.#waiting.push({ request, resolve, reject })
-    const message: ThreadRequest = { type: 'reload', request }
-    this.#worker.postMessage(message)
+    this.#ask(this.#worker, request)
     return promise
   }
 
@@ -135,8 +134,15 @@ class ThreadHost implements ConfigHost {
     this.#rejectWaiting('the config thread ended')
     this.#restart = setTimeout(() => {
       this.#worker = this.#spawn()
+      // Reloads that were asked for while there was no thread.
+      for (const { request } of this.#waiting) this.#ask(this.#worker, request)
     }, this.#restartMs)
     this.#restartMs = Math.min(this.#restartMs * 2, MAX_RESTART_MS)
+  }
+
+  #ask(worker: Worker, request: number): void {
+    const message: ThreadRequest = { type: 'reload', request }
+    worker.postMessage(message)
   }
 
   #rejectWaiting(message: string): void {
