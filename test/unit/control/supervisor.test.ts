@@ -1,0 +1,213 @@
+/** Supervisor: greets, watches, starts anew, drains. Workers are scripted ends of a link. */
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, it, mock } from 'node:test'
+import { Publisher } from '../../../src/control/publisher.ts'
+import { Sockets } from '../../../src/control/sockets.ts'
+import { type StartedWorker, Supervisor } from '../../../src/control/supervisor.ts'
+import type { ControlMessage, WorkerMessage, WorkerSettings } from '../../../src/ipc/messages.ts'
+import { DEFAULT_LIMITS } from '../../../src/ipc/messages.ts'
+import { configUpdate, recordingLog } from './fixtures.ts'
+
+const SETTINGS: WorkerSettings = {
+  trustedProxies: [],
+  accessLog: true,
+  logLevel: 'info',
+  logFormat: 'json',
+  maxConnections: 100,
+  limits: DEFAULT_LIMITS,
+}
+
+/** A worker that the test plays. */
+class Scripted {
+  readonly received: ControlMessage[] = []
+  killed = false
+  #say: (message: WorkerMessage) => void = () => undefined
+  #end: (reason: string) => void = () => undefined
+
+  readonly started: StartedWorker
+
+  constructor(pid: number, kind: StartedWorker['kind'] = 'process') {
+    this.started = {
+      kind,
+      pid,
+      link: {
+        send: (message) => void this.received.push(message),
+        onMessage: (handler) => {
+          this.#say = handler
+        },
+        onClose: (handler) => {
+          this.#end = handler
+        },
+      },
+      kill: () => {
+        this.killed = true
+      },
+    }
+  }
+
+  get types(): readonly string[] {
+    return this.received.map(({ type }) => type)
+  }
+
+  say(message: WorkerMessage): void {
+    this.#say(message)
+  }
+
+  hello(build = 'b1'): void {
+    this.say({ type: 'hello', build, pid: this.started.pid, heldParts: [] })
+  }
+
+  end(reason: string): void {
+    this.#end(reason)
+  }
+}
+
+function setUp(count: number, kind: StartedWorker['kind'] = 'process') {
+  const workers: Scripted[] = []
+  const failedNames: string[] = []
+  const { log, lines } = recordingLog()
+  let now = 0
+  const sockets = new Sockets()
+  const publisher = new Publisher({
+    sockets,
+    send: (slot, outgoing) => supervisor.send(slot, outgoing),
+    onSettled: () => undefined,
+  })
+  const supervisor: Supervisor = new Supervisor({
+    count,
+    build: 'b1',
+    start: () => {
+      const worker = new Scripted(100 + workers.length, kind)
+      workers.push(worker)
+      return worker.started
+    },
+    settings: SETTINGS,
+    greeting: () => [{ type: 'names', names: [] }],
+    publisher,
+    sockets,
+    onNameFailed: (name) => void failedNames.push(name),
+    log,
+    clock: { now: () => now, monotonic: () => now },
+  })
+  const pass = (ms: number): void => {
+    now += ms
+    mock.timers.tick(ms)
+  }
+  const worker = (index: number): Scripted => {
+    const found = workers[index]
+    assert.ok(found, `worker ${index} was started`)
+    return found
+  }
+  return { supervisor, publisher, workers, worker, pass, lines, failedNames }
+}
+
+describe('Supervisor', () => {
+  beforeEach(() => mock.timers.enable({ apis: ['setTimeout', 'setInterval'] }))
+  afterEach(() => mock.timers.reset())
+
+  it('greets with the settings first, then publishes', () => {
+    const { supervisor, publisher, worker } = setUp(1)
+    publisher.update(configUpdate({ generation: 1 }))
+    supervisor.start()
+    assert.deepEqual(worker(0).types, [], 'nothing before its hello')
+    worker(0).hello()
+    assert.deepEqual(worker(0).types, ['settings', 'names', 'publish'])
+  })
+
+  it('refuses a worker of another build', () => {
+    const { supervisor, worker, lines } = setUp(1)
+    supervisor.start()
+    worker(0).hello('b2')
+    assert.equal(worker(0).killed, true)
+    assert.deepEqual(worker(0).types, [])
+    assert.match(lines.at(-1)?.message ?? '', /another build/)
+  })
+
+  it('kills a worker that was silent for more than five beats, and only that one', () => {
+    const { supervisor, worker, pass } = setUp(2)
+    supervisor.start()
+    worker(0).hello()
+    worker(1).hello()
+    const stats = { connections: 1, exchanges: 0, runtimes: 1, endpoints: [] }
+    for (let beat = 0; beat < 6; beat++) {
+      assert.equal(worker(1).killed, false)
+      worker(0).say({ type: 'heartbeat', stats })
+      pass(1000)
+    }
+    assert.equal(worker(1).killed, true)
+    assert.equal(worker(0).killed, false)
+    assert.deepEqual(supervisor.workers, [{ slot: 0, pid: 100, stats }])
+  })
+
+  it('does not watch the heartbeat of a worker in this process', () => {
+    const { supervisor, worker, pass } = setUp(1, 'memory')
+    supervisor.start()
+    worker(0).hello()
+    pass(60_000)
+    assert.equal(worker(0).killed, false)
+  })
+
+  it('starts an ended worker again, ever later, and says so', () => {
+    const { supervisor, workers, worker, pass } = setUp(1)
+    supervisor.start()
+    for (const delayMs of [100, 200, 400]) {
+      const count = workers.length
+      worker(count - 1).hello()
+      worker(count - 1).end('exited with code 1')
+      pass(delayMs - 1)
+      assert.equal(workers.length, count)
+      pass(1)
+      assert.equal(workers.length, count + 1)
+    }
+    worker(3).hello()
+    assert.deepEqual(supervisor.problems, [
+      'worker 0 ended 3 times in a row; at last it exited with code 1',
+    ])
+    for (let beat = 0; beat < 31; beat++) {
+      worker(3).say({ type: 'name-failed', name: 'x' })
+      pass(1000)
+    }
+    assert.deepEqual(supervisor.problems, [], 'it has lived long enough')
+    worker(3).end('was ended by SIGKILL')
+    pass(100)
+    assert.equal(workers.length, 5, 'the first delay again')
+  })
+
+  it('passes on names that fail', () => {
+    const { supervisor, worker, failedNames } = setUp(1)
+    supervisor.start()
+    worker(0).hello()
+    worker(0).say({ type: 'name-failed', name: 'db.test' })
+    assert.deepEqual(failedNames, ['db.test'])
+  })
+
+  it('drains: resolves when every worker has finished, and starts none anew', async () => {
+    const { supervisor, workers, worker, pass } = setUp(2)
+    supervisor.start()
+    worker(0).hello()
+    worker(1).hello()
+    let done = false
+    const drained = supervisor.drain(8000).then(() => {
+      done = true
+    })
+    assert.deepEqual(worker(0).received.at(-1), { type: 'drain', deadlineMs: 8000 })
+    worker(0).say({ type: 'drained' })
+    worker(0).end('exited with code 0')
+    pass(7000)
+    await Promise.resolve()
+    assert.equal(done, false)
+    worker(1).say({ type: 'drained' })
+    await drained
+    assert.equal(workers.length, 2)
+  })
+
+  it('drains: cuts what is left after the deadline', async () => {
+    const { supervisor, worker, pass } = setUp(1)
+    supervisor.start()
+    worker(0).hello()
+    const drained = supervisor.drain(8000)
+    pass(9000)
+    await drained
+    assert.equal(worker(0).killed, true)
+  })
+})
