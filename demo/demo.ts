@@ -99,7 +99,7 @@ function guide(): string {
     [
       'TLS Terminate + TLSRoute: TLS ends here, the backend sees plain bytes',
       [
-        `printf 'over tls\\n' | openssl s_client -connect ${ADDRESS}:${TLS_PORT} -servername echo.demo.test -CAfile ${ca} -verify_return_error -quiet -no_ign_eof`,
+        `(printf 'over tls\\n'; sleep 1) | openssl s_client -connect ${ADDRESS}:${TLS_PORT} -servername echo.demo.test -CAfile ${ca} -verify_return_error -quiet -no_ign_eof`,
       ],
     ],
     [

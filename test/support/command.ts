@@ -9,6 +9,8 @@ export interface CommandResult {
 
 export interface CommandOptions {
   readonly input?: string | Buffer
+  /** Keeps standard input open until this was printed: `openssl s_client` ends with its input. */
+  readonly inputEndsAfter?: RegExp
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
   /** A bound, not an expectation. Milliseconds. */
@@ -30,6 +32,7 @@ export function command(
     let stderr = ''
     child.stdout.setEncoding('latin1').on('data', (text: string) => {
       stdout += text
+      if (options.inputEndsAfter?.test(stdout)) child.stdin.end()
     })
     child.stderr.setEncoding('latin1').on('data', (text: string) => {
       stderr += text
@@ -37,7 +40,8 @@ export function command(
     child.on('error', reject)
     child.on('close', (code) => resolve({ code: code ?? -1, stdout, stderr }))
     child.stdin.on('error', () => undefined)
-    child.stdin.end(options.input ?? '')
+    child.stdin.write(options.input ?? '')
+    if (options.inputEndsAfter === undefined) child.stdin.end()
   })
 }
 
