@@ -92,7 +92,8 @@ export function settle(previous: IdentityState, given: Given, options: SettleOpt
       chosen === undefined ? before && stale(before) : advance(key, chosen, before, options)
     if (served === undefined) continue
     next.set(key, served)
-    reportDuplicates(served, claim.good, diagnostics)
+    const others = claim.good.filter((candidate) => candidate !== chosen)
+    if (others.length > 0) reportDuplicates(served, others, diagnostics)
   }
   for (const [key, before] of previous) {
     if (!next.has(key) && isKept(before.path)) next.set(key, stale(before))
@@ -199,17 +200,11 @@ function hasUnknownObject({ documents }: GivenFile): boolean {
 
 function reportDuplicates(
   held: Held,
-  candidates: readonly Candidate[],
+  others: readonly Candidate[],
   diagnostics: Diagnostic[],
 ): void {
   const served = originOf(held.path, held.document, held.admitted)
-  for (const other of candidates) {
-    if (
-      other.path === held.path &&
-      other.document === held.document &&
-      other.admitted === held.admitted
-    )
-      continue
+  for (const other of others) {
     const object = displayKey(other.admitted.key)
     const isCopy = digestOf(other.admitted.object) === digestOf(held.admitted.object)
     diagnostics.push({

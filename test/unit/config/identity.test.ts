@@ -114,6 +114,18 @@ describe('duplicates', () => {
     assert.deepEqual(summary(run(first, given({ 'a.yaml': service(1) })).state), ['s@a.yaml'])
   })
 
+  it('are not seen in documents that stay while another of their file changes', () => {
+    const before = given({ x: `${service(1)}---\n${namespace('a')}` })
+    const after = given({ x: `${service(1)}---\n${namespace('a', ', labels: {k: v}')}` })
+    assert.deepEqual(run(before, after).messages, [])
+    const { documents } = before.files[0] ?? { documents: [] }
+    const [kept, ...changed] = documents
+    assert.ok(kept !== undefined)
+    const copy = { document: { ...kept.document }, admitted: kept.admitted }
+    const reread = { files: [{ path: 'x', documents: [copy, ...changed] }], unreadable: [] }
+    assert.deepEqual(run(before, reread).messages, [])
+  })
+
   it('within one file are served by the first', () => {
     const { state, messages } = run(given({ x: `${service(1)}---\n${service(2)}` }))
     assert.equal([...state.values()][0]?.document.line, 1)
