@@ -25,7 +25,8 @@ type TargetRef = z.output<typeof targetRef>
 const targetRefs = z
   .array(targetRef)
   .min(1, 'must name at least one target')
-  .max(16, 'must have at most 16 entries')
+  // Aborts: the next check compares every pair.
+  .max(16, { error: 'must have at most 16 entries', abort: true })
   .superRefine(
     withoutClashes(
       (a: TargetRef, b: TargetRef) => sameTarget(a, b) && !isDistinct(a, b),

@@ -27,7 +27,8 @@ export type ParentRef = Output<typeof parentRef>
 /** Two refs to one parent must both set, and differ in, sectionName and/or port. */
 const parentRefs = z
   .array(parentRef)
-  .max(32, 'must have at most 32 entries')
+  // Aborts: the next check compares every pair.
+  .max(32, { error: 'must have at most 32 entries', abort: true })
   .superRefine(
     withoutClashes(
       (a: ParentRef, b: ParentRef) => sameParent(a, b) && !isDistinct(a, b),
