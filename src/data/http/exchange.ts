@@ -77,6 +77,8 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   #awaitsBody = false
   #blocked = false
   #headSent = false
+  /** Nothing can follow this exchange on its connection. */
+  #broken = false
   /** How it ends once everything is written. */
   #outcome: Outcome = { reason: 'completed' }
   #ended = false
@@ -317,6 +319,12 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     this.#fail(reason, detail)
   }
 
+  /** The request turned out to be unreadable in its middle: an answer if possible, then no more. */
+  breakOff(reason: Reason, detail: string): void {
+    this.#broken = true
+    this.#fail(reason, detail)
+  }
+
   onDeadline(timer: Deadline): void {
     if (timer === this.#total) {
       this.#fail('request-timeout')
@@ -399,7 +407,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
 
   /** A refused upgrade leaves a connection on which bytes may already follow: it is not used again. */
   #lastOne(): boolean {
-    return this.#host.draining || this.#head?.websocket === true
+    return this.#broken || this.#host.draining || this.#head?.websocket === true
   }
 
   /** Waiting for a body before any answer, other than a gRPC stream's. */

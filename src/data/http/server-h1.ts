@@ -82,6 +82,7 @@ class Http1Connection implements Protocol {
   readonly #connection: HttpConnection
   readonly #socket: Duplex
   #waiting: Waiting[] = []
+  #current: Exchange | undefined
 
   constructor(connection: HttpConnection, socket: Duplex) {
     this.#connection = connection
@@ -92,7 +93,7 @@ class Http1Connection implements Protocol {
   }
 
   enqueue(request: IncomingMessage, response: ServerResponse): void {
-    if (this.#connection.active === 0) {
+    if (this.#current === undefined) {
       this.#run({ request, response })
       return
     }
@@ -101,10 +102,15 @@ class Http1Connection implements Protocol {
     else this.#connection.end({ reason: 'bad-request', detail: 'too many pipelined requests' })
   }
 
-  /** No request can be read any more. An answer in progress must not be mixed with ours. */
+  /** No request can be read any more; an exchange that still runs gives the answer itself. */
   refuse(reason: Reason | undefined, detail: string): void {
-    if (reason === undefined || this.#connection.active > 0 || !this.#socket.writable) {
+    if (reason === undefined || !this.#socket.writable) {
       this.#connection.end({ reason: reason ?? 'client-reset', detail })
+      return
+    }
+    if (this.#current !== undefined) {
+      this.#waiting = []
+      this.#current.breakOff(reason, detail)
       return
     }
     this.#socket.end(rawReply(reason), 'latin1', () => this.#connection.end({ reason, detail }))
@@ -117,7 +123,12 @@ class Http1Connection implements Protocol {
     this.#connection.end({ reason: 'completed' })
   }
 
+  onSilence(): void {
+    this.refuse('header-timeout', 'no request')
+  }
+
   onExchangeEnded(): void {
+    this.#current = undefined
     const next = this.#waiting.shift()
     if (next !== undefined && !this.#socket.destroyed) this.#run(next)
   }
@@ -129,6 +140,7 @@ class Http1Connection implements Protocol {
       new Http1Responder(request, response),
       requestLine(request),
     )
+    this.#current = exchange
     exchange.start(
       normalizeHttp1(
         {

@@ -101,6 +101,11 @@ class Http2Connection implements Protocol {
     this.#session.close()
   }
 
+  onSilence(): void {
+    this.#session.destroy()
+    this.#connection.end({ reason: 'header-timeout' })
+  }
+
   onExchangeEnded(): void {}
 
   #onStream(stream: ServerHttp2Stream, rawHeaders: readonly string[]): void {
