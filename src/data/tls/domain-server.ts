@@ -42,6 +42,8 @@ export class DomainServer {
     this.#pending.get(key)?.fail('client-reset', 'gone during the handshake')
     this.#pending.set(key, pending)
     if (head.length > 0) socket.unshift(head)
+    // A client that ends its stream before the handshake is over is gone, not half-closed.
+    socket.allowHalfOpen = false
     this.server.emit('connection', socket)
   }
 

@@ -144,6 +144,10 @@ describe('TLS hand-over', () => {
       (await listener.next()).failure?.reason ?? '',
       /^(client-reset|tls-handshake-failed)$/,
     )
+    listener.onSocket = () => {}
+    const ended = connectTcp(listener.port, '127.0.0.1')
+    ended.end('\x16\x03\x01\x02\x00\x01')
+    assert.equal((await listener.next()).failure?.reason, 'tls-handshake-failed')
     listener.onSocket = (socket) => setImmediate(() => socket.destroy())
     const stalled = connectTcp(listener.port, '127.0.0.1')
     assert.equal((await listener.next()).failure?.reason, 'tls-handshake-failed')
