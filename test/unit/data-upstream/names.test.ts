@@ -4,6 +4,7 @@ import { describe, it, mock } from 'node:test'
 import {
   addresses,
   endpointOf,
+  find,
   NONE_TRIED,
   Upstreams,
   upstreamOf,
