@@ -53,9 +53,11 @@ export function openLineSink(target: number | string): LineSink {
 
 class BoundedSink implements LineSink {
   readonly #stream: ReturnType<typeof destination>
+  readonly #isFile: boolean
   #dropped = 0
 
   constructor(target: number | string) {
+    this.#isFile = typeof target === 'string'
     this.#stream = destination({
       dest: target,
       sync: false,
@@ -76,8 +78,9 @@ class BoundedSink implements LineSink {
     this.#stream.write(line)
   }
 
+  /** A descriptor that somebody else opened (standard output) has no name to open again. */
   reopen(): void {
-    this.#stream.reopen()
+    if (this.#isFile) this.#stream.reopen()
   }
 
   close(timeoutMs: number): Promise<void> {

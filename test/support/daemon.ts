@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { after } from 'node:test'
 import { AdminClient } from '../../src/control/admin/client.ts'
 import type { ReloadReport } from '../../src/control/admin/contract.ts'
 
@@ -42,6 +43,12 @@ export interface Daemon {
   readonly exited: Promise<number>
   stop(): Promise<number>
 }
+
+/** Daemons of this file's tests that have not ended: a failed test leaves its own behind. */
+const running = new Set<ChildProcess>()
+after(() => {
+  for (const child of running) child.kill('SIGKILL')
+})
 
 let counter = Math.floor(Math.random() * 200)
 
@@ -86,8 +93,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       env: { ...process.env, ...options.env },
     },
   )
+  running.add(child)
   const log = new Log(child)
   const exited = once(child, 'exit').then(([code, signal]) => {
+    running.delete(child)
     rmSync(directory, { recursive: true, force: true })
     return typeof code === 'number' ? code : signal === null ? -1 : 128
   })
