@@ -32,7 +32,7 @@ describe('TLS passthrough', () => {
 
   before(async () => {
     plane = await DataPlane.start()
-    port = await plane.open('tls')
+    port = plane.open('tls')
     const chains = []
     for (const name of ['a.test', 'b.test']) {
       const server = await backend(name)

@@ -16,7 +16,7 @@ describe('peek', () => {
   before(async () => {
     plane = await DataPlane.start({ limits: { handshakeMs: HANDSHAKE_MS } })
     backend = await listenTcp()
-    port = await plane.open('tls')
+    port = plane.open('tls')
     const upstream = plane.upstream('backend', [ip(backend.port)])
     const action = passthrough(upstream)
     await plane.publish({

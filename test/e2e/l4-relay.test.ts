@@ -16,7 +16,7 @@ describe('relay', () => {
   before(async () => {
     plane = await DataPlane.start()
     backend = await listenTcp()
-    port = await plane.open('tcp')
+    port = plane.open('tcp')
     const upstream = plane.upstream('backend', [ip(backend.port)])
     await plane.publish({
       tcp: { ingress: 'tcp', chains: [chain('', tcpForward(upstream), 'tcp')] },
@@ -144,7 +144,7 @@ describe('dialling', () => {
     const closed = await listenTcp()
     closed.close()
     const backend = await listenTcp()
-    const port = await plane.open('tcp')
+    const port = plane.open('tcp')
     const upstream = plane.upstream('two', [ip(closed.port), ip(backend.port)])
     await plane.publish({ tcp: { ingress: 'tcp', chains: [chain('', tcpForward(upstream))] } })
     for (let i = 0; i < 4; i++) {
@@ -162,7 +162,7 @@ describe('dialling', () => {
     options: PlaneOptions = {},
   ): Promise<ConnectionRecord> => {
     const plane = await DataPlane.start(options)
-    const port = await plane.open('tcp')
+    const port = plane.open('tcp')
     const action = tcpForward(...make(plane))
     await plane.publish({ tcp: { ingress: 'tcp', chains: [chain('', action)] } })
     const client = await startTcp(port).closes()

@@ -2,8 +2,7 @@
  * A worker over a memory link, with control played by the test: sockets on port 0, snapshots
  * written by hand. Everything between the sockets is the real data plane.
  */
-import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { bindTcp } from '../../src/control/bind-tcp.ts'
 import { digestOf } from '../../src/base/digest.ts'
 import type { Digest } from '../../src/base/brand.ts'
 import { WORKER_PARTS } from '../../src/data/compose.ts'
@@ -43,12 +42,18 @@ export interface BindSpec {
   readonly localAddresses?: readonly string[]
 }
 
+interface OpenBind {
+  readonly bind: BindKey
+  readonly address: string
+  readonly port: number
+}
+
 export class DataPlane {
   readonly lines: ConnectionRecord[] = []
   readonly exchanges: ExchangeRecord[] = []
   readonly messages: WorkerMessage[] = []
   readonly #link = createMemoryLink()
-  readonly #servers = new Map<string, Server>()
+  readonly #binds = new Map<string, OpenBind>()
   readonly #parts = new Map<Digest, Part>()
   readonly #waiters: (() => void)[] = []
   #generation = 0
@@ -95,13 +100,14 @@ export class DataPlane {
   }
 
   /** Opens a socket for `name` (once) and hands it to the worker. */
-  async open(name: string, host = '127.0.0.1'): Promise<number> {
-    const server = createServer({ allowHalfOpen: true })
-    server.listen(0, host)
-    await once(server, 'listening')
-    this.#servers.set(name, server)
-    this.#link.worker.send({ type: 'socket', bind: this.#keyOf(name) }, server)
-    return (server.address() as AddressInfo).port
+  open(name: string, address = '127.0.0.1'): number {
+    const attempt = bindTcp(address, 0)
+    if (attempt.kind !== 'bound') throw new Error(`cannot bind ${address}`)
+    const { handle, port } = attempt
+    const bind = bindKey('tcp', address, port)
+    this.#binds.set(name, { bind, address, port })
+    this.#link.worker.send({ type: 'socket', bind }, handle)
+    return port
   }
 
   /** Publishes these binds, by the names given to `open`; resolves with the worker's answer. */
@@ -153,7 +159,6 @@ export class DataPlane {
   async stop(): Promise<void> {
     this.#link.worker.send({ type: 'drain', deadlineMs: 0 })
     await this.#message(({ type }) => type === 'drained')
-    for (const server of this.#servers.values()) server.close()
   }
 
   async drained(): Promise<void> {
@@ -161,23 +166,19 @@ export class DataPlane {
   }
 
   #bind(name: string, spec: BindSpec): BindPart {
-    const address = this.#servers.get(name)?.address() as AddressInfo
+    const open = this.#binds.get(name)
+    if (open === undefined) throw new Error(`no socket ${name}`)
     return {
       kind: 'bind',
-      key: this.#keyOf(name),
+      key: open.bind,
       transport: 'tcp',
-      address: address.address,
-      port: address.port,
+      address: open.address,
+      port: open.port,
       ingress: spec.ingress,
       tables: [
         { localAddresses: spec.localAddresses ?? ['*'], chains: spec.chains, listeners: [] },
       ],
     }
-  }
-
-  #keyOf(name: string): BindKey {
-    const address = this.#servers.get(name)?.address() as AddressInfo
-    return bindKey('tcp', address.address, address.port)
   }
 
   async #message(fits: (message: WorkerMessage) => boolean, from = 0): Promise<WorkerMessage> {
