@@ -231,8 +231,9 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember {
     this.accepted.close(how)
     this.#slot?.leave(this)
     this.#slot = undefined
-    this.context.connections.delete(this)
     this.#writeLine(outcome)
+    // Last: the set of a draining worker may become empty, and then the log is closed.
+    this.context.connections.delete(this)
   }
 
   #writeLine(outcome: Outcome): void {

@@ -55,6 +55,7 @@ class BoundedSink implements LineSink {
   readonly #stream: ReturnType<typeof destination>
   readonly #isFile: boolean
   #dropped = 0
+  #closed = false
 
   constructor(target: number | string) {
     this.#isFile = typeof target === 'string'
@@ -75,7 +76,8 @@ class BoundedSink implements LineSink {
   }
 
   write(line: string): void {
-    this.#stream.write(line)
+    if (this.#closed) this.#dropped++
+    else this.#stream.write(line)
   }
 
   /** A descriptor that somebody else opened (standard output) has no name to open again. */
@@ -87,6 +89,7 @@ class BoundedSink implements LineSink {
     return new Promise((resolve) => {
       const finish = (): void => {
         clearTimeout(timer)
+        this.#closed = true
         // Not `end`: at process exit pino would write the rest synchronously and could block.
         this.#stream.destroy()
         resolve()
