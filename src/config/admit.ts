@@ -12,7 +12,7 @@ import {
   formatPath,
 } from '../model/diagnostic.ts'
 import { displayKey, type ResourceKey } from '../model/resource-key.ts'
-import { type DocumentText, findSpot, parseText, type Spot } from './documents.ts'
+import { type DocumentText, findSpot, parseText, type Spot, startSpot } from './documents.ts'
 import { describeIssue, type IssueText, memberOf } from './issue-text.ts'
 import { nearest } from './near-miss.ts'
 import { fieldsAt } from './schema-fields.ts'
@@ -285,7 +285,8 @@ function refused(spot: Spot, key: ResourceKey | undefined, findings: readonly Fi
 }
 
 function spotOf(context: Context, path: DocumentPath): Spot {
-  return findSpot(context.text, [...context.at, ...path])
+  const whole = [...context.at, ...path]
+  return whole.length === 0 ? startSpot(context.text) : findSpot(context.text, whole)
 }
 
 function apiVersionHint(kind: string): string {

@@ -23,6 +23,7 @@ import type { Digest } from '../base/brand.ts'
 import { digestOfText } from '../base/digest.ts'
 import { messageOf } from '../base/errors.ts'
 import type { DocumentPath } from '../model/diagnostic.ts'
+import { readPlainYaml } from './plain-yaml.ts'
 
 /** The text of one document within a file. */
 export interface DocumentText {
@@ -74,6 +75,12 @@ export function splitDocuments(text: string): DocumentText[] {
 }
 
 export function parseText(text: string): ParsedDocument {
+  const plain = readPlainYaml(text)
+  return plain === undefined ? parseWithLibrary(text) : { kind: 'value', value: plain.value }
+}
+
+/** The whole of YAML 1.2, and the positions of errors. */
+export function parseWithLibrary(text: string): ParsedDocument {
   const { document, lines } = composedOf(text)
   // One mistake often makes the parser stumble many times more: the first one tells.
   const [error] = [...document.errors, ...document.warnings]
@@ -85,6 +92,20 @@ export function parseText(text: string): ParsedDocument {
     // Unknown anchors and alias bombs only show when the value is built.
     return { kind: 'broken', spot: firstAlias(document, lines), message: messageOf(error) }
   }
+}
+
+/** Where the document's value starts. */
+export function startSpot(text: string): Spot {
+  const first = /^(?:---)?[ \t]*(?:#.*)?\r?\n/
+  let rest = text
+  let line = 1
+  for (let match = first.exec(rest); match !== null; match = first.exec(rest)) {
+    rest = rest.slice(match[0].length)
+    line += 1
+  }
+  // A value beside the marker or behind directives: rare, and worth a parse.
+  if (/^(?:---|%)/.test(rest)) return findSpot(text, [])
+  return { line, column: 1 + (/^ */.exec(rest)?.[0].length ?? 0) }
 }
 
 /**

@@ -5,8 +5,9 @@
  */
 import assert from 'node:assert/strict'
 import { admitDocument, type UnknownFields } from '../../src/config/admit.ts'
-import { splitDocuments } from '../../src/config/documents.ts'
+import { parseWithLibrary, splitDocuments } from '../../src/config/documents.ts'
 import { settle } from '../../src/config/identity.ts'
+import { readPlainYaml } from '../../src/config/plain-yaml.ts'
 import { resourceOf } from '../../src/config/resources.ts'
 import { decodeText } from '../../src/config/source-cache.ts'
 import type { FuzzRandom } from './client-hello.ts'
@@ -109,6 +110,11 @@ export function judge(text: string, unknownFields: UnknownFields = 'reject'): vo
     document,
     admitted: admitDocument(document, unknownFields),
   }))
+  for (const { document } of documents) {
+    const plain = readPlainYaml(document.text)
+    if (plain === undefined) continue
+    assert.deepEqual({ kind: 'value', value: plain.value }, parseWithLibrary(document.text))
+  }
   const given = { files: [{ path: 'x.yaml', documents }], unreadable: [] }
   const { held, diagnostics } = settle(new Map(), given, { now: 0 })
   for (const { origin, message } of diagnostics) {

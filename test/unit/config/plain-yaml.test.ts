@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { stringify } from 'yaml'
+import { findSpot, parseWithLibrary, startSpot } from '../../../src/config/documents.ts'
+import { readPlainYaml } from '../../../src/config/plain-yaml.ts'
+
+const ROUTE = `# A route as people write it.
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata:
+  name: site   # the name
+  labels: {team: web, "no": quoted}
+spec:
+  parentRefs:
+  - name: web
+    sectionName: https
+  hostnames: ["*.example.com", 'www.example.org']
+  rules:
+    - matches:
+        - path: {type: PathPrefix, value: "/"}
+          headers: []
+      timeouts: {request: 10s}
+      backendRefs:
+        -   name: app
+            port: 8080
+            weight: 1
+    -
+      backendRefs:
+      - {name: other, port: 80, weight: 0}
+  empty:
+`.replace('"no": quoted', 'no: text')
+
+/** What the library makes of it; the plain reader must give the same or nothing. */
+function agrees(text: string): boolean {
+  const plain = readPlainYaml(text)
+  if (plain === undefined) return false
+  const library = parseWithLibrary(text)
+  const expected = library.kind === 'empty' ? { kind: 'value', value: null } : library
+  assert.deepEqual({ kind: 'value', value: plain.value }, expected, text)
+  return true
+}
+
+describe('the plain YAML reader', () => {
+  it('reads manifests as people write them', () => assert.ok(agrees(ROUTE)))
+
+  it('reads what the library writes', () => {
+    const scalar = fc.oneof(
+      fc.constantFrom(
+        'a',
+        '/x',
+        '10s',
+        '10.0.0.1',
+        'true',
+        '0',
+        'a b',
+        'a: b',
+        '',
+        'x#y',
+        '-',
+        '*',
+      ),
+      fc.integer({ min: 0, max: 70_000 }),
+      fc.boolean(),
+      fc.constant(null),
+    )
+    const key = fc.constantFrom('name', 'spec', 'tls.crt', 'a/b', 'on', 'k')
+    const { tree } = fc.letrec((tie) => ({
+      tree: fc.oneof(
+        { maxDepth: 4 },
+        scalar,
+        fc.array(tie('tree')),
+        fc.dictionary(key, tie('tree')),
+      ),
+    }))
+    let plain = 0
+    fc.assert(
+      fc.property(fc.dictionary(key, tree, { minKeys: 1 }), fc.boolean(), (value, indentSeq) => {
+        if (agrees(stringify(value, { indentSeq }))) plain += 1
+      }),
+      { numRuns: 500 },
+    )
+    assert.ok(plain > 30, `only ${plain} of 500 were plain`)
+  })
+
+  it('leaves to the library what it does not know, and errors', () => {
+    const others = [
+      ...[
+        'a: &x 1',
+        'a: *x',
+        'a: !x 1',
+        '? a\n: b',
+        'a: |\n  x',
+        'a: >\n  x',
+        '<<: {a: b}',
+        '%YAML 1.2',
+      ],
+      ...[
+        'a: b\n  c',
+        'a: "b\n  c"',
+        'a: [b,\n  c]',
+        'a: b: c',
+        'a: 1\na: 2',
+        'a: "\\n"',
+        'a: [b, ]',
+      ],
+      ...[
+        'a: 0x1f',
+        'a: 0o17',
+        'a: 1.5',
+        'a: -1',
+        'a: 01',
+        'a: 1e3',
+        'a: .inf',
+        'a: 12345678901234567',
+      ],
+      ...[
+        '\ta: b',
+        'a: \u00e9',
+        'a: b\r\n',
+        'a: b\n...',
+        '---\na: b\n---\n',
+        '  a: b\n c: d',
+        '"a": b',
+      ],
+      ...[
+        '__proto__: {a: b}',
+        'a: @b',
+        'a: {b: c}}',
+        'a: [b] c',
+        "a: 'b",
+        '- - a',
+        'text',
+        '',
+        '# only',
+      ],
+    ]
+    for (const text of others) assert.equal(readPlainYaml(text), undefined, text)
+  })
+
+  it('agrees with the library wherever both read a mutated manifest', () => {
+    const tokens = [
+      '\n',
+      ' ',
+      '  ',
+      '- ',
+      '-',
+      '#',
+      ' #',
+      ': ',
+      ':',
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      '"',
+      "'",
+      '~',
+    ]
+    const edit = fc.record({
+      at: fc.nat(ROUTE.length),
+      cut: fc.nat(6),
+      insert: fc.constantFrom('', ...tokens, 'null', 'a: ', 'b:\n', '\n-', '\n\n'),
+    })
+    let plain = 0
+    fc.assert(
+      fc.property(fc.array(edit, { minLength: 1, maxLength: 3 }), (edits) => {
+        let text = ROUTE
+        for (const { at, cut, insert } of edits)
+          text = text.slice(0, at) + insert + text.slice(at + cut)
+        if (agrees(text)) plain += 1
+      }),
+      { numRuns: 3000 },
+    )
+    assert.ok(plain > 300, `only ${plain} of 3000 were plain`)
+  })
+})
+
+describe('the start of a document', () => {
+  it('is found without a parse', () => {
+    for (const text of [
+      ROUTE,
+      'a: 1',
+      '\n\n  - a',
+      '--- {a: b}',
+      '%YAML 1.2\n---\na: 1',
+      '# c\n# d\n--- \na',
+    ]) {
+      assert.deepEqual(startSpot(text), findSpot(text, []), text)
+    }
+  })
+})
