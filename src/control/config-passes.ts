@@ -13,6 +13,7 @@ import { Loader } from '../config/loader.ts'
 import { memoryOf, restoreMemory, sameMemory } from '../config/memory.ts'
 import { Watcher } from '../config/watcher.ts'
 import type { Diagnostic, DiagnosticCode } from '../model/diagnostic.ts'
+import type { Holdings } from '../translate/holdings.ts'
 import { translate } from '../translate/translate.ts'
 import type {
   ConfigStart,
@@ -41,6 +42,8 @@ export class ConfigPasses {
   #retry: NodeJS.Timeout | undefined
   #looked: Listing | undefined
   /** What the last pass was made from. */
+  /** What Gateways hold, so that a later one takes no port or address away. */
+  #holdings: Holdings | undefined
   #applied: { readonly listing: Listing; readonly fingerprint: string } | undefined
   #pass: number
   #requested = 0
@@ -134,7 +137,9 @@ export class ConfigPasses {
     const translation = translate(buildResourceSet(loaded.resources), {
       ...this.#options.translate,
       now: this.#clock.now(),
+      ...(this.#holdings === undefined ? {} : { holdings: this.#holdings }),
     })
+    this.#holdings = translation.holdings
     return this.#updates.next({
       pass: this.#pass,
       answers: this.#requested,

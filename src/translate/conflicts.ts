@@ -5,6 +5,7 @@
  */
 import type { ListenerKey } from '../model/snapshot.ts'
 import { isWildcard, sharesSocket } from './addresses.ts'
+import { claimOf } from './holdings.ts'
 import { displayListener, type OwnListener } from './listeners.ts'
 import type { Problem } from './problem.ts'
 
@@ -19,19 +20,24 @@ export interface ListenerConflict {
 
 export type Conflicts = ReadonlyMap<ListenerKey, ListenerConflict>
 
-/** `listeners` in age order of their Gateways. */
-export function findConflicts(listeners: readonly OwnListener[]): Conflicts {
-  const conflicts = new Map<ListenerKey, ListenerConflict>()
-  const holders = new Holders()
+/** `listeners` in age order of their Gateways; those with a claim of the last pass hold first. */
+export function findConflicts(
+  listeners: readonly OwnListener[],
+  claims: ReadonlySet<string>,
+): Conflicts {
   const supported = listeners.filter(({ protocol }) => protocol !== undefined)
-  for (const own of Map.groupBy(supported, ({ gateway }) => gateway).values()) {
-    const sound: OwnListener[] = []
-    for (const [listener, inside] of judgeInside(own)) {
-      const conflict = inside ?? holders.conflictWith(listener)
-      if (conflict === undefined) sound.push(listener)
-      else conflicts.set(listener.key, conflict)
-    }
-    for (const listener of sound) holders.add(listener)
+  const judged = [...Map.groupBy(supported, ({ gateway }) => gateway).values()].flatMap(judgeInside)
+  const conflicts = new Map<ListenerKey, ListenerConflict>()
+  for (const [{ key }, conflict] of judged) {
+    if (conflict !== undefined) conflicts.set(key, conflict)
+  }
+  const sound = judged.flatMap(([listener, conflict]) => (conflict === undefined ? listener : []))
+  const isHeld = new Map(sound.map((listener) => [listener, claims.has(claimOf(listener))]))
+  const holders = new Holders()
+  for (const listener of sound.sort((a, b) => Number(isHeld.get(b)) - Number(isHeld.get(a)))) {
+    const conflict = holders.conflictWith(listener)
+    if (conflict === undefined) holders.add(listener)
+    else conflicts.set(listener.key, conflict)
   }
   return conflicts
 }
@@ -87,7 +93,7 @@ interface Held {
   readonly byHostname: Map<string, OwnListener>
 }
 
-/** The listeners of older Gateways that stay. */
+/** The listeners that stay. */
 class Holders {
   /** By port, then by address. */
   readonly #ports = new Map<number, Map<string, Held>>()
@@ -125,7 +131,9 @@ function clash(
 ): ListenerConflict | undefined {
   const same = mine === theirs
   if (!same && !sharesSocket(mine, theirs)) return undefined
-  if (!same && isWildcard(mine) && isWildcard(theirs)) {
+  // A Gateway that names both wildcards excludes nobody: one socket serves them.
+  const namesBoth = listener.gateway.bindAddresses.includes(theirs)
+  if (!same && isWildcard(mine) && isWildcard(theirs) && !namesBoth) {
     const why = `addresses ${mine} and ${theirs} exclude each other`
     return unavailable(listener, first, why, 'port')
   }

@@ -4,11 +4,10 @@
  */
 import type { Gateway } from '../api/gateway.ts'
 import { compareAge, type Resource } from '../api/resource.ts'
-import type { DocumentPath } from '../model/diagnostic.ts'
 import { displayKey } from '../model/resource-key.ts'
 import type { StatusAddress } from '../model/status.ts'
-import { assignFromPool, bindAddress, parsePool } from './addresses.ts'
 import type { TranslateContext } from './context.ts'
+import { addressTypeProblem, assignAddresses } from './gateway-addresses.ts'
 import { type OwnClass, ownershipOf } from './gateway-classes.ts'
 import type { Problem } from './problem.ts'
 
@@ -73,29 +72,6 @@ function judgeGateway(
   return { resource, bindAddresses: [], addresses: [], programmed, ...refs }
 }
 
-/** `spec.addresses`, or one address of ours: from the pool, else the wildcard. */
-function assignAddresses(
-  { options }: TranslateContext,
-  { key, object }: Resource<Gateway>,
-  taken: ReadonlySet<string>,
-): readonly string[] | undefined {
-  const entries = object.spec.addresses ?? []
-  const given = entries.flatMap(({ value }) => bindAddress(value ?? '') ?? [])
-  if (entries.length > 0 && entries.every(({ value }) => !isEmpty(value)))
-    return [...new Set(given)]
-  const own =
-    options.addressPool === undefined
-      ? options.hasIpv6
-        ? '::'
-        : '0.0.0.0'
-      : assignFromPool(parsePool(options.addressPool), `${key.namespace}/${key.name}`, taken)
-  return own === undefined ? undefined : [...new Set([...given, own])]
-}
-
-function isEmpty(value: string | undefined): boolean {
-  return value === undefined || value === ''
-}
-
 function classProblem(ownClass: OwnClass | undefined): Problem<'Invalid'> | undefined {
   if (ownClass?.problem === undefined) return undefined
   const name = displayKey(ownClass.resource.key)
@@ -112,23 +88,6 @@ function parametersProblem(
   const path = ['spec', 'infrastructure', 'parametersRef']
   context.diagnostics.report(resource, { severity: 'error', code: 'unsupported', path, message })
   return { reason: 'InvalidParameters', message }
-}
-
-function addressTypeProblem(
-  context: TranslateContext,
-  resource: Resource<Gateway>,
-): Problem<'UnsupportedAddress'> | undefined {
-  for (const [index, { type, value }] of (resource.object.spec.addresses ?? []).entries()) {
-    const path: DocumentPath = ['spec', 'addresses', index]
-    if (type === 'IPAddress' && (isEmpty(value) || bindAddress(value ?? '') !== undefined)) continue
-    const message =
-      type === 'IPAddress'
-        ? `spec.addresses[${index}] is no plain IPv4 or IPv6 address: ${value}.`
-        : `spec.addresses[${index}] has type ${type}; only IPAddress is supported, as an address of this machine to bind.`
-    context.diagnostics.report(resource, { severity: 'error', code: 'address', path, message })
-    return { reason: 'UnsupportedAddress', message }
-  }
-  return undefined
 }
 
 /** Backend TLS is not carried yet, so a certificate for it would never be presented. */

@@ -7,6 +7,7 @@ import { type ListenerCertificates, resolveCertificates } from './certificates.t
 import { clientValidationProblem } from './client-validation.ts'
 import { findConflicts, type ListenerConflict } from './conflicts.ts'
 import type { TranslateContext } from './context.ts'
+import { NO_HOLDINGS } from './holdings.ts'
 import { type OwnListener, terminatesTls, unsupportedProtocolMessage } from './listeners.ts'
 import { findOverlaps } from './overlaps.ts'
 import type { Problem } from './problem.ts'
@@ -30,7 +31,8 @@ export function judgeListeners(
   context: TranslateContext,
   listeners: readonly OwnListener[],
 ): readonly ListenerVerdict[] {
-  const conflicts = findConflicts(listeners)
+  const { claims } = context.options.holdings ?? NO_HOLDINGS
+  const conflicts = findConflicts(listeners, claims)
   const overlaps = findOverlaps(listeners)
   return listeners.map((listener) => {
     const conflict = conflicts.get(listener.key)

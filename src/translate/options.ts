@@ -1,5 +1,7 @@
 /** What the command line says about translation (DESIGN.md decisions 6 to 8). */
 
+import type { Holdings } from './holdings.ts'
+
 export const DEFAULT_CONTROLLER_NAME = 'gwproxy.dev/gateway-controller'
 
 export interface TranslateOptions {
@@ -15,6 +17,8 @@ export interface TranslateOptions {
   readonly hasIpv6: boolean
   /** Wall clock of this pass, milliseconds since the epoch: judges certificate lifetimes only. */
   readonly now: number
+  /** `holdings` of the pass before; absent at a cold start. */
+  readonly holdings?: Holdings
 }
 
 export const DEFAULT_OPTIONS: TranslateOptions = {

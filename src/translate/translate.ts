@@ -16,8 +16,10 @@ import { reportAttachment } from './attachment-findings.ts'
 import { planBinds } from './binds.ts'
 import { type Member, serves } from './chains.ts'
 import { createContext, type TranslateContext } from './context.ts'
+import { poolAddressesOf } from './gateway-addresses.ts'
 import { ownGatewayClasses } from './gateway-classes.ts'
 import { type OwnGateway, ownGateways } from './gateways.ts'
+import { claimOf, type Holdings } from './holdings.ts'
 import { judgeListeners, type ListenerVerdict } from './listener-verdicts.ts'
 import { ownListeners } from './listeners.ts'
 import type { TranslateOptions } from './options.ts'
@@ -43,6 +45,8 @@ export interface Translation {
   readonly pending: readonly PendingProgrammed[]
   /** Sorted by place. */
   readonly diagnostics: readonly Diagnostic[]
+  /** For the options of the next pass. */
+  readonly holdings: Holdings
 }
 
 export function translate(resources: ResourceSet, options: TranslateOptions): Translation {
@@ -74,6 +78,7 @@ export function translate(resources: ResourceSet, options: TranslateOptions): Tr
     statuses: statuses.sort((a, b) => compareText(keyText(a.key), keyText(b.key))),
     pending: pending.toSorted(comparePending),
     diagnostics: context.diagnostics.all.toSorted(compareDiagnostics),
+    holdings: { claims: claimsOf(verdicts), poolAddresses: poolAddressesOf(context, gateways) },
   }
 }
 
@@ -123,6 +128,11 @@ function collectParts(
     parts,
     keys: [...keyIds].sort(compareText).flatMap((id) => context.parts.keys.get(id) ?? []),
   }
+}
+
+function claimsOf(verdicts: readonly ListenerVerdict[]): Holdings['claims'] {
+  const accepted = verdicts.filter((verdict) => verdict.accepted === undefined)
+  return new Set(accepted.map(({ listener }) => claimOf(listener)))
 }
 
 function comparePending(a: PendingProgrammed, b: PendingProgrammed): number {

@@ -1,0 +1,20 @@
+/**
+ * What one pass hands to the next, so that a newcomer never takes away what is held: ports between
+ * Gateways (DESIGN.md decision 6) and addresses of the pool (not reused within a run). Without it,
+ * at a cold start, age decides.
+ */
+import type { OwnListener } from './listeners.ts'
+
+export interface Holdings {
+  /** Claims of the accepted listeners. */
+  readonly claims: ReadonlySet<string>
+  /** Address by `namespace/name` of its Gateway; those of Gateways that are gone stay reserved. */
+  readonly poolAddresses: ReadonlyMap<string, string>
+}
+
+export const NO_HOLDINGS: Holdings = { claims: new Set(), poolAddresses: new Map() }
+
+/** A listener with the place that it holds: one that moves to another port holds nothing there. */
+export function claimOf({ key, spec, hostname, gateway }: OwnListener): string {
+  return JSON.stringify([key, spec.port, hostname, gateway.bindAddresses])
+}
