@@ -194,7 +194,11 @@ class Http1Call implements UpstreamCall, Dispatcher.DispatchHandler {
 
   #reasonOf(error: Error): Reason {
     const code = errnoOf(error) ?? ''
-    if (code.startsWith('HPE_') || code.includes('_OVERFLOW') || code.includes('_MISMATCH')) {
+    if (
+      error.name === 'HTTPParserError' ||
+      code.includes('_OVERFLOW') ||
+      code.includes('_MISMATCH')
+    ) {
       return 'upstream-protocol-error'
     }
     if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return 'internal-error'

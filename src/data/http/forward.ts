@@ -53,6 +53,8 @@ export class Forwarding implements UpstreamEvents {
   #body: BodySource | undefined
   #cancelWait: (() => void) | undefined
   #headReceived = false
+  /** Why the last attempt failed. */
+  #failure: { readonly reason: Reason; readonly detail: string } | undefined
   #over = false
   attempts = 0
 
@@ -98,9 +100,14 @@ export class Forwarding implements UpstreamEvents {
           if (!this.#over) this.#attempt(false)
         })
         return
-      case 'none':
-        this.#fail(pick.reason, this.#upstream.name)
+      case 'none': {
+        const { reason, detail } = this.#failure ?? {
+          reason: pick.reason,
+          detail: this.#upstream.name,
+        }
+        this.#fail(reason, detail)
         return
+      }
       case 'endpoint':
         this.#send(pick.endpoint)
         return
@@ -162,19 +169,25 @@ export class Forwarding implements UpstreamEvents {
       else if (reason !== 'upstream-overflow') endpoint?.failed('early-reset')
     }
     this.#leave()
-    if (this.#mayRetry(reason, unsent)) {
+    this.#failure = { reason, detail: `${endpoint?.text ?? this.#upstream.name}: ${detail}` }
+    if (unsent ? this.#mayTryAnother(reason) : this.#maySendAgain(reason)) {
+      // A connection that was kept too long says nothing against its endpoint.
+      if (!unsent && endpoint !== undefined) this.#tried.delete(endpoint)
       this.#attempt(false)
-      return
+    } else {
+      this.#fail(this.#failure.reason, this.#failure.detail)
     }
-    this.#fail(reason, `${endpoint?.text ?? this.#upstream.name}: ${detail}`)
   }
 
-  #mayRetry(reason: Reason, unsent: boolean): boolean {
-    if (this.attempts >= MAX_ATTEMPTS || this.#headReceived || this.#body?.started) return false
-    if (unsent) return outcomeRow(reason).retryable
-    const stale = reason === 'upstream-closed' || reason === 'upstream-reset'
+  #mayTryAnother(reason: Reason): boolean {
+    return outcomeRow(reason).retryable && this.attempts < MAX_ATTEMPTS && !this.#body?.started
+  }
+
+  #maySendAgain(reason: Reason): boolean {
     const { method, body } = this.#request
-    return stale && this.attempts === 1 && SAFE.has(method) && body === undefined
+    const stale = reason === 'upstream-closed' || reason === 'upstream-reset'
+    if (!stale || this.#headReceived || this.attempts > 1) return false
+    return SAFE.has(method) && body === undefined
   }
 
   #fail(reason: Reason, detail: string): void {
