@@ -10,7 +10,7 @@ import type { Digest } from '../../base/brand.ts'
 import { GwProxyError, messageOf } from '../../base/errors.ts'
 import type { Part, TlsTerminateAction } from '../../model/snapshot.ts'
 import type { CertificatePart, TicketRoots, TrustDomain } from '../../model/tls.ts'
-import { Counted } from '../upstream/counted.ts'
+import { Counted } from '../counted.ts'
 import { BoundedCache } from './bounded-cache.ts'
 import {
   type CertificateSet,

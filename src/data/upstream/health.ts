@@ -55,8 +55,9 @@ export class PassiveHealth {
       this.#ejections = Math.min(this.#ejections + 1, 16)
       this.#ejectedUntil = now + durationMs
       this.#avoidedUntil = this.#ejectedUntil
-    } else if (kind === 'connect') {
-      this.#avoidedUntil = Math.max(before, now + AFTER_CONNECT_FAILURE_MS)
+    } else if (kind === 'connect' && now >= before) {
+      // Not extended by failures within the second: each change costs every upstream a new list.
+      this.#avoidedUntil = now + AFTER_CONNECT_FAILURE_MS
     }
     return this.#avoidedUntil !== before
   }

@@ -10,7 +10,7 @@ import type { EndpointHealth, ResolvedName } from '../../ipc/messages.ts'
 import type { Part } from '../../model/snapshot.ts'
 import type { UpstreamPart, WeightedUpstream } from '../../model/upstream.ts'
 import type { BackendChoice, BackendSet, RegistryOptions, UpstreamRegistry } from './contract.ts'
-import { Counted } from './counted.ts'
+import { Counted } from '../counted.ts'
 import { EndpointStore } from './live-endpoint.ts'
 import { type Cursor, LiveUpstream } from './live-upstream.ts'
 import { NameTable } from './names.ts'
@@ -43,6 +43,10 @@ class LiveRegistry implements UpstreamRegistry {
   ): BackendSet {
     const weights = backends.map(({ weight }) => weight)
     const positionKey = `${id} ${weights.join()}`
+    // Before anything is held: a missing part throws, and must leave nothing behind.
+    for (const { target } of backends) {
+      if (target.kind === 'upstream') upstreamPart(part, target.upstream)
+    }
     const releases: (() => void)[] = []
     const choices = backends.map((backend) =>
       // A backend of weight 0 receives nothing, so nothing is kept for it.
@@ -70,7 +74,8 @@ class LiveRegistry implements UpstreamRegistry {
       case 'invalid':
         return target
       case 'upstream': {
-        const upstream = this.#hold(target.upstream, part, releases)
+        const description = upstreamPart(part, target.upstream)
+        const upstream = this.#hold(target.upstream, description, releases)
         return { kind: 'upstream', upstream, filters }
       }
       default:
@@ -78,12 +83,11 @@ class LiveRegistry implements UpstreamRegistry {
     }
   }
 
-  #hold(digest: Digest, part: (digest: Digest) => Part, releases: (() => void)[]): LiveUpstream {
-    const description = upstreamPart(part(digest), digest)
+  #hold(digest: Digest, part: UpstreamPart, releases: (() => void)[]): LiveUpstream {
     // All versions of an upstream go on from one position.
-    const cursorKey = `${description.protocol} ${description.name}`
+    const cursorKey = `${part.protocol} ${part.name}`
     const cursor = this.#cursors.hold(cursorKey, () => ({ position: 0 }))
-    const upstream = this.#upstreams.hold(digest, () => this.#create(description, cursor))
+    const upstream = this.#upstreams.hold(digest, () => this.#create(part, cursor))
     releases.push(() => {
       this.#upstreams.drop(digest)
       this.#cursors.drop(cursorKey)
@@ -123,7 +127,8 @@ class LiveBackendSet implements BackendSet {
   }
 }
 
-function upstreamPart(part: Part, digest: Digest): UpstreamPart {
+function upstreamPart(lookUp: (digest: Digest) => Part, digest: Digest): UpstreamPart {
+  const part = lookUp(digest)
   if (part.kind === 'upstream') return part
   throw new GwProxyError('GWP_DEFECT_INVARIANT', `part ${digest} is a ${part.kind}, no upstream`)
 }

@@ -42,7 +42,9 @@ describe('passive health', () => {
     const upstream = upstreamOf(acquire())
     find(upstream, '10.0.0.2').failed('connect')
     assert.deepEqual(new Set(addresses(upstream, 6)), new Set(['10.0.0.1', '10.0.0.3']))
-    upstreams.now += AFTER_CONNECT_FAILURE_MS
+    upstreams.now += AFTER_CONNECT_FAILURE_MS / 2
+    find(upstream, '10.0.0.2').failed('connect')
+    upstreams.now += AFTER_CONNECT_FAILURE_MS / 2
     assert.deepEqual(new Set(addresses(upstream, 6)), new Set(THREE))
   })
 

@@ -75,6 +75,13 @@ describe('an endpoint', () => {
     assert.equal(endpointOf(upstreamOf(other)), successor)
   })
 
+  it('is not held by an acquisition that failed', () => {
+    const upstreams = new Upstreams()
+    const missing = new Upstreams().backend('b', ['10.0.0.2'])
+    assert.throws(() => upstreams.acquire('r', upstreams.backend('a', ['10.0.0.1']), missing))
+    assert.deepEqual(upstreams.registry.health(), [])
+  })
+
   it('is shared by the upstreams that name it', () => {
     const upstreams = new Upstreams()
     const one = upstreams.acquire('one', upstreams.backend('a', ['10.0.0.1']))

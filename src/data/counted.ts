@@ -1,5 +1,5 @@
 /** Shared objects by key, counted by their holders: made by the first, closed after the last. */
-import { GwProxyError } from '../../base/errors.ts'
+import { GwProxyError } from '../base/errors.ts'
 
 interface Entry<T> {
   readonly value: T
