@@ -15,8 +15,11 @@ export function reportAttachment(context: TranslateContext, outcome: RouteOutcom
   for (const { index, problem } of parents) {
     if (problem !== undefined) warn(context, route, ['spec', 'parentRefs', index], problem.message)
   }
-  const refs = route.object.spec.parentRefs ?? []
-  if (refs.length === 0) {
+  const { parentRefs: refs = [], useDefaultGateways } = route.object.spec
+  if (useDefaultGateways === 'All') {
+    const message = 'Default Gateways are not supported: name the Gateway in spec.parentRefs.'
+    warn(context, route, ['spec', 'useDefaultGateways'], message)
+  } else if (refs.length === 0) {
     warn(context, route, ['spec'], 'The route names no parent, so it is attached nowhere.')
   }
   const own = new Set(parents.map(({ index }) => index))

@@ -17,6 +17,7 @@ import { GATEWAY_GROUP, ROUTE_KIND_SUPPORTED, type RouteKind } from './protocols
 export interface RouteObject {
   readonly spec: {
     readonly parentRefs?: readonly ParentRef[] | undefined
+    readonly useDefaultGateways?: 'All' | 'None' | undefined
     readonly hostnames?: readonly string[] | undefined
     readonly rules?: readonly { readonly backendRefs?: readonly BackendObject[] }[]
   }

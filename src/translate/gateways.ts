@@ -48,6 +48,7 @@ function judgeGateway(
   ownClass: OwnClass | undefined,
   taken: ReadonlySet<string>,
 ): OwnGateway {
+  if (resource.object.spec.defaultScope === 'All') reportDefaultScope(context, resource)
   const accepted =
     classProblem(ownClass) ??
     parametersProblem(context, resource) ??
@@ -100,6 +101,16 @@ function clientCertificateProblem(
   const path = ['spec', 'tls', 'backend', 'clientCertificateRef']
   context.diagnostics.report(resource, { severity: 'error', code: 'unsupported', path, message })
   return { reason: 'InvalidClientCertificateRef', message }
+}
+
+/** Experimental (GEP-3793); without it a route attaches to fewer Gateways, never to more. */
+function reportDefaultScope(context: TranslateContext, resource: Resource<Gateway>): void {
+  context.diagnostics.report(resource, {
+    severity: 'warning',
+    code: 'unsupported',
+    path: ['spec', 'defaultScope'],
+    message: 'Default Gateways are not supported: routes attach by their spec.parentRefs only.',
+  })
 }
 
 function reportIgnored(
