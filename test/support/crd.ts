@@ -101,7 +101,7 @@ function judgeBy(schema: Schema): (spec: unknown) => Verdict {
 
 function newAjv(options: Options): Ajv {
   const ajv = new Ajv({ strict: false, ...options })
-  ajv.addFormat('int32', { type: 'number', validate: (value) => Math.abs(value) <= 2 ** 31 })
+  ajv.addFormat('int32', { type: 'number', validate: (value) => (value | 0) === value })
   ajv.addFormat('int64', { type: 'number', validate: Number.isInteger })
   ajv.addFormat('ipv4', (value) => isIP(value) === 4)
   ajv.addFormat('ipv6', (value) => isIP(value) === 6 && !value.includes('%'))

@@ -36,7 +36,7 @@ const BY_NAME: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Value of a discriminator to the payload field that it demands; '' forbids all of them. */
-const PAYLOADS: Readonly<Record<string, string>> = {
+export const PAYLOADS: Readonly<Record<string, string>> = {
   RequestHeaderModifier: 'requestHeaderModifier',
   ResponseHeaderModifier: 'responseHeaderModifier',
   RequestMirror: 'requestMirror',
@@ -125,27 +125,28 @@ function withMatchingPayload(
 }
 
 function fittingText(schema: Schema, name: string): fc.Arbitrary<unknown> {
+  const words = wordsFor(schema, name)
+  return words.length > 0
+    ? fc.constantFrom(...words)
+    : fc.constant('a'.repeat(schema.minLength ?? 0))
+}
+
+/** Words that fit the schema of a string, those of the field's name first. */
+export function wordsFor(schema: Schema, name: string): string[] {
   const { pattern, minLength = 0, maxLength = 100 } = schema
   const regex = pattern === undefined ? /(?:)/ : new RegExp(pattern)
-  const fits = (text: string) =>
-    regex.test(text) && text.length >= minLength && text.length <= maxLength
-  const words = [
+  const pool = BY_NAME[name] ?? [
     ...WORDS,
     ...PATHS,
     'GET',
     'https://a.example',
     '*',
     '10s',
-    '1m30s',
     '0s',
     'A',
-  ].filter(fits)
-  const pool = words.length > 0 ? fc.constantFrom(...words) : fc.constant('a'.repeat(minLength))
-  const named = (BY_NAME[name] ?? []).filter(fits)
-  if (named.length === 0) return pool
-  return fc.oneof(
-    { weight: 4, arbitrary: fc.constantFrom(...named) },
-    { weight: 1, arbitrary: pool },
+  ]
+  return pool.filter(
+    (text) => regex.test(text) && text.length >= minLength && text.length <= maxLength,
   )
 }
 
@@ -165,7 +166,7 @@ function mutate(root: unknown, schema: Schema, { where, how }: Mutation): unknow
   return replaceAt(root, place.path, candidates[how % candidates.length])
 }
 
-type Path = readonly (string | number)[]
+export type Path = readonly (string | number)[]
 
 interface Place {
   readonly path: Path
@@ -189,8 +190,8 @@ function* walk(value: unknown, schema: Schema, path: Path): Generator<Place> {
   }
 }
 
-/** `undefined` stands for a removed field. */
-function replacements(value: unknown, schema: Schema): readonly unknown[] {
+/** Values at the limits of a schema and beyond; `undefined` stands for a removed field. */
+export function replacements(value: unknown, schema: Schema): readonly unknown[] {
   const always = [undefined, null, 7, 'zz', true, {}, []]
   if (Array.isArray(value)) {
     const { maxItems = 3 } = schema
@@ -222,7 +223,7 @@ function replacements(value: unknown, schema: Schema): readonly unknown[] {
   return always
 }
 
-function replaceAt(root: unknown, path: Path, value: unknown): unknown {
+export function replaceAt(root: unknown, path: Path, value: unknown): unknown {
   const [step, ...rest] = path
   if (step === undefined) return value
   if (Array.isArray(root)) {
