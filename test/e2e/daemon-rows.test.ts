@@ -199,7 +199,7 @@ for (const workers of [0, 2]) {
         'the passthrough connection’s line',
       )
       assert.ok(Number(connection['bytes_sent']) > 1000)
-      assert.match(String(connection['route']), /secure/)
+      assert.match(String(connection['route_name']), /secure/)
       await https('web.test', '/logged-exchange')
       const exchange = await daemon.line((line) => String(line['path']) === '/logged-exchange')
       assert.equal(exchange['response_code'], 200)

@@ -69,6 +69,9 @@ function enterHttp(
   connection.enter(handoff)
   if (head.length > 0) socket.unshift(head)
   connection.context.httpHub.accept(handoff)
+  // The peek has paused it, and the parser, which reads from the handle, does not resume it. An
+  // HTTP/2 session does, after it has read what was unshifted.
+  if (protocol === 'http/1.1') socket.resume()
 }
 
 /** The connection as the HTTP layer sees it. */
