@@ -98,6 +98,8 @@ export class ControlPlane {
     this.#update = update
     this.#logProblems(update.diagnostics)
     this.#publisher.update(update)
+    // Whoever asks for a reload may have freed a port just now.
+    this.#publisher.retrySockets()
     this.#names.watch(namesOf(this.#publisher))
     const settlement = this.#publisher.settlement
     // The same digest: nothing was published, the statuses alone may be new.
