@@ -7,7 +7,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { after, before, describe, it, type TestContext } from 'node:test'
 import type { TlsDomains } from '../../src/data/tls/contract.ts'
 import { openTlsDomains } from '../../src/data/tls/domains.ts'
 import { Front, Material, terminate } from '../support/tls-domains.ts'
@@ -31,13 +31,13 @@ describe('openssl s_client', { skip: MISSING }, () => {
   })
   after(() => rmSync(directory, { recursive: true }))
 
-  const open = (action: typeof a, sni: string, on = domains): Promise<Front> =>
-    Front.open(on.acquire(action, material.part, material.key), sni)
+  const open = (t: TestContext, action: typeof a, sni: string, on = domains): Promise<Front> =>
+    Front.open(t, on.acquire(action, material.part, material.key), sni)
   const file = (name: string): string => join(directory, name)
 
   for (const version of ['tls1_2', 'tls1_3'] as const) {
-    it(`resumes again and again with the ticket of the time before, ${version}`, async () => {
-      await using front = await open(a, 'a.test')
+    it(`resumes again and again with the ticket of the time before, ${version}`, async (t) => {
+      const front = await open(t, a, 'a.test')
       const session = file(`again-${version}`)
       const args = [`-${version}`, '-servername', 'a.test', '-sess_out', session]
       assert.match(await client(front.port, args), /^New, /m)
@@ -46,9 +46,9 @@ describe('openssl s_client', { skip: MISSING }, () => {
       }
     })
 
-    it(`never resumes in another trust domain, ${version}`, async () => {
-      await using front = await open(a, 'a.test')
-      await using other = await open(b, 'b.test')
+    it(`never resumes in another trust domain, ${version}`, async (t) => {
+      const front = await open(t, a, 'a.test')
+      const other = await open(t, b, 'b.test')
       const session = file(`cross-${version}`)
       await client(front.port, [`-${version}`, '-servername', 'a.test', '-sess_out', session])
       const offered = [`-${version}`, '-servername', 'b.test', '-sess_in', session]
@@ -58,7 +58,7 @@ describe('openssl s_client', { skip: MISSING }, () => {
       assert.match(await client(other.port, nameless), /^New, /m)
     })
 
-    it(`resumes in another worker with the same roots, ${version}`, async () => {
+    it(`resumes in another worker with the same roots, ${version}`, async (t) => {
       const roots = [{ id: '0a0b0c0d', secret: Buffer.alloc(32, 7).toString('base64') }]
       const workers = [
         await openTlsDomains({ warn: assert.fail }),
@@ -68,7 +68,7 @@ describe('openssl s_client', { skip: MISSING }, () => {
       const results: string[] = []
       for (const worker of workers) {
         worker.setTicketRoots(roots)
-        await using front = await open(a, 'a.test', worker)
+        const front = await open(t, a, 'a.test', worker)
         const args = [`-${version}`, '-servername', 'a.test', '-sess_out', session]
         const resume = results.length > 0 ? ['-sess_in', session] : []
         results.push(await client(front.port, [...args, ...resume]))
@@ -78,8 +78,8 @@ describe('openssl s_client', { skip: MISSING }, () => {
     })
   }
 
-  it('gets the certificate of the kind that it can verify', async () => {
-    await using front = await open(a, 'a.test')
+  it('gets the certificate of the kind that it can verify', async (t) => {
+    const front = await open(t, a, 'a.test')
     for (const [args, type] of [
       [['-tls1_2', '-cipher', 'ECDHE-RSA-AES128-GCM-SHA256'], 'RSA-PSS'],
       [['-tls1_2', '-cipher', 'ECDHE-ECDSA-AES128-GCM-SHA256'], 'ECDSA'],
@@ -91,8 +91,8 @@ describe('openssl s_client', { skip: MISSING }, () => {
     }
   })
 
-  it('agrees on the groups that it offers', async () => {
-    await using front = await open(a, 'a.test')
+  it('agrees on the groups that it offers', async (t) => {
+    const front = await open(t, a, 'a.test')
     for (const [group, shown] of [
       ['X25519', 'X25519'],
       ['P-256', 'ECDH, prime256v1'],
@@ -102,8 +102,8 @@ describe('openssl s_client', { skip: MISSING }, () => {
     }
   })
 
-  it('is refused old protocols, CBC and static RSA', async () => {
-    await using front = await open(a, 'a.test')
+  it('is refused old protocols, CBC and static RSA', async (t) => {
+    const front = await open(t, a, 'a.test')
     for (const args of [
       ['-tls1_1', '-cipher', 'ALL:@SECLEVEL=0'],
       ['-tls1_2', '-cipher', 'ECDHE-RSA-AES128-SHA'],
@@ -115,8 +115,8 @@ describe('openssl s_client', { skip: MISSING }, () => {
     }
   })
 
-  it('may not renegotiate', async () => {
-    await using front = await open(a, 'a.test')
+  it('may not renegotiate', async (t) => {
+    const front = await open(t, a, 'a.test')
     const output = await client(front.port, ['-tls1_2', '-servername', 'a.test'], 'R\n')
     assert.match(output, /RENEGOTIATING/)
     assert.match(output, /no renegotiation/)

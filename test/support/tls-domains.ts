@@ -5,6 +5,7 @@
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import type { TestContext } from 'node:test'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import type { Digest } from '../../src/base/brand.ts'
 import { digestOf, digestOfText } from '../../src/base/digest.ts'
@@ -74,7 +75,7 @@ export interface Seen {
 }
 
 /** Accepts on loopback and hands over; `sni` stands for the peek. Echoes what a client sends. */
-export class Front implements AsyncDisposable {
+export class Front {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   readonly #waiting: ((seen: Seen) => void)[] = []
@@ -94,10 +95,12 @@ export class Front implements AsyncDisposable {
     })
   }
 
-  static async open(termination: TlsTermination, sni?: string): Promise<Front> {
+  /** Closes with the test. */
+  static async open(t: TestContext, termination: TlsTermination, sni?: string): Promise<Front> {
     const front = new Front(termination, sni)
     front.#server.listen(0, '127.0.0.1')
     await once(front.#server, 'listening')
+    t.after(() => front.#close())
     return front
   }
 
@@ -116,7 +119,7 @@ export class Front implements AsyncDisposable {
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async #close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy()
     this.#server.close()
     await once(this.#server, 'close')

@@ -55,7 +55,7 @@ describe('certificates of a termination', () => {
     domains = await openTlsDomains({ warn: assert.fail })
   })
 
-  it('serves by name, and RSA and ECDSA side by side', async () => {
+  it('serves by name, and RSA and ECDSA side by side', async (t) => {
     const certificates = [
       await material.issue(['default.test'], 'rsa'),
       await material.issue(['default.test'], 'ec'),
@@ -64,7 +64,7 @@ describe('certificates of a termination', () => {
       await material.issue(['www.shop.test'], 'ec'),
     ]
     const action = terminate('names', certificates)
-    await using front = await Front.open(domains.acquire(action, material.part, material.key))
+    const front = await Front.open(t, domains.acquire(action, material.part, material.key))
     for (const [name, sigalgs, subject, type] of [
       [undefined, RSA_ONLY, 'CN=default.test', 'rsa'],
       [undefined, ECDSA_ONLY, 'CN=default.test', 'ec'],
@@ -79,12 +79,13 @@ describe('certificates of a termination', () => {
     }
   })
 
-  it('serves an expired certificate', async () => {
+  it('serves an expired certificate', async (t) => {
     const expired = material.add(
       await testCertificate(['old.test'], { notAfter: new Date(Date.now() - 60_000) }),
     )
     const action = terminate('old', [expired])
-    await using front = await Front.open(
+    const front = await Front.open(
+      t,
       domains.acquire(action, material.part, material.key),
       'old.test',
     )
@@ -92,7 +93,7 @@ describe('certificates of a termination', () => {
     assert.equal(leaf?.subject, 'CN=old.test')
   })
 
-  it('names the Secret whose key does not fit, and never shows the key', async () => {
+  it('names the Secret whose key does not fit, and never shows the key', async (t) => {
     const certificate = await material.issue(['a.test'])
     const { keyPem } = await testCertificate(['other.test'])
     for (const key of [keyPem, '', 'no key', keyPem.replace('MIG', 'XYZ')]) {
@@ -105,25 +106,26 @@ describe('certificates of a termination', () => {
           !error.message.includes(keyPem.slice(60, 100)),
       )
     }
-    await using front = await Front.open(
+    const front = await Front.open(
+      t,
       domains.acquire(terminate('bad', [certificate]), material.part, material.key),
       'a.test',
     )
     assert.ok((await visit(front.port, { servername: 'a.test' })).leaf)
   })
 
-  it('closes a connection for which there is no certificate', async () => {
+  it('closes a connection for which there is no certificate', async (t) => {
     const action = terminate('none', [])
-    await using front = await Front.open(domains.acquire(action, material.part, material.key))
+    const front = await Front.open(t, domains.acquire(action, material.part, material.key))
     await assert.rejects(visit(front.port))
     assert.equal((await front.next()).failure?.reason, 'no-certificate')
   })
 
-  it('keeps a bounded number of servers, and makes an evicted one again', async () => {
+  it('keeps a bounded number of servers, and makes an evicted one again', async (t) => {
     const small = await openTlsDomains({ warn: assert.fail, maxServers: 1 })
     const certificates = [await material.issue(['a.test']), await material.issue(['b.test'])]
     const action = terminate('small', certificates)
-    await using front = await Front.open(small.acquire(action, material.part, material.key))
+    const front = await Front.open(t, small.acquire(action, material.part, material.key))
     for (const name of ['a.test', 'b.test', 'a.test', 'b.test']) {
       front.sni = name
       const { leaf } = await visit(front.port, { servername: name })
@@ -131,7 +133,7 @@ describe('certificates of a termination', () => {
     }
   })
 
-  it('takes a second release for what it is: nothing', async () => {
+  it('takes a second release for what it is: nothing', async (t) => {
     const action = terminate('twice', [await material.issue(['a.test'])])
     const [one, two] = [
       domains.acquire(action, material.part, material.key),
@@ -139,7 +141,7 @@ describe('certificates of a termination', () => {
     ]
     one.release()
     one.release()
-    await using front = await Front.open(two, 'a.test')
+    const front = await Front.open(t, two, 'a.test')
     assert.ok((await visit(front.port, { servername: 'a.test' })).leaf)
     two.release()
   })

@@ -1,6 +1,6 @@
 /** Client certificates: nobody passes without the proof that the domain asks for. */
 import assert from 'node:assert/strict'
-import { before, describe, it } from 'node:test'
+import { before, describe, it, type TestContext } from 'node:test'
 import type { Digest } from '../../../src/base/brand.ts'
 import type { TlsDomains } from '../../../src/data/tls/contract.ts'
 import { openTlsDomains } from '../../../src/data/tls/domains.ts'
@@ -20,8 +20,9 @@ describe('client certificates', () => {
     require = { mode: 'require', caPem: (await testAuthority()).certPem }
   })
 
-  const front = (clientAuth: ClientAuth): Promise<Front> =>
+  const front = (t: TestContext, clientAuth: ClientAuth): Promise<Front> =>
     Front.open(
+      t,
       domains.acquire(
         terminate(clientAuth.mode, [certificate], { clientAuth }),
         material.part,
@@ -33,16 +34,16 @@ describe('client certificates', () => {
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const base = { servername: 'a.test', minVersion: version, maxVersion: version }
 
-    it(`passes a certificate of the CA, also on resumption, ${version}`, async () => {
-      await using listener = await front(require)
+    it(`passes a certificate of the CA, also on resumption, ${version}`, async (t) => {
+      const listener = await front(t, require)
       const options = { ...base, ...(await client()) }
       const { session } = await visit(listener.port, options)
       assert.ok(session)
       assert.equal((await visit(listener.port, { ...options, session })).resumed, true)
     })
 
-    it(`refuses none, a stranger's and an expired one, with the reason, ${version}`, async () => {
-      await using listener = await front(require)
+    it(`refuses none, a stranger's and an expired one, with the reason, ${version}`, async (t) => {
+      const listener = await front(t, require)
       const stranger = await createCertificateAuthority('another CA')
       const issued = await stranger.issue({ commonName: 'client', usage: 'client' })
       for (const [options, detail] of [
@@ -58,8 +59,8 @@ describe('client certificates', () => {
     })
   }
 
-  it('lets anybody pass in the insecure mode', async () => {
-    await using listener = await front({
+  it('lets anybody pass in the insecure mode', async (t) => {
+    const listener = await front(t, {
       mode: 'optional-insecure',
       caPem: (await testAuthority()).certPem,
     })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { duplexPair } from 'node:stream'
-import { before, describe, it } from 'node:test'
+import { before, describe, it, type TestContext } from 'node:test'
 import { connect } from 'node:tls'
 import { openTlsDomains } from '../../../src/data/tls/domains.ts'
 import type { TlsDomains } from '../../../src/data/tls/contract.ts'
@@ -15,21 +15,22 @@ describe('TLS hand-over', () => {
   const material = new Material()
   let domains: TlsDomains
   let action: ReturnType<typeof terminate>
-  let front: (alpn?: readonly string[], sni?: string) => Promise<Front>
+  let front: (t: TestContext, alpn?: readonly string[], sni?: string) => Promise<Front>
 
   before(async () => {
     const certificate = await material.issue(['a.test'])
     domains = await openTlsDomains({ warn: assert.fail })
     action = terminate('a', [certificate])
-    front = (alpn = [], sni = 'a.test') =>
+    front = (t, alpn = [], sni = 'a.test') =>
       Front.open(
+        t,
         domains.acquire(terminate('a', [certificate], { alpn }), material.part, material.key),
         sni,
       )
   })
 
-  it('reports how the handshake came out', async () => {
-    await using listener = await front(['h2', 'http/1.1'])
+  it('reports how the handshake came out', async (t) => {
+    const listener = await front(t, ['h2', 'http/1.1'])
     await visit(listener.port, {
       ...CLIENT,
       ALPNProtocols: ['http/1.1', 'h2'],
@@ -47,16 +48,16 @@ describe('TLS hand-over', () => {
     })
   })
 
-  it('takes a client without ALPN, and ignores ALPN where the listener has none', async () => {
-    await using http = await front(['h2', 'http/1.1'])
+  it('takes a client without ALPN, and ignores ALPN where the listener has none', async (t) => {
+    const http = await front(t, ['h2', 'http/1.1'])
     await visit(http.port, CLIENT)
     assert.equal((await http.next()).facts?.alpn, undefined)
-    await using tcp = await front([])
+    const tcp = await front(t, [])
     assert.equal((await visit(tcp.port, { ...CLIENT, ALPNProtocols: ['h2'] })).alpn, false)
   })
 
-  it('refuses an ALPN mismatch with the alert for it', async () => {
-    await using listener = await front(['http/1.1'])
+  it('refuses an ALPN mismatch with the alert for it', async (t) => {
+    const listener = await front(t, ['http/1.1'])
     const client = open(listener.port, { ...CLIENT, ALPNProtocols: ['h2'] })
     const [error] = await once(client, 'error')
     assert.equal(error.code, 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL')
@@ -67,8 +68,8 @@ describe('TLS hand-over', () => {
     })
   })
 
-  it('finishes a handshake that comes in one-byte segments', async () => {
-    await using listener = await front()
+  it('finishes a handshake that comes in one-byte segments', async (t) => {
+    const listener = await front(t)
     const wire = connectTcp(listener.port, '127.0.0.1').setNoDelay(true)
     const [near, far] = duplexPair()
     wire.on('error', () => {}).pipe(far)
@@ -80,9 +81,10 @@ describe('TLS hand-over', () => {
     wire.destroy()
   })
 
-  it('works on with the bytes that the peek had read', async () => {
+  it('works on with the bytes that the peek had read', async (t) => {
     const termination = domains.acquire(action, material.part, material.key)
-    await using listener = await Front.open(
+    const listener = await Front.open(
+      t,
       {
         ...termination,
         accept: (socket, _head, handshake) => void peekThenAccept(socket, handshake),
@@ -102,13 +104,13 @@ describe('TLS hand-over', () => {
     assert.equal((await visit(listener.port, CLIENT)).leaf?.subject, 'CN=a.test')
   })
 
-  it('cuts a connection whose TLS stack reads another name than the peek', async () => {
+  it('cuts a connection whose TLS stack reads another name than the peek', async (t) => {
     for (const [sent, peeked] of [
       ['b.test', 'a.test'],
       ['a.test', undefined],
       [undefined, 'a.test'],
     ]) {
-      await using listener = await front()
+      const listener = await front(t)
       listener.sni = peeked
       const client = open(listener.port, sent === undefined ? {} : { servername: sent })
       client.on('error', () => {})
@@ -117,14 +119,14 @@ describe('TLS hand-over', () => {
     }
   })
 
-  it('compares names in their normal form', async () => {
-    await using listener = await front()
+  it('compares names in their normal form', async (t) => {
+    const listener = await front(t)
     await visit(listener.port, { servername: 'A.Test.' })
     assert.equal((await listener.next()).failure, undefined)
   })
 
-  it('destroys what is no TLS, with the reason', async () => {
-    await using listener = await front()
+  it('destroys what is no TLS, with the reason', async (t) => {
+    const listener = await front(t)
     const client = connectTcp(listener.port, '127.0.0.1')
     client.on('error', () => {})
     client.write('GET / HTTP/1.1\r\nhost: a.test\r\n\r\n')
@@ -135,8 +137,8 @@ describe('TLS hand-over', () => {
     await closed(client.resume())
   })
 
-  it('tells its caller when the client goes, or the caller itself destroys the socket', async () => {
-    await using listener = await front()
+  it('tells its caller when the client goes, or the caller itself destroys the socket', async (t) => {
+    const listener = await front(t)
     const gone = connectTcp(listener.port, '127.0.0.1')
     listener.onSocket = () => gone.resetAndDestroy()
     await once(gone, 'close')
@@ -154,8 +156,8 @@ describe('TLS hand-over', () => {
     await closed(stalled.resume())
   })
 
-  it('keeps no socket and no entry over 200 failed handshakes', async () => {
-    await using listener = await front()
+  it('keeps no socket and no entry over 200 failed handshakes', async (t) => {
+    const listener = await front(t)
     for (let i = 0; i < 200; i++) {
       const client = connectTcp(listener.port, '127.0.0.1')
       client.on('error', () => {})
@@ -172,9 +174,9 @@ describe('TLS hand-over', () => {
     assert.equal((await visit(listener.port, CLIENT)).resumed, false)
   })
 
-  it('leaves old connections alone when the certificate is renewed', async () => {
+  it('leaves old connections alone when the certificate is renewed', async (t) => {
     const renewed = await material.issue(['a.test'])
-    await using listener = await front()
+    const listener = await front(t)
     const held = open(listener.port, CLIENT)
     await once(held, 'secureConnect')
     listener.termination.release()

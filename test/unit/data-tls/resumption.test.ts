@@ -14,11 +14,12 @@ const NEW = root('00000002', 2)
 const CLIENT = { servername: 'a.test' } as const
 
 describe('session resumption', () => {
-  it('gives a client that uses each ticket once a resumed handshake every time', async () => {
+  it('gives a client that uses each ticket once a resumed handshake every time', async (t) => {
     const material = new Material()
     const action = terminate('a', [await material.issue(['a.test'])])
     const domains = await openDomains([OLD])
-    await using front = await Front.open(
+    const front = await Front.open(
+      t,
       domains.acquire(action, material.part, material.key),
       'a.test',
     )
@@ -36,13 +37,13 @@ describe('session resumption', () => {
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const options = { ...CLIENT, minVersion: version, maxVersion: version }
 
-    it(`survives the renewal of the certificate, ${version}`, async () => {
+    it(`survives the renewal of the certificate, ${version}`, async (t) => {
       const material = new Material()
       const before = terminate('a', [await material.issue(['a.test'])])
       const after = terminate('a', [await material.issue(['a.test'])])
       const domains = await openDomains([OLD])
       const old = domains.acquire(before, material.part, material.key)
-      await using front = await Front.open(old, 'a.test')
+      const front = await Front.open(t, old, 'a.test')
       const first = await visit(front.port, options)
       front.termination = domains.acquire(after, material.part, material.key)
       old.release()
@@ -51,7 +52,7 @@ describe('session resumption', () => {
       assert.equal((await visit(front.port, { ...options, ...offer(first.session) })).resumed, true)
     })
 
-    it(`works in every worker that has the same roots, ${version}`, async () => {
+    it(`works in every worker that has the same roots, ${version}`, async (t) => {
       const material = new Material()
       const action = terminate('a', [await material.issue(['a.test'])])
       const [one, two, other] = [
@@ -59,10 +60,7 @@ describe('session resumption', () => {
         await openDomains([OLD]),
         await openDomains([NEW]),
       ]
-      await using front = await Front.open(
-        one.acquire(action, material.part, material.key),
-        'a.test',
-      )
+      const front = await Front.open(t, one.acquire(action, material.part, material.key), 'a.test')
       const { session } = await visit(front.port, options)
       front.termination = two.acquire(action, material.part, material.key)
       assert.equal((await visit(front.port, { ...options, ...offer(session) })).resumed, true)
@@ -71,11 +69,12 @@ describe('session resumption', () => {
     })
   }
 
-  it('takes tickets of an older root and answers with one of the newest', async () => {
+  it('takes tickets of an older root and answers with one of the newest', async (t) => {
     const material = new Material()
     const action = terminate('a', [await material.issue(['a.test'])])
     const domains = await openDomains([OLD])
-    await using front = await Front.open(
+    const front = await Front.open(
+      t,
       domains.acquire(action, material.part, material.key),
       'a.test',
     )
@@ -88,11 +87,12 @@ describe('session resumption', () => {
     assert.equal((await visit(front.port, { ...CLIENT, ...offer(session) })).resumed, false)
   })
 
-  it('answers a ticket that was tampered with by a full handshake', async () => {
+  it('answers a ticket that was tampered with by a full handshake', async (t) => {
     const material = new Material()
     const action = terminate('a', [await material.issue(['a.test'])])
     const domains = await openDomains([OLD])
-    await using front = await Front.open(
+    const front = await Front.open(
+      t,
       domains.acquire(action, material.part, material.key),
       'a.test',
     )
@@ -107,7 +107,7 @@ describe('session resumption', () => {
     }
   })
 
-  it('falls back to fixed ticket keys with one line of warning where renewal does not work', async () => {
+  it('falls back to fixed ticket keys with one line of warning where renewal does not work', async (t) => {
     const material = new Material()
     const action = terminate('a', [await material.issue(['a.test'])])
     const warnings: string[] = []
@@ -117,7 +117,8 @@ describe('session resumption', () => {
     })
     assert.equal(warnings.length, 1)
     domains.setTicketRoots([OLD])
-    await using front = await Front.open(
+    const front = await Front.open(
+      t,
       domains.acquire(action, material.part, material.key),
       'a.test',
     )
