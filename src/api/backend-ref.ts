@@ -1,7 +1,8 @@
 /** References to backends and to Secrets and ConfigMaps (upstream apis/v1/object_reference_types.go). */
 import * as z from 'zod'
-import { group, kindName, namespaceName, objectName, portNumber, report } from './common.ts'
 import type { Output } from './common.ts'
+import { group, kindName, namespaceName, objectName, portNumber } from './common.ts'
+import { report } from './refine.ts'
 
 export const backendObjectFields = {
   group: group.default(''),

@@ -1,15 +1,9 @@
 /** BackendTLSPolicy (upstream apis/v1/backendtlspolicy_types.go). Unknown fields are never relaxed. */
 import * as z from 'zod'
-import {
-  annotationMap,
-  group,
-  kindName,
-  objectName,
-  sectionName,
-  withoutClashes,
-} from './common.ts'
 import type { Output } from './common.ts'
+import { annotationMap, group, kindName, objectName, sectionName } from './common.ts'
 import { customResource, withoutNulls } from './meta.ts'
+import { withoutClashes } from './refine.ts'
 import { tlsValidation } from './tls-validation.ts'
 
 const targetRef = z.strictObject({

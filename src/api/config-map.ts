@@ -1,9 +1,9 @@
 /** core/v1 ConfigMap: read for CA bundles. */
 import * as z from 'zod'
-import { report } from './common.ts'
 import type { Output } from './common.ts'
 import { base64Map, textMap } from './data-map.ts'
 import { coreResource, withoutNulls } from './meta.ts'
+import { report } from './refine.ts'
 
 const configMap = coreResource('v1', 'ConfigMap', 'subdomain', {
   data: textMap.exactOptional(),

@@ -1,6 +1,6 @@
 /** The maps of Secrets and ConfigMaps (kubernetes core validation). */
 import * as z from 'zod'
-import { keysLike } from './common.ts'
+import { keysLike } from './refine.ts'
 
 const KEY = /^[-._a-zA-Z0-9]{1,253}$/
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/

@@ -5,9 +5,10 @@
  */
 import { isIP } from 'node:net'
 import * as z from 'zod'
-import { isIpAddress, portNumber, report, SUBDOMAIN_PATTERN, unique } from './common.ts'
 import type { Output } from './common.ts'
+import { isIpAddress, portNumber, SUBDOMAIN_PATTERN } from './common.ts'
 import { coreResource, withoutNulls } from './meta.ts'
+import { report, unique } from './refine.ts'
 import { appProtocol, portName, transport } from './service-port.ts'
 
 const ADDRESS_TYPES = {

@@ -3,9 +3,10 @@
  * addresses, which a cluster refuses, are allowed: here they are the common case.
  */
 import * as z from 'zod'
-import { isIpAddress, portNumber, report, unique } from './common.ts'
 import type { Output } from './common.ts'
+import { isIpAddress, portNumber } from './common.ts'
 import { coreResource, withoutNulls } from './meta.ts'
+import { report, unique } from './refine.ts'
 import { appProtocol, portName, transport } from './service-port.ts'
 
 const endpointAddress = z.object({

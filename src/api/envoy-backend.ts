@@ -5,9 +5,10 @@
  */
 import * as z from 'zod'
 import { localObjectRef } from './backend-ref.ts'
-import { isIpAddress, portNumber, preciseHostname, report, text } from './common.ts'
 import type { Output } from './common.ts'
+import { isIpAddress, portNumber, preciseHostname, text } from './common.ts'
 import { customResource, withoutNulls } from './meta.ts'
+import { report } from './refine.ts'
 
 const ADDRESS_FIELDS = ['fqdn', 'ip', 'unix'] as const
 /** sun_path of a Linux unix socket, in bytes, with its final zero. */

@@ -1,8 +1,8 @@
 /** GatewayClass (upstream apis/v1/gatewayclass_types.go). */
 import * as z from 'zod'
 import { objectRef } from './backend-ref.ts'
-import { patterned, text } from './common.ts'
 import type { Output } from './common.ts'
+import { patterned, text } from './common.ts'
 import { customResource, withoutNulls } from './meta.ts'
 
 const CONTROLLER_NAME =

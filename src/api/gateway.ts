@@ -1,19 +1,11 @@
 /** Gateway (upstream apis/v1/gateway_types.go). */
 import * as z from 'zod'
 import { localObjectRef, objectRef, secretRef } from './backend-ref.ts'
-import {
-  HOSTNAME_PATTERN,
-  isIpAddress,
-  keysLike,
-  patterned,
-  portNumber,
-  report,
-  text,
-  unique,
-} from './common.ts'
 import type { Output } from './common.ts'
+import { HOSTNAME_PATTERN, isIpAddress, patterned, portNumber, text } from './common.ts'
 import { labelSelector, listeners } from './listener.ts'
 import { customResource, isQualifiedName, KEY_FORM, withoutNulls } from './meta.ts'
+import { keysLike, report, unique } from './refine.ts'
 
 /** The CRD's own pattern, whose `^` and `$` bind to the first and last alternative only. */
 const ADDRESS_TYPE =

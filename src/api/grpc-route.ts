@@ -6,12 +6,13 @@ import {
   SERVICE_PORT_RULE,
   weightedBackendFields,
 } from './backend-ref.ts'
-import { hostname, payloadOf, report, sectionName, text, unique } from './common.ts'
 import type { Output } from './common.ts'
-import { headerModifier, headerName, namedList, requestMirror, onceOf } from './http-filter.ts'
+import { hostname, sectionName, text } from './common.ts'
+import { headerModifier, headerName, namedList, onceOf, requestMirror } from './http-filter.ts'
 import { uniqueRuleNames } from './l4-rules.ts'
 import { customResource, withoutNulls } from './meta.ts'
 import { commonRouteFields } from './parent-ref.ts'
+import { payloadOf, report, unique } from './refine.ts'
 import { sessionPersistence } from './session-persistence.ts'
 
 const SERVICE = /^\.?[a-z_][a-z_0-9]*(\.[a-z_][a-z_0-9]*)*$/i

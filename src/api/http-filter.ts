@@ -4,16 +4,9 @@
  */
 import * as z from 'zod'
 import { backendObjectRef, localObjectRef } from './backend-ref.ts'
-import {
-  patterned,
-  payloadOf,
-  portNumber,
-  preciseHostname,
-  report,
-  text,
-  unique,
-} from './common.ts'
 import type { Output } from './common.ts'
+import { patterned, portNumber, preciseHostname, text } from './common.ts'
+import { payloadOf, report, unique } from './refine.ts'
 
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+\-.^_\x60|~]+$/
 /** The CRDs write `[\t ]?`, which means the same and backtracks without end. */

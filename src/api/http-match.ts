@@ -1,8 +1,9 @@
 /** HTTPRouteMatch (upstream apis/v1/httproute_types.go). */
 import * as z from 'zod'
-import { report, text } from './common.ts'
 import type { Output } from './common.ts'
+import { text } from './common.ts'
 import { headerName, headerValue, httpMethod, namedList } from './http-filter.ts'
+import { report } from './refine.ts'
 
 const VALID_PATH = /^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$/
 const FORBIDDEN_IN_PATH = ['//', '/./', '/../', '%2f', '%2F', '#']

@@ -2,14 +2,15 @@
 import * as z from 'zod'
 import { parseDuration } from '../base/duration.ts'
 import { requireServicePort, SERVICE_PORT_RULE, weightedBackendFields } from './backend-ref.ts'
-import { duration, hostname, report, sectionName, unique } from './common.ts'
 import type { Output } from './common.ts'
-import { httpFilters } from './http-filter.ts'
+import { duration, hostname, sectionName } from './common.ts'
 import type { HTTPFilter } from './http-filter.ts'
+import { httpFilters } from './http-filter.ts'
 import { httpMatches } from './http-match.ts'
 import { uniqueRuleNames } from './l4-rules.ts'
 import { customResource, withoutNulls } from './meta.ts'
 import { commonRouteFields } from './parent-ref.ts'
+import { report, unique } from './refine.ts'
 import { sessionPersistence } from './session-persistence.ts'
 
 const MAX_MATCHES = 128

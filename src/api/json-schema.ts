@@ -3,8 +3,8 @@
  * What JSON Schema cannot say (rules across fields) stands in the descriptions beside each refinement.
  */
 import * as z from 'zod'
-import { KINDS } from './kinds.ts'
 import type { KindName } from './kinds.ts'
+import { KINDS } from './kinds.ts'
 
 export type JsonSchema = Readonly<Record<string, unknown>>
 

@@ -4,8 +4,9 @@
  */
 import * as z from 'zod'
 import { backendRef } from './backend-ref.ts'
-import { sectionName, unique } from './common.ts'
 import type { Output } from './common.ts'
+import { sectionName } from './common.ts'
+import { unique } from './refine.ts'
 
 const l4Rule = z.strictObject({
   name: sectionName.exactOptional(),

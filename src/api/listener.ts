@@ -1,6 +1,7 @@
 /** Listeners of Gateways and ListenerSets, with the cross-field rules of the CRDs' CEL. */
 import * as z from 'zod'
 import { secretRef } from './backend-ref.ts'
+import type { Output } from './common.ts'
 import {
   annotationMap,
   group,
@@ -8,11 +9,9 @@ import {
   kindName,
   patterned,
   portNumber,
-  report,
   sectionName,
-  unique,
 } from './common.ts'
-import type { Output } from './common.ts'
+import { report, unique } from './refine.ts'
 
 const PROTOCOL =
   /^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?$|[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/[A-Za-z0-9]+$/

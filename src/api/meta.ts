@@ -4,7 +4,8 @@
  * (managedFields, ownerReferences, ...) are dropped. Rules: apimachinery's ValidateObjectMeta.
  */
 import * as z from 'zod'
-import { LABEL_PATTERN, SUBDOMAIN_PATTERN, keysLike, namespaceName, patterned } from './common.ts'
+import { LABEL_PATTERN, namespaceName, patterned, SUBDOMAIN_PATTERN } from './common.ts'
+import { keysLike } from './refine.ts'
 
 const objectNameIn = {
   /** CRDs, Secrets, ConfigMaps, Endpoints, EndpointSlices. */

@@ -1,15 +1,8 @@
 /** ParentReference (upstream apis/v1/shared_types.go) and the fields that all routes share. */
 import * as z from 'zod'
-import {
-  group,
-  kindName,
-  namespaceName,
-  objectName,
-  portNumber,
-  sectionName,
-  withoutClashes,
-} from './common.ts'
 import type { Output } from './common.ts'
+import { group, kindName, namespaceName, objectName, portNumber, sectionName } from './common.ts'
+import { withoutClashes } from './refine.ts'
 
 const GATEWAY_GROUP = 'gateway.networking.k8s.io'
 

@@ -1,7 +1,7 @@
 /** ReferenceGrant (upstream apis/v1/referencegrant_types.go). Unknown fields are never relaxed here. */
 import * as z from 'zod'
-import { group, kindName, namespaceName, objectName } from './common.ts'
 import type { Output } from './common.ts'
+import { group, kindName, namespaceName, objectName } from './common.ts'
 import { customResource, withoutNulls } from './meta.ts'
 
 const from = z.strictObject({ group, kind: kindName, namespace: namespaceName })

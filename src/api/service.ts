@@ -3,9 +3,10 @@
  * are dropped. An ExternalName needs no ports: the reference's port is used.
  */
 import * as z from 'zod'
-import { portNumber, report, SUBDOMAIN_PATTERN, unique } from './common.ts'
 import type { Output } from './common.ts'
+import { portNumber, SUBDOMAIN_PATTERN } from './common.ts'
 import { coreResource, withoutNulls } from './meta.ts'
+import { report, unique } from './refine.ts'
 import { appProtocol, portName, transport } from './service-port.ts'
 
 /** RFC 6335 section 5.1: at most 15 characters, a letter among them, no `-` beside `-` or an end. */

@@ -1,6 +1,7 @@
 /** SessionPersistence (GEP-1619), of HTTPRoute and GRPCRoute rules. */
 import * as z from 'zod'
-import { duration, report, text } from './common.ts'
+import { duration, text } from './common.ts'
+import { report } from './refine.ts'
 
 export const sessionPersistence = z
   .strictObject({

@@ -1,7 +1,7 @@
 /** TLSRoute (upstream apis/v1/tlsroute_types.go); v1alpha2 is laxer in hostnames and rules. */
 import * as z from 'zod'
-import { hostname, isIpAddress } from './common.ts'
 import type { Output } from './common.ts'
+import { hostname, isIpAddress } from './common.ts'
 import { manyL4Rules, oneL4Rule } from './l4-rules.ts'
 import { customResource, withoutNulls } from './meta.ts'
 import { commonRouteFields } from './parent-ref.ts'

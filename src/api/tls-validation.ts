@@ -1,8 +1,9 @@
 /** BackendTLSPolicyValidation (upstream apis/v1/backendtlspolicy_types.go), also inline in XBackend. */
 import * as z from 'zod'
 import { localObjectRef } from './backend-ref.ts'
-import { hostname, patterned, payloadOf, preciseHostname, report } from './common.ts'
 import type { Output } from './common.ts'
+import { hostname, patterned, preciseHostname } from './common.ts'
+import { payloadOf, report } from './refine.ts'
 
 const URI = /^(([^:/?#]+):)(\/\/([^/?#]*))([^?#]*)(\?([^#]*))?(#(.*))?/
 const WELL_KNOWN =

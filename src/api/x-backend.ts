@@ -1,9 +1,10 @@
 /** XBackend (upstream apisx/v1alpha1/backend_types.go, GEP-4894): a DNS name outside. */
 import * as z from 'zod'
 import { secretRef } from './backend-ref.ts'
-import { LABEL_PATTERN, payloadOf, portNumber, preciseHostname, text } from './common.ts'
 import type { Output } from './common.ts'
+import { LABEL_PATTERN, portNumber, preciseHostname, text } from './common.ts'
 import { customResource, withoutNulls } from './meta.ts'
+import { payloadOf } from './refine.ts'
 import { tlsValidation } from './tls-validation.ts'
 
 const backendTls = z
