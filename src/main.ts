@@ -32,7 +32,8 @@ import { BUILD } from './ipc/build.ts'
 import { createMemoryLink } from './ipc/memory-link.ts'
 import type { ConfigUpdate } from './ipc/messages.ts'
 import { formatOrigin } from './model/diagnostic.ts'
-import { createLogger, type LineSink, type Logger, openLineSink } from './observe/log.ts'
+import { type LineSink, openLineSink } from './observe/line-sink.ts'
+import { createLogger, type Logger } from './observe/log.ts'
 import { applyBindResults } from './translate/status/programmed.ts'
 
 /** The log's reader has this long to take the last lines. */

@@ -98,10 +98,13 @@ export class Bind implements Router {
 
   #accept(socket: Socket): void {
     if (!this.#overload.admit()) {
-      socket.destroy()
+      socket.on('error', ignore)
+      socket.resetAndDestroy()
       return
     }
     const accepted = new StreamAccepted(socket, this.#context.limits.helloBytes)
     new Connection(accepted, this, this.#context).start()
   }
 }
+
+function ignore(): void {}

@@ -1,6 +1,6 @@
 /** Entry of a forked worker. Control's link is this process's IPC channel. */
 import { controlLink } from '../ipc/process-link.ts'
-import { openLineSink } from '../observe/log.ts'
+import { openLineSink } from '../observe/line-sink.ts'
 import { WORKER_PARTS } from './compose.ts'
 import { startWorker } from './worker.ts'
 

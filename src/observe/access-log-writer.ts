@@ -6,7 +6,7 @@
 import { outcomeRow } from '../model/outcome.ts'
 import type { RouteRef } from '../model/snapshot.ts'
 import type { AccessLog, ConnectionRecord, ExchangeRecord, TlsFacts } from './access-log.ts'
-import type { LineSink } from './log.ts'
+import type { LineSink } from './line-sink.ts'
 import { capLength } from './redact.ts'
 
 const MAX_NAME = 256

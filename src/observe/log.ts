@@ -1,9 +1,9 @@
 /**
- * The process's log: pino JSON, one line an event, fixed keys. Written without blocking: when the
- * reader of stdout stalls, lines are dropped and counted, never kept without bound; when it goes
- * away (EPIPE) nothing else happens. No worker transports: files may be replaced under the daemon.
+ * The process's log: pino JSON, one line an event, fixed keys; or lines for people at a terminal.
+ * Writes through a LineSink. No worker transports: files may be replaced under the daemon.
  */
-import { type DestinationStream, destination, pino, stdSerializers } from 'pino'
+import { type DestinationStream, pino, stdSerializers } from 'pino'
+import type { LineSink } from './line-sink.ts'
 import { redactSecrets } from './redact.ts'
 
 /** Keys have one meaning everywhere. */
@@ -29,75 +29,6 @@ export interface Logger {
   info(fields: LogFields, message: string): void
   warn(fields: LogFields, message: string): void
   error(fields: LogFields, message: string): void
-}
-
-/** Where lines go: logs and access lines share one, so that their order is kept. */
-export interface LineSink {
-  write(line: string): void
-  /** Lines that were dropped because the reader did not keep up. */
-  readonly dropped: number
-  reopen(): void
-  /** Resolves when all is written, or after `timeoutMs` when the reader stalls. */
-  close(timeoutMs: number): Promise<void>
-}
-
-/** Beyond this much unread output new lines are dropped. Characters. */
-const MAX_PENDING = 4 * 1024 * 1024
-/** Writes up to PIPE_BUF are atomic, so that the lines of several workers do not mix. */
-const MAX_WRITE = 4096
-
-/** `target` is a file descriptor or a path. */
-export function openLineSink(target: number | string): LineSink {
-  return new BoundedSink(target)
-}
-
-class BoundedSink implements LineSink {
-  readonly #stream: ReturnType<typeof destination>
-  readonly #isFile: boolean
-  #dropped = 0
-  #closed = false
-
-  constructor(target: number | string) {
-    this.#isFile = typeof target === 'string'
-    this.#stream = destination({
-      dest: target,
-      sync: false,
-      mkdir: false,
-      maxLength: MAX_PENDING,
-      maxWrite: MAX_WRITE,
-    })
-    this.#stream.on('drop', () => this.#dropped++)
-    // EPIPE and a full disk: the log is lost, the traffic is not.
-    this.#stream.on('error', () => this.#dropped++)
-  }
-
-  get dropped(): number {
-    return this.#dropped
-  }
-
-  write(line: string): void {
-    if (this.#closed) this.#dropped++
-    else this.#stream.write(line)
-  }
-
-  /** A descriptor that somebody else opened (standard output) has no name to open again. */
-  reopen(): void {
-    if (this.#isFile) this.#stream.reopen()
-  }
-
-  close(timeoutMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const finish = (): void => {
-        clearTimeout(timer)
-        this.#closed = true
-        // Not `end`: at process exit pino would write the rest synchronously and could block.
-        this.#stream.destroy()
-        resolve()
-      }
-      const timer = setTimeout(finish, timeoutMs)
-      this.#stream.flush(finish)
-    })
-  }
 }
 
 export interface LogOptions {

@@ -28,7 +28,7 @@ import {
 import type { KeyMaterial } from '../../src/model/tls.ts'
 import type { Endpoint, WeightedUpstream } from '../../src/model/upstream.ts'
 import type { ConnectionRecord, ExchangeRecord } from '../../src/observe/access-log.ts'
-import { type LineSink, openLineSink } from '../../src/observe/log.ts'
+import { type LineSink, openLineSink } from '../../src/observe/line-sink.ts'
 
 export interface PlaneOptions {
   readonly limits?: Partial<Limits>

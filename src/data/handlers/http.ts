@@ -109,6 +109,9 @@ class HttpHandoff implements HttpDownstream, Stage {
     this.tls = facts.tls
     this.listener = facts.tls === undefined ? undefined : slot.listener
     facts.exchanges = 0
+    // Should the HTTP layer miss the end of its socket, the connection must not outlive it. A turn
+    // later, since that layer knows better how it ended.
+    socket.once('close', () => setImmediate(() => this.end({ reason: 'client-closed' })))
   }
 
   exchangeStarted(): void {

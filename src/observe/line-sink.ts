@@ -1,0 +1,117 @@
+/**
+ * Where log and access lines go: a file descriptor written without blocking. When the reader
+ * stalls, lines are dropped and counted, never kept without bound; when it goes away (EPIPE) or a
+ * disk is full, the lines are lost and the traffic is not. Owns the descriptors that it opens.
+ */
+import { closeSync, openSync, write } from 'node:fs'
+import { errnoOf } from '../base/errors.ts'
+
+export interface LineSink {
+  /** `line` ends in a newline. */
+  write(line: string): void
+  /** Lines that were dropped: the reader did not keep up, or is gone. */
+  readonly dropped: number
+  /** Opens the path anew after a rotation; a descriptor that was given stays. */
+  reopen(): void
+  /** Resolves when all is written, or after `timeoutMs` when the reader stalls. */
+  close(timeoutMs: number): Promise<void>
+}
+
+/** Beyond this much unwritten output new lines are dropped. Characters. */
+const MAX_PENDING = 4 * 1024 * 1024
+/** Whole lines up to PIPE_BUF at once are atomic: the lines of several workers do not mix. */
+const MAX_WRITE = 4096
+/** A descriptor that somebody made non-blocking says EAGAIN instead of waiting. */
+const RETRY_MS = 20
+
+/** `target` is a descriptor, such as 1, or a path. Throws when the path cannot be opened. */
+export function openLineSink(target: number | string): LineSink {
+  return new BoundedSink(target)
+}
+
+class BoundedSink implements LineSink {
+  readonly #path: string | undefined
+  #fd: number
+  /** Opened by `reopen`, used from the next batch on. */
+  #nextFd: number | undefined
+  #lines: string[] = []
+  #pending = 0
+  #writing = false
+  #dropped = 0
+  #onIdle: (() => void) | undefined
+
+  constructor(target: number | string) {
+    this.#path = typeof target === 'string' ? target : undefined
+    this.#fd = typeof target === 'string' ? openSync(target, 'a', 0o640) : target
+  }
+
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  write(line: string): void {
+    if (this.#pending + line.length > MAX_PENDING) {
+      this.#dropped++
+      return
+    }
+    this.#lines.push(line)
+    this.#pending += line.length
+    if (!this.#writing) this.#writeBatch()
+  }
+
+  reopen(): void {
+    if (this.#path === undefined) return
+    if (this.#nextFd !== undefined) closeSync(this.#nextFd)
+    this.#nextFd = openSync(this.#path, 'a', 0o640)
+  }
+
+  close(timeoutMs: number): Promise<void> {
+    if (!this.#writing) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs)
+      this.#onIdle = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  #writeBatch(): void {
+    this.#useNextFd()
+    let count = 0
+    let length = 0
+    for (const line of this.#lines) {
+      if (count > 0 && length + line.length > MAX_WRITE) break
+      length += line.length
+      count++
+    }
+    this.#writing = count > 0
+    if (count === 0) {
+      this.#onIdle?.()
+      return
+    }
+    const batch = this.#lines.splice(0, count)
+    this.#pending -= length
+    this.#writeBytes(Buffer.from(batch.join('')), batch.length)
+  }
+
+  /** Writes all of `bytes`, the rest of `lines` lines. */
+  #writeBytes(bytes: Buffer, lines: number): void {
+    write(this.#fd, bytes, 0, bytes.length, null, (error, written) => {
+      if (error !== null && errnoOf(error) === 'EAGAIN') {
+        setTimeout(() => this.#writeBytes(bytes, lines), RETRY_MS)
+      } else if (error !== null) {
+        this.#dropped += lines
+        this.#writeBatch()
+      } else if (written < bytes.length) this.#writeBytes(bytes.subarray(written), lines)
+      else this.#writeBatch()
+    })
+  }
+
+  #useNextFd(): void {
+    if (this.#nextFd === undefined) return
+    closeSync(this.#fd)
+    this.#fd = this.#nextFd
+    this.#nextFd = undefined
+  }
+}
