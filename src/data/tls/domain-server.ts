@@ -18,6 +18,7 @@ import type { ClientAuth } from '../../model/tls.ts'
 import { clientRefusal } from './client-auth.ts'
 import type { TlsHandshake } from './contract.ts'
 import { factsOf } from './facts.ts'
+import { nativeContext } from './native-context.ts'
 
 export class DomainServer {
   readonly server: Server
@@ -28,6 +29,8 @@ export class DomainServer {
   constructor(options: TlsOptions, clientAuth: ClientAuth) {
     this.#clientAuth = clientAuth
     this.server = createServer(options)
+    // An intermediate may be the trust anchor (GEP-91). Without the hook such clients are refused.
+    if (clientAuth.mode !== 'none') nativeContext(this.server)?.setAllowPartialTrustChain?.()
     this.server.on('secureConnection', (socket) => this.#secured(socket))
     this.server.on('tlsClientError', (error, socket) => this.#failed(error, socket))
   }

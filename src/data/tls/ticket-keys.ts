@@ -15,21 +15,25 @@ export interface TicketKeys {
   readonly aes: Buffer
 }
 
+/** Newest first. */
+export type NonEmpty<T> = readonly [T, ...T[]]
+
 const INFO = 'gwproxy session tickets v1'
 const PART_BYTES = 16
 
 /** The roots that this worker knows. */
 export class TicketKeyRing {
-  #roots: TicketRoots = [randomRoot()]
+  #roots: NonEmpty<TicketRoot> = [randomRoot()]
 
   /** Until control sends roots, a random one of this process alone. */
-  get roots(): TicketRoots {
+  get roots(): NonEmpty<TicketRoot> {
     return this.#roots
   }
 
   /** An empty list is ignored: without a key no ticket could be written. */
   setRoots(roots: TicketRoots): void {
-    if (roots.length > 0) this.#roots = roots
+    const [newest, ...older] = roots
+    if (newest !== undefined) this.#roots = [newest, ...older]
   }
 }
 
@@ -37,8 +41,8 @@ export class TicketKeyRing {
 export class DomainTicketKeys {
   readonly #ring: TicketKeyRing
   readonly #domain: Digest
-  #roots: TicketRoots
-  #keys: readonly TicketKeys[]
+  #roots: NonEmpty<TicketRoot>
+  #keys: NonEmpty<TicketKeys>
 
   constructor(ring: TicketKeyRing, domain: Digest) {
     this.#ring = ring
@@ -47,8 +51,7 @@ export class DomainTicketKeys {
     this.#keys = this.#derive()
   }
 
-  /** Newest first, at least one. */
-  current(): readonly TicketKeys[] {
+  current(): NonEmpty<TicketKeys> {
     if (this.#roots !== this.#ring.roots) {
       this.#roots = this.#ring.roots
       this.#keys = this.#derive()
@@ -56,8 +59,12 @@ export class DomainTicketKeys {
     return this.#keys
   }
 
-  #derive(): readonly TicketKeys[] {
-    return this.#roots.map((root) => deriveKeys(root, this.#domain))
+  #derive(): NonEmpty<TicketKeys> {
+    const [newest, ...older] = this.#roots
+    return [
+      deriveKeys(newest, this.#domain),
+      ...older.map((root) => deriveKeys(root, this.#domain)),
+    ]
   }
 }
 

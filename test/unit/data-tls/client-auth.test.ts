@@ -59,6 +59,15 @@ describe('client certificates', () => {
     })
   }
 
+  it('takes an anchor that is not self-signed, and nobody else', async (t) => {
+    const options = { servername: 'a.test', ...(await client()) }
+    const listener = await front(t, { mode: 'require', caPem: options.cert })
+    assert.ok((await visit(listener.port, options)).leaf)
+    await assert.rejects(visit(listener.port, { servername: 'a.test', ...(await client()) }))
+    assert.equal((await listener.next()).failure, undefined)
+    assert.equal((await listener.next()).failure?.reason, 'client-certificate-refused')
+  })
+
   it('lets anybody pass in the insecure mode', async (t) => {
     const listener = await front(t, {
       mode: 'optional-insecure',
