@@ -37,7 +37,8 @@ export class BodySource extends Readable {
       this.#source.on('data', this.#onData)
       this.#source.on('end', this.#onEnd)
     }
-    this.#source.resume()
+    if (this.#source.readableEnded) this.#onEnd()
+    else this.#source.resume()
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {

@@ -158,6 +158,8 @@ class Http2Call implements UpstreamCall {
   #stream: ClientHttp2Stream | undefined
   #trailers: readonly string[] = []
   #headReceived = false
+  /** The response came to its END_STREAM. */
+  #whole = false
   #over = false
   onClosed: () => void = ignore
 
@@ -172,6 +174,7 @@ class Http2Call implements UpstreamCall {
     const { body } = this.#request
     const stream = session.request(headersOf(this.#request), { endStream: body === undefined })
     this.#stream = stream
+    this.#watchEnd(stream)
     this.#events.onConnected()
     stream.on('headers', (headers, _flags, raw?: string[]) =>
       this.#onInformation(Number(headers[':status']), raw ?? []),
@@ -221,10 +224,21 @@ class Http2Call implements UpstreamCall {
     this.#events.onHead(status, withoutPseudo(raw))
   }
 
-  /** After a true END_STREAM the stream is not closed yet, after any reset it is. */
+  /**
+   * Node ends the readable side for END_STREAM and for every reset alike, but for a reset only
+   * after the stream was closed. 'end' itself may come much later, when data is waiting.
+   */
+  #watchEnd(stream: ClientHttp2Stream): void {
+    const push = stream.push.bind(stream)
+    stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+      if (chunk === null && !stream.closed && !stream.destroyed) this.#whole = true
+      return push(chunk, encoding)
+    }
+  }
+
   #onEnd(stream: ClientHttp2Stream): void {
     if (this.#over) return
-    if (!this.#headReceived || stream.closed || stream.destroyed || stream.rstCode !== 0) {
+    if (!this.#headReceived || !this.#whole) {
       this.#broken(stream, undefined)
       return
     }

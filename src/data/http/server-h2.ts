@@ -120,7 +120,9 @@ class Http2Connection implements Protocol {
     const { tls } = this.#connection.downstream
     const exchange = new Exchange(this.#connection, new Http2Responder(stream, line.method), line)
     const scheme = tls === undefined ? 'http' : 'https'
-    exchange.start(normalizeHttp2(rawHeaders, stream.endAfterHeaders, scheme))
+    // An empty body may have ended since the head came.
+    const bodiless = stream.endAfterHeaders || stream.readableEnded
+    exchange.start(normalizeHttp2(rawHeaders, bodiless, scheme))
   }
 
   #onStreamClose(stream: ServerHttp2Stream): void {
