@@ -11,7 +11,10 @@ export interface RouteTablePart {
   /** Port for redirects that name neither scheme nor port. */
   readonly port: number
   readonly rules: readonly HttpRule[]
-  /** Most specific hostname first; lookup tries each host group that matches, in this order. */
+  /**
+   * Most specific hostname first; lookup tries each host group that matches, in this order. A
+   * hostname may stand here several times: the group of the more specific route comes first.
+   */
   readonly hosts: readonly HttpHost[]
 }
 

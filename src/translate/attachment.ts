@@ -28,7 +28,17 @@ export type Route = Resource<RouteObject>
 /** One listener that takes the route, and the names it serves there, most specific first. */
 export interface Attachment {
   readonly listener: OwnListener
-  readonly hostnames: readonly string[]
+  readonly hostnames: readonly ServedHostname[]
+}
+
+export interface ServedHostname {
+  /** What the route's hostname and the listener's both match. */
+  readonly hostname: string
+  /**
+   * The route's own, the listener's when it has none: of two routes that serve one name, the one
+   * with the more specific own hostname wins (digest section 4.1).
+   */
+  readonly own: string
 }
 
 /** The outcome for one parentRef that names a parent of ours. */
@@ -147,13 +157,17 @@ function refusal(
 }
 
 /** A route without hostnames inherits the listener's. */
-function servedHostnames(route: Route, listener: OwnListener): readonly string[] {
-  const own = route.object.spec.hostnames ?? []
-  if (own.length === 0) return [listener.hostname]
-  const served = own.flatMap(
-    (hostname) => intersectHostnames(hostname.toLowerCase(), listener.hostname) ?? [],
-  )
-  return [...new Set(served)].sort(compareSpecificity)
+function servedHostnames(route: Route, listener: OwnListener): readonly ServedHostname[] {
+  const hostnames = (route.object.spec.hostnames ?? []).map((name) => name.toLowerCase())
+  const own = hostnames.length === 0 ? [listener.hostname] : hostnames
+  const served = new Map<string, ServedHostname>()
+  // Most specific first: the first own hostname that leads to a name ranks it.
+  for (const name of own.toSorted(compareSpecificity)) {
+    const hostname = intersectHostnames(name, listener.hostname)
+    if (hostname !== undefined && !served.has(hostname))
+      served.set(hostname, { hostname, own: name })
+  }
+  return [...served.values()].sort((a, b) => compareSpecificity(a.hostname, b.hostname))
 }
 
 function noMatchingParent(ref: ParentRef, listeners: readonly OwnListener[]): string {

@@ -107,12 +107,8 @@ function tlsActions(member: Member): ReadonlyMap<string, ChainAction> {
     return new Map([[listener.hostname, terminate(verdict, { kind: 'http' })]])
   }
   const actions = new Map<string, ChainAction>()
-  // Oldest first, so that of two routes with one name the oldest stays.
-  for (const { outcome, hostnames } of member.routes) {
-    if (outcome.kind !== 'TLSRoute') continue
-    for (const hostname of hostnames) {
-      if (!actions.has(hostname)) actions.set(hostname, tlsRouteAction(verdict, outcome))
-    }
+  for (const { hostname, outcome } of tlsClaims(member.routes)) {
+    if (!actions.has(hostname)) actions.set(hostname, tlsRouteAction(verdict, outcome))
   }
   if (!actions.has(listener.hostname)) {
     actions.set(listener.hostname, fallbackAction(verdict, member.routes))
@@ -120,10 +116,22 @@ function tlsActions(member: Member): ReadonlyMap<string, ChainAction> {
   return actions
 }
 
-function tlsRouteAction(
-  verdict: ListenerVerdict,
-  outcome: RouteOutcome & { readonly kind: 'TLSRoute' | 'TCPRoute' },
-): ChainAction {
+type L4Outcome = RouteOutcome & { readonly kind: 'TLSRoute' | 'TCPRoute' }
+
+/** Which TLSRoute claims which name, best first: the more specific own hostname, then the oldest. */
+function tlsClaims(
+  routes: readonly AttachedRoute[],
+): readonly { readonly hostname: string; readonly outcome: L4Outcome }[] {
+  return routes
+    .flatMap(({ outcome, hostnames }) =>
+      outcome.kind === 'TLSRoute'
+        ? hostnames.map(({ hostname, own }) => ({ hostname, own, outcome }))
+        : [],
+    )
+    .sort((a, b) => compareSpecificity(a.own, b.own))
+}
+
+function tlsRouteAction(verdict: ListenerVerdict, outcome: L4Outcome): ChainAction {
   const { mode } = verdict.listener
   const forward = outcome.forwards.get(useOf(outcome.kind, mode))
   const reset = resetInstead(forward)

@@ -33,28 +33,31 @@ export interface RouteTable {
 
 /** Throws GWP_DEFECT_INVARIANT on an expression that translate should have refused. */
 export function compileRouteTable(part: Pick<RouteTablePart, 'hosts'>): RouteTable {
-  return new IndexedTable(
-    new HostTable(part.hosts.map(({ hostname, matches }) => [hostname, new HostGroup(matches)])),
+  const groups = [...Map.groupBy(part.hosts, ({ hostname }) => hostname)].map(
+    ([hostname, hosts]) => [hostname, hosts.map(({ matches }) => new HostGroup(matches))] as const,
   )
+  return new IndexedTable(new HostTable(groups))
 }
 
 class IndexedTable implements RouteTable {
-  readonly #hosts: HostTable<HostGroup>
+  readonly #hosts: HostTable<readonly HostGroup[]>
 
-  constructor(hosts: HostTable<HostGroup>) {
+  constructor(hosts: HostTable<readonly HostGroup[]>) {
     this.#hosts = hosts
   }
 
   lookup(request: MatchRequest): HttpMatch | undefined {
-    for (const group of this.#hosts.matches(request.host)) {
-      const found = group.lookup(request)
-      if (found !== undefined) return found
+    for (const groups of this.#hosts.matches(request.host)) {
+      for (const group of groups) {
+        const found = group.lookup(request)
+        if (found !== undefined) return found
+      }
     }
     return undefined
   }
 }
 
-/** The matches of one hostname. */
+/** Matches of one hostname: those of equally specific routes. */
 class HostGroup {
   readonly #exact = new Map<string, Candidate[]>()
   readonly #regex: { readonly path: RegexMatcher; readonly candidate: Candidate }[] = []

@@ -1,11 +1,12 @@
 /** The routes of each listener: those that were accepted, with the names that they serve there. */
 import type { ListenerKey } from '../../model/snapshot.ts'
+import type { ServedHostname } from '../attachment.ts'
 import type { RouteOutcome } from './collect.ts'
 
 export interface AttachedRoute {
   readonly outcome: RouteOutcome
   /** Most specific first; '' when neither the route nor the listener names one. */
-  readonly hostnames: readonly string[]
+  readonly hostnames: readonly ServedHostname[]
 }
 
 export type AttachedRoutes = ReadonlyMap<ListenerKey, readonly AttachedRoute[]>

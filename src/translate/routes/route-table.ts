@@ -9,6 +9,7 @@ import { compareSpecificity } from '../../match/hostname.ts'
 import type { HttpHost, HttpMatch, HttpRule, RouteTablePart } from '../../model/http.ts'
 import { keyText } from '../../model/resource-key.ts'
 import type { ListenerKey } from '../../model/snapshot.ts'
+import type { ServedHostname } from '../attachment.ts'
 import { comparePrecedence, type RankedMatch } from './http-precedence.ts'
 import type { LoweredHttpRoute } from './http-route.ts'
 
@@ -23,13 +24,12 @@ export interface RouteTableInput {
 export interface AttachedHttpRoute {
   readonly resource: Resource<HTTPRoute>
   readonly lowered: LoweredHttpRoute
-  /** Already intersected with the listener's; '' is every name. */
-  readonly hostnames: readonly string[]
+  readonly hostnames: readonly ServedHostname[]
 }
 
 export function buildRouteTable({ listener, port, routes }: RouteTableInput): RouteTablePart {
   const rules: HttpRule[] = []
-  const byHost = new Map<string, HostMatch[]>()
+  const groups = new Map<string, HostGroup>()
   for (const { resource, lowered, hostnames } of mergeAttachments(routes)) {
     for (const { rule, index, matches } of lowered.rules) {
       const place = rules.push(rule) - 1
@@ -37,13 +37,25 @@ export function buildRouteTable({ listener, port, routes }: RouteTableInput): Ro
         ranked: { match, route: resource, rule: index, position },
         place,
       }))
-      for (const hostname of hostnames) append(byHost, hostname, ranked)
+      for (const served of hostnames) groupOf(groups, served).matches.push(...ranked)
     }
   }
-  const hosts = [...byHost]
-    .sort(([a], [b]) => compareSpecificity(a, b))
-    .map(([hostname, matches]) => hostOf(hostname, matches))
+  const hosts = [...groups.values()]
+    .sort((a, b) => compareSpecificity(a.hostname, b.hostname) || compareSpecificity(a.own, b.own))
+    .map(({ hostname, matches }) => hostOf(hostname, matches))
   return { kind: 'route-table', listener, port, rules, hosts }
+}
+
+/** The matches of all routes that serve one name by equally specific hostnames of their own. */
+interface HostGroup extends ServedHostname {
+  readonly matches: HostMatch[]
+}
+
+function groupOf(groups: Map<string, HostGroup>, { hostname, own }: ServedHostname): HostGroup {
+  const key = `${hostname} ${own}`
+  const group = groups.get(key) ?? { hostname, own, matches: [] }
+  groups.set(key, group)
+  return group
 }
 
 /** A match under one hostname, and where its rule stands in the table. */
@@ -65,14 +77,11 @@ function mergeAttachments(routes: readonly AttachedHttpRoute[]): readonly Attach
   const byKey = new Map<string, AttachedHttpRoute>()
   for (const route of routes) {
     const key = keyText(route.resource.key)
-    const hostnames = [...(byKey.get(key)?.hostnames ?? []), ...route.hostnames]
-    byKey.set(key, { ...route, hostnames: [...new Set(hostnames)] })
+    const known = byKey.get(key)?.hostnames ?? []
+    const added = route.hostnames.filter(
+      ({ hostname }) => !known.some((served) => served.hostname === hostname),
+    )
+    byKey.set(key, { ...route, hostnames: [...known, ...added] })
   }
   return [...byKey.values()].sort((a, b) => compareAge(a.resource, b.resource))
-}
-
-function append<T>(map: Map<string, T[]>, key: string, items: readonly T[]): void {
-  const list = map.get(key)
-  if (list === undefined) map.set(key, [...items])
-  else list.push(...items)
 }

@@ -195,7 +195,10 @@ function compile(routes: readonly Resource<HTTPRoute>[]): (request: Request) => 
     routes: routes.map((resource) => ({
       resource,
       lowered: lowerHttpRoute(context, resource),
-      hostnames: resource.object.spec.hostnames ?? [''],
+      hostnames: (resource.object.spec.hostnames ?? ['']).map((hostname) => ({
+        hostname,
+        own: hostname,
+      })),
     })),
   })
   const table = compileRouteTable(part)

@@ -15,6 +15,8 @@ const listener = 'Gateway/default/gw/http' as ListenerKey
 const prefix = (value: string) => ({ matches: [{ path: { value } }] })
 const exact = (value: string) => ({ matches: [{ path: { type: 'Exact', value } }] })
 
+const served = (hostname: string) => ({ hostname, own: hostname })
+
 function attached(
   name: string,
   hostnames: readonly string[],
@@ -22,7 +24,11 @@ function attached(
   createdAt?: number,
 ): AttachedHttpRoute {
   const resource = resourceOf(httpRoute(name, { rules }), createdAt) as Resource<HTTPRoute>
-  return { resource, hostnames, lowered: lowerHttpRoute(contextOf([]), resource) }
+  return {
+    resource,
+    hostnames: hostnames.map(served),
+    lowered: lowerHttpRoute(contextOf([]), resource),
+  }
 }
 
 function table(routes: readonly AttachedHttpRoute[]) {
@@ -74,8 +80,8 @@ describe('buildRouteTable', () => {
   it('takes a route once, with the hostnames of all of its attachments', () => {
     const once = attached('a', ['x.example', 'y.example'], [prefix('/')])
     const twice = [
-      { ...once, hostnames: ['x.example'] },
-      { ...once, hostnames: ['y.example', 'x.example'] },
+      { ...once, hostnames: [served('x.example')] },
+      { ...once, hostnames: ['y.example', 'x.example'].map(served) },
     ]
     assert.deepEqual(table(twice), table([once]))
   })
