@@ -40,7 +40,11 @@ async function slowBackend(): Promise<SlowBackend> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as net.AddressInfo
-  return { port, arrived, finish: () => finish(), close: () => server.closeAllConnections() }
+  const close = (): void => {
+    server.close()
+    server.closeAllConnections()
+  }
+  return { port, arrived, finish: () => finish(), close }
 }
 
 function startWith(
