@@ -59,6 +59,35 @@ describe('client certificates', () => {
     })
   }
 
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const base = { servername: 'a.test', minVersion: version, maxVersion: version }
+
+    it(`opens nothing for a session of another policy with the same id, ${version}`, async (t) => {
+      const other = (await createCertificateAuthority('another CA')).certPem
+      const policies: readonly ClientAuth[] = [
+        { mode: 'none' },
+        { mode: 'optional-insecure', caPem: other },
+        { mode: 'require', caPem: (await testAuthority()).certPem + other },
+      ]
+      const own = await client()
+      for (const policy of policies) {
+        const termination = (clientAuth: ClientAuth) =>
+          domains.acquire(
+            terminate('one id', [certificate], { clientAuth }),
+            material.part,
+            material.key,
+          )
+        const listener = await Front.open(t, termination(policy), 'a.test')
+        const { session } = await visit(listener.port, { ...base, ...own })
+        assert.ok(session)
+        await listener.next()
+        listener.termination = termination({ mode: 'require', caPem: other })
+        await assert.rejects(visit(listener.port, { ...base, session }))
+        assert.equal((await listener.next()).failure?.detail, 'no client certificate')
+      }
+    })
+  }
+
   it('takes an anchor that is not self-signed, and nobody else', async (t) => {
     const options = { servername: 'a.test', ...(await client()) }
     const listener = await front(t, { mode: 'require', caPem: options.cert })
