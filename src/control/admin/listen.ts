@@ -70,6 +70,9 @@ async function listenUnix(server: Server, address: UnixAddress): Promise<void> {
     await listenPath(server, address.path)
   } catch (error) {
     if (errnoOf(error) !== 'EADDRINUSE') throw error
+    if (!lstatSync(address.path).isSocket()) {
+      throw new GwProxyError('GWP_BIND_FAILED', `${address.path} exists and is no socket`)
+    }
     if (await isAnswered(address.path)) {
       throw new GwProxyError(
         'GWP_BIND_FAILED',
