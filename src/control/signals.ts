@@ -14,11 +14,17 @@ export interface SignalActions {
   readonly reopenLogs: () => void
 }
 
+/** A process, as far as signals go. */
+export interface SignalSource {
+  on(signal: string, handler: () => void): unknown
+  off(signal: string, handler: () => void): unknown
+}
+
 const SIGINT_STATUS = 130
 const SIGTERM_STATUS = 143
 
 /** Returns what takes the handlers away again. */
-export function onSignals(actions: SignalActions, self: NodeJS.Process = process): () => void {
+export function onSignals(actions: SignalActions, self: SignalSource = process): () => void {
   let asked = false
   const stop = (status: number) => () => {
     if (asked) return actions.exitNow(status)

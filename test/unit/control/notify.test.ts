@@ -1,0 +1,47 @@
+/** systemd is told in order, by a command; without NOTIFY_SOCKET nobody is. */
+import assert from 'node:assert/strict'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { createNotify } from '../../../src/control/notify.ts'
+import { recordingLog } from './fixtures.ts'
+
+describe('createNotify', () => {
+  let directory: string
+  let command: string
+  let record: string
+  before(() => {
+    directory = mkdtempSync(join(tmpdir(), 'gwproxy-notify-'))
+    record = join(directory, 'record')
+    command = join(directory, 'systemd-notify')
+    writeFileSync(command, `#!/bin/sh\necho "$*" >> ${record}\n`)
+    chmodSync(command, 0o755)
+  })
+  after(() => rmSync(directory, { recursive: true }))
+
+  it('tells states in order, in the name of this process', async () => {
+    const { log, lines } = recordingLog()
+    const notify = createNotify({ NOTIFY_SOCKET: '/run/x' }, log, command)
+    void notify('reloading', 'reading')
+    await notify('ready', 'serving generation 2')
+    assert.equal(
+      readFileSync(record, 'utf8'),
+      `--reloading --pid=${process.pid} --status=reading\n` +
+        `--ready --pid=${process.pid} --status=serving generation 2\n`,
+    )
+    assert.deepEqual(lines, [])
+  })
+
+  it('does nothing outside of systemd', async () => {
+    rmSync(record, { force: true })
+    await createNotify({}, recordingLog().log, command)('ready', 'x')
+    assert.equal(existsSync(record), false)
+  })
+
+  it('a missing command is a warning, never a failure', async () => {
+    const { log, lines } = recordingLog()
+    await createNotify({ NOTIFY_SOCKET: '/run/x' }, log, '/nonexistent')('ready', 'x')
+    assert.equal(lines[0]?.level, 'warn')
+  })
+})
