@@ -10,7 +10,7 @@ import { settle } from '../../src/config/identity.ts'
 import { readPlainYaml } from '../../src/config/plain-yaml.ts'
 import { resourceOf } from '../../src/config/resources.ts'
 import { decodeText } from '../../src/config/source-cache.ts'
-import type { FuzzRandom } from './client-hello.ts'
+import type { FuzzRandom } from './random.ts'
 
 const SEEDS: readonly string[] = [
   `apiVersion: gateway.networking.k8s.io/v1

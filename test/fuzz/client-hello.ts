@@ -14,12 +14,7 @@ import {
   serverName,
   supportedVersions,
 } from '../support/client-hello.ts'
-
-/** Deterministic for a seed: a finding can be replayed. */
-export interface FuzzRandom {
-  /** 0 <= result < bound. */
-  below(bound: number): number
-}
+import type { FuzzRandom } from './random.ts'
 
 /** Prepares the corpus; the returned function runs one case. */
 export async function prepare(): Promise<(random: FuzzRandom) => void> {
@@ -35,16 +30,25 @@ export async function prepare(): Promise<(random: FuzzRandom) => void> {
     const seed = corpus[random.below(corpus.length)] ?? Buffer.alloc(0)
     const bytes = mutate(seed, random)
     const cuts = Array.from({ length: random.below(5) }, () => random.below(bytes.length + 1))
-    const whole = readWhole(bytes)
-    const stepped = readInSteps(
-      bytes,
-      cuts.sort((a, b) => a - b),
-    )
-    assert.equal(stepped.kind, whole.kind)
-    if (whole.kind !== 'complete') return
-    assert.ok(whole.hello.length <= bytes.length)
-    if (whole.hello.sni !== undefined) assert.ok(whole.hello.sni.length > 0)
+    try {
+      judge(bytes, cuts)
+    } catch (error) {
+      // Real hellos differ from run to run: the seed alone would not repeat the case.
+      throw new Error(`hello ${bytes.toString('hex')}, cut at ${cuts.join()}`, { cause: error })
+    }
   }
+}
+
+function judge(bytes: Buffer, cuts: readonly number[]): void {
+  const whole = readWhole(bytes)
+  const stepped = readInSteps(
+    bytes,
+    cuts.toSorted((a, b) => a - b),
+  )
+  assert.equal(stepped.kind, whole.kind)
+  if (whole.kind !== 'complete') return
+  assert.ok(whole.hello.length <= bytes.length)
+  if (whole.hello.sni !== undefined) assert.ok(whole.hello.sni.length > 0)
 }
 
 function mutate(seed: Buffer, random: FuzzRandom): Buffer {

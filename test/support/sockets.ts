@@ -56,6 +56,11 @@ export class Peer {
     return this
   }
 
+  /** The next event of the socket. */
+  changes(): Promise<void> {
+    return this.#news()
+  }
+
   receives(text: string): Promise<this> {
     return this.until((peer) => peer.text.includes(text))
   }
