@@ -8,6 +8,7 @@ import { compareSpecificity, intersectHostnames } from '../match/hostname.ts'
 import { displayKey } from '../model/resource-key.ts'
 import type { BackendObject } from './backends.ts'
 import type { TranslateContext } from './context.ts'
+import { enumerate } from './enumerate.ts'
 import { displayListener, type OwnListener } from './listeners.ts'
 import { admitsNamespace } from './namespaces.ts'
 import type { Problem, RouteAcceptedReason } from './problem.ts'
@@ -120,7 +121,13 @@ function attachToParent(
   const refusals = named.map((listener) => refusal(context, kind, route, listener))
   const admitting = named.filter((_, index) => refusals[index] === undefined)
   if (admitting.length === 0) {
-    return refused('NotAllowedByListeners', [...new Set(refusals)].join(' '))
+    return refused(
+      'NotAllowedByListeners',
+      enumerate(
+        [...new Set(refusals)].flatMap((text) => text ?? []),
+        ' ',
+      ),
+    )
   }
   const attachments = admitting
     .map((listener) => ({ listener, hostnames: servedHostnames(route, listener) }))
@@ -175,12 +182,12 @@ function noMatchingParent(ref: ParentRef, listeners: readonly OwnListener[]): st
     ...(ref.sectionName === undefined ? [] : [`named ${ref.sectionName}`]),
     ...(ref.port === undefined ? [] : [`on port ${ref.port}`]),
   ].join(' and ')
-  const existing = listeners.map(({ spec }) => `${spec.name} (${spec.port})`).join(', ')
+  const existing = enumerate(listeners.map(({ spec }) => `${spec.name} (${spec.port})`))
   return `Gateway ${ref.name} has no listener ${wanted}; it has ${existing}.`
 }
 
 function noMatchingHostname(route: Route, listeners: readonly OwnListener[]): string {
-  const names = (route.object.spec.hostnames ?? []).join(', ')
-  const theirs = listeners.map(({ spec }) => `${spec.name}: ${spec.hostname ?? 'any'}`).join(', ')
+  const names = enumerate(route.object.spec.hostnames ?? [])
+  const theirs = enumerate(listeners.map(({ spec }) => `${spec.name}: ${spec.hostname ?? 'any'}`))
   return `None of the hostnames of ${displayKey(route.key)} (${names}) fits a listener (${theirs}).`
 }

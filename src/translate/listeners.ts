@@ -10,6 +10,7 @@ import { displayKey } from '../model/resource-key.ts'
 import type { ListenerKey } from '../model/snapshot.ts'
 import type { TranslateContext } from './context.ts'
 import type { OwnGateway } from './gateways.ts'
+import { selectorProblem } from './namespaces.ts'
 import type { Problem } from './problem.ts'
 import {
   GATEWAY_GROUP,
@@ -82,6 +83,7 @@ function toListener(
   }
   if (protocol === undefined) reportUnsupported(context, listener)
   if (spec.protocol === 'GRPC') reportGrpcAlias(context, listener)
+  reportSelector(context, listener)
   return { ...listener, ...judgeKinds(context, listener) }
 }
 
@@ -133,6 +135,20 @@ function reportUnsupported(
     code: 'unsupported',
     path: [...path, 'protocol'],
     message: unsupportedProtocolMessage({ spec }),
+  })
+}
+
+function reportSelector(
+  context: TranslateContext,
+  { owner, path, spec }: Pick<OwnListener, 'owner' | 'path' | 'spec'>,
+): void {
+  const problem = selectorProblem(spec.allowedRoutes.namespaces)
+  if (problem === undefined) return
+  context.diagnostics.report(owner, {
+    severity: 'error',
+    code: 'unsupported',
+    path: [...path, 'allowedRoutes', 'namespaces'],
+    message: `No namespace is admitted: ${problem}.`,
   })
 }
 

@@ -29,6 +29,17 @@ export function admitsNamespace(
   }
 }
 
+/** Why a selector admits nobody although it looks as if it did; undefined: it is sound. */
+export function selectorProblem(allowed: AllowedRoutes['namespaces']): string | undefined {
+  if (allowed.from !== 'Selector') return undefined
+  if (allowed.selector === undefined) return 'from is Selector, but there is no selector'
+  const { matchExpressions = [] } = allowed.selector
+  const odd = matchExpressions.find(({ operator }) => !OPERATORS.has(operator))
+  return odd && `operator ${odd.operator} is unknown; use ${[...OPERATORS].join(', ')}`
+}
+
+const OPERATORS: ReadonlySet<string> = new Set(['In', 'NotIn', 'Exists', 'DoesNotExist'])
+
 /** Like metav1.LabelSelector: all requirements hold; an empty selector selects everything. */
 function selects(selector: LabelSelector, labels: ReadonlyMap<string, string>): boolean {
   const { matchLabels = {}, matchExpressions = [] } = selector

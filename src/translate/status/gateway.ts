@@ -1,6 +1,7 @@
 /** Status of a Gateway, derived from its own problems and its listeners' (digest section 2.2). */
 import type { ListenerKey } from '../../model/snapshot.ts'
 import type { Condition, ObjectStatus } from '../../model/status.ts'
+import { enumerate } from '../enumerate.ts'
 import type { OwnGateway } from '../gateways.ts'
 import type { ListenerVerdict } from '../listener-verdicts.ts'
 import type { Problem } from '../problem.ts'
@@ -36,7 +37,7 @@ export function gatewayStatus(
 function acceptedCondition(gateway: OwnGateway, verdicts: readonly ListenerVerdict[]): Condition {
   const { generation } = gateway.resource
   const bad = verdicts.filter(({ accepted }) => accepted !== undefined)
-  const names = bad.map(({ listener }) => listener.spec.name).join(', ')
+  const names = enumerate(bad.map(({ listener }) => listener.spec.name))
   const noneIsGood: Problem | undefined =
     bad.length === verdicts.length
       ? { reason: 'ListenersNotValid', message: `No listener is valid: ${names}.` }

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { DEFAULT_OPTIONS } from '../../../src/translate/options.ts'
+import { translate } from '../../../src/translate/translate.ts'
+import { resourceSetOf } from '../../golden/load.ts'
+
+const API = 'gateway.networking.k8s.io/v1'
+const numbers = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i)
+
+describe('messages', () => {
+  it('stay short on objects of the largest size', () => {
+    const gateway = {
+      apiVersion: API,
+      kind: 'Gateway',
+      metadata: { name: 'gw' },
+      spec: {
+        gatewayClassName: 'gwproxy',
+        listeners: numbers(64).map((index) => ({
+          name: `listener-${index}`,
+          port: index < 32 ? 443 : 80,
+          protocol: index < 32 ? 'TLS' : 'INVALID',
+          hostname: `h${index}.example`,
+          ...(index < 32 ? { tls: { mode: 'Passthrough' } } : {}),
+        })),
+      },
+    }
+    const routes = [{ name: 'gw' }, { name: 'gw', sectionName: 'none' }].map((ref, index) => ({
+      apiVersion: API,
+      kind: 'TLSRoute',
+      metadata: { name: `r${index}` },
+      spec: {
+        parentRefs: [ref],
+        hostnames: numbers(1024).map((host) => `x${host}.test`),
+        rules: [{ backendRefs: [{ name: 'web', port: 80 }] }],
+      },
+    }))
+    const documents = [gateway, ...routes].map((object) => JSON.stringify(object))
+    const { statuses, diagnostics } = translate(resourceSetOf(documents), DEFAULT_OPTIONS)
+    const texts = JSON.stringify([statuses, diagnostics]).match(/"message":"[^"]*"/g) ?? []
+    assert.ok(texts.length > 60)
+    for (const text of texts) assert.ok(text.length < 500, text)
+    assert.ok(texts.some((text) => text.includes('and 1019 more')))
+  })
+})
