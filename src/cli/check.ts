@@ -58,7 +58,10 @@ export async function check(
     ...(flags.offline === true ? [] : await lookUpNames(loaded.resources, createLookUp())),
   ]
   report(problems, loaded.counts, flags.output, terminal)
-  const isBad = problems.some(({ severity }) => severity === 'error' || flags.failOn === 'warning')
+  const isBad = problems.some(
+    ({ severity }) =>
+      severity === 'error' || (severity === 'warning' && flags.failOn === 'warning'),
+  )
   return isBad ? EXIT.problems : EXIT.ok
 }
 

@@ -1,8 +1,20 @@
 /** Problems for people (text), programs (json) and GitHub annotations. */
-import { type Diagnostic, formatOrigin } from '../model/diagnostic.ts'
-import type { Terminal } from './terminal.ts'
+import { type Diagnostic, formatOrigin, type Severity } from '../model/diagnostic.ts'
+import type { Style, Terminal } from './terminal.ts'
 
 export type DiagnosticOutput = 'text' | 'json' | 'github'
+
+const STYLES = { error: 'red', warning: 'yellow', note: 'cyan' } as const satisfies Record<
+  Severity,
+  Style
+>
+
+/** GitHub's names of the severities. */
+const ANNOTATIONS = {
+  error: 'error',
+  warning: 'warning',
+  note: 'notice',
+} as const satisfies Record<Severity, string>
 
 /**
  * text: `file:line:column: error: message` with object, path and remedy below it, so that editors
@@ -13,10 +25,7 @@ export function printDiagnostics(diagnostics: readonly Diagnostic[], terminal: T
 }
 
 export function formatDiagnostic(diagnostic: Diagnostic, terminal: Terminal): string {
-  const severity =
-    diagnostic.severity === 'error'
-      ? terminal.style('red', 'error')
-      : terminal.style('yellow', 'warning')
+  const severity = terminal.style(STYLES[diagnostic.severity], diagnostic.severity)
   const place = terminal.style('bold', formatOrigin(diagnostic.origin))
   const where = [diagnostic.object, diagnostic.path].filter((part) => part !== undefined).join(', ')
   const lines = [`${place}: ${severity}: ${diagnostic.message}`]
@@ -43,14 +52,14 @@ export function formatGithub(diagnostic: Diagnostic): string {
     ...(title === '' ? [] : [`title=${escapeProperty(title)}`]),
   ]
   const text = diagnostic.help === undefined ? message : `${message}\n${diagnostic.help}`
-  return `::${severity} ${properties.join(',')}::${escapeData(text)}`
+  return `::${ANNOTATIONS[severity]} ${properties.join(',')}::${escapeData(text)}`
 }
 
-/** `3 errors, 1 warning`. */
+/** `3 errors, 1 warning`; notes are not counted. */
 export function countText(diagnostics: readonly Diagnostic[]): string {
-  const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error').length
-  const warnings = diagnostics.length - errors
-  return `${plural(errors, 'error')}, ${plural(warnings, 'warning')}`
+  const count = (wanted: Severity): number =>
+    diagnostics.filter(({ severity }) => severity === wanted).length
+  return `${plural(count('error'), 'error')}, ${plural(count('warning'), 'warning')}`
 }
 
 export function plural(count: number, noun: string): string {

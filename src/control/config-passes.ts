@@ -145,7 +145,11 @@ export class ConfigPasses {
       answers: this.#requested,
       translation,
       records: loaded.resources.map(recordOf),
-      diagnostics: [...this.#troubles.values(), ...loaded.diagnostics, ...translation.diagnostics],
+      diagnostics: [
+        ...this.#troubles.values(),
+        ...loaded.diagnostics,
+        ...translation.diagnostics,
+      ].filter(({ severity }) => severity !== 'note'),
       counts: loaded.counts,
       durationMs: this.#clock.monotonic() - started,
     })

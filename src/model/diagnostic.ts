@@ -7,7 +7,8 @@ export interface Origin {
   readonly column: number
 }
 
-export type Severity = 'error' | 'warning'
+/** `note`: works here, worth knowing elsewhere (portability); `check` tells it, the daemon does not. */
+export type Severity = 'error' | 'warning' | 'note'
 
 export type DiagnosticCode =
   | 'source-unreadable'

@@ -55,7 +55,7 @@ function refuse(
 /** Once for each object: at its list of addresses, so that equal findings fall together. */
 function notePortability(context: TranslateContext, { resource, path }: Place): void {
   context.diagnostics.report(resource, {
-    severity: 'warning',
+    severity: 'note',
     code: 'portability',
     path: path.slice(0, 1),
     message: 'Loopback addresses work here, but the API server of a cluster refuses them.',

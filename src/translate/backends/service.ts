@@ -82,7 +82,7 @@ function externalEndpoints(
   const { externalName = '' } = service.object.spec
   const place = { resource: service, path: ['spec', 'externalName'] }
   context.diagnostics.report(service, {
-    severity: 'warning',
+    severity: 'note',
     code: 'portability',
     path: ['spec', 'type'],
     message:

@@ -11,7 +11,7 @@ describe('ExternalName', () => {
     const { upstream, findings } = resolve([external], { port: 8443 })
     assert.deepEqual(upstream().endpoints, [{ kind: 'name', name: 'web.example.com', port: 8443 }])
     assert.equal(upstream().name, 'Service/default/web:8443')
-    assert.match(findings[0] ?? '', /^warning portability Service default\/web spec\.type: /)
+    assert.match(findings[0] ?? '', /^note portability Service default\/web spec\.type: /)
   })
 
   it('uses the port of the reference even where ports map it elsewhere', () => {

@@ -170,7 +170,7 @@ describe('addresses', () => {
     ])
     assert.deepEqual(endpoints(), ['127.0.0.1:8080', '127.0.0.2:8080'])
     assert.equal(findings.length, 1)
-    assert.match(findings[0] ?? '', /^warning portability EndpointSlice default\/web-1 endpoints: /)
+    assert.match(findings[0] ?? '', /^note portability EndpointSlice default\/web-1 endpoints: /)
   })
 
   const excluded: readonly (readonly [string, string])[] = [
