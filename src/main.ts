@@ -198,9 +198,11 @@ class Daemon {
     this.#ended.resolve()
   }
 
-  /** Ends the workers at once. */
+  /** Ends the workers at once; what is left of the process is the caller's. */
   kill(): void {
     this.#plane.kill()
+    // Takes the admin socket's file along.
+    for (const server of this.#servers) server.close()
   }
 
   reopenLogs(): void {

@@ -4,17 +4,21 @@
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { stringify } from 'yaml'
 import { messageOf } from '../base/errors.ts'
-import type { StatusEntry, StatusReport } from './admin/contract.ts'
+import type { ManifestObject, StatusReport } from './admin/contract.ts'
 import type { Logger } from '../observe/log.ts'
+
+/** A millisecond's worth of comparing. */
+const OBJECTS_PER_TURN = 50
 
 const HEADER = '# Written by gwproxy; overwritten and removed by it.\n'
 
 export class StatusDirectory {
   readonly #directory: string
   readonly #log: Logger
-  /** Name -> what the file holds; undefined until the first write has looked around. */
+  /** Name -> JSON of what the file holds; undefined until the first write has looked around. */
   #written: Map<string, string> | undefined
   #next: StatusReport | undefined
   #writing: Promise<void> | undefined
@@ -53,11 +57,17 @@ export class StatusDirectory {
   async #write(report: StatusReport): Promise<void> {
     await mkdir(this.#directory, { recursive: true })
     this.#written ??= await this.#ourFiles()
-    const wanted = new Map(report.objects.flatMap(fileOf))
-    for (const [name, text] of wanted) {
-      if (this.#written.get(name) === text) continue
-      await replaceFile(this.#directory, name, text)
-      this.#written.set(name, text)
+    const wanted = new Set<string>()
+    for (const [index, { object }] of report.objects.entries()) {
+      // The main thread may be moving bytes: give it a turn now and then.
+      if (index % OBJECTS_PER_TURN === 0) await setImmediate()
+      if (object['status'] === undefined) continue
+      const name = fileName(object)
+      const content = JSON.stringify(object)
+      wanted.add(name)
+      if (this.#written.get(name) === content) continue
+      await replaceFile(this.#directory, name, HEADER + stringify(object))
+      this.#written.set(name, content)
     }
     for (const name of [...this.#written.keys()].filter((name) => !wanted.has(name))) {
       await rm(join(this.#directory, name), { force: true })
@@ -71,18 +81,16 @@ export class StatusDirectory {
     for (const name of await readdir(this.#directory)) {
       if (!name.endsWith('.yaml')) continue
       const text = await readFile(join(this.#directory, name), 'utf8').catch(() => '')
-      if (text.startsWith(HEADER)) found.set(name, text)
+      if (text.startsWith(HEADER)) found.set(name, '')
     }
     return found
   }
 }
 
 /** `Gateway_default_web.yaml`: no name of an object holds an underscore. */
-function fileOf({ object }: StatusEntry): readonly (readonly [string, string])[] {
-  if (object['status'] === undefined) return []
-  const { namespace, name } = object.metadata
-  const parts = [object.kind, namespace, name].filter((part) => typeof part === 'string')
-  return [[`${parts.map(encodeURIComponent).join('_')}.yaml`, HEADER + stringify(object)]]
+function fileName({ kind, metadata: { namespace, name } }: ManifestObject): string {
+  const parts = [kind, namespace, name].filter((part) => typeof part === 'string')
+  return `${parts.map(encodeURIComponent).join('_')}.yaml`
 }
 
 async function replaceFile(directory: string, name: string, text: string): Promise<void> {
