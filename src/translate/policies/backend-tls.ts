@@ -19,8 +19,10 @@ export function backendTlsStatuses(
   context: TranslateContext,
   outcomes: readonly RouteOutcome[],
 ): readonly ObjectStatus[] {
+  const { backendTlsPolicies } = context.resources
+  if (backendTlsPolicies.length === 0) return []
   const users = gatewaysByService(outcomes)
-  return context.resources.backendTlsPolicies.flatMap((policy) => {
+  return backendTlsPolicies.flatMap((policy) => {
     const { namespace } = policy.key
     const services = policy.object.spec.targetRefs
       .filter(({ group, kind }) => group === '' && kind === 'Service')
