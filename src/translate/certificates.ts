@@ -67,6 +67,11 @@ function resolveRef(
   }
   const secret = context.resources.find({ ...target, kind: 'Secret' })
   if (secret === undefined) return fail('reference', `${displayKey(target)} does not exist.`)
+  if (secret.fileProblem !== undefined) {
+    // The Secret's own diagnostic names the file already; saying it here again would be noise.
+    const message = `${displayKey(target)}: ${secret.fileProblem}.`
+    return { reason: 'InvalidCertificateRef', message }
+  }
   const certificate = certificateOf(context, secret)
   return typeof certificate === 'string' ? certificate : fail('certificate', certificate.message)
 }
@@ -135,7 +140,6 @@ type SecretResult =
 const readSecrets = new WeakMap<Secret, SecretResult>()
 
 function readSecret(secret: Resource<Secret>): SecretResult {
-  if (secret.fileProblem !== undefined) return { kind: 'problem', message: secret.fileProblem }
   const known = readSecrets.get(secret.object)
   if (known !== undefined) return known
   const result = readObject(secret.object)
