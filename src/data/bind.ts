@@ -2,17 +2,18 @@
  * A live bind of a worker: the listening socket that control handed over, the tables of the
  * current runtime, and the slots that outlive reloads. Owns the net.Server.
  */
-import type { Server, Socket } from 'node:net'
+import type { Server } from 'node:net'
 import type { BindKey, BindPart } from '../model/snapshot.ts'
 import type { SniChoice } from '../match/sni.ts'
 import type { BindResult } from '../model/status.ts'
 import type { ChainSlot } from './chain-slot.ts'
 import { Connection, type ConnectionContext, type LiveChain, type Router } from './connection.ts'
-import { StreamAccepted } from './io/accepted.ts'
+import type { Accepted } from './io/accepted.ts'
+import type { AcceptSink } from './io/backend.ts'
 import type { Overload } from './overload.ts'
 import type { CompiledBind } from './runtime.ts'
 
-export class Bind implements Router {
+export class Bind implements Router, AcceptSink {
   readonly key: BindKey
   /** Its socket came after the newest publish: the next one will name it. */
   isFresh = true
@@ -46,20 +47,28 @@ export class Bind implements Router {
     return { bind: this.key, error }
   }
 
-  /**
-   * Starts to accept. Must run in the same tick in which the handle arrived: a net.Server made
-   * from a handle accepts from the next turn of the event loop on, with node's default options.
-   */
+  /** Starts to accept, in the tick in which the handle arrived (IoBackend.accept). */
   adopt(server: Server): void {
     this.close()
     this.#error = undefined
     this.#server = server
-    server.on('connection', (socket: Socket) => this.#accept(socket))
-    server.on('error', (error: Error) => this.#overload.acceptFailed(this.key, error))
+    this.#context.io.accept(server, this)
   }
 
   fail(error: BindResult['error']): void {
     if (this.#server === undefined) this.#error = error
+  }
+
+  admit(): boolean {
+    return this.#overload.admit()
+  }
+
+  onAccepted(accepted: Accepted): void {
+    new Connection(accepted, this, this.#context).start()
+  }
+
+  onAcceptFailed(error: Error): void {
+    this.#overload.acceptFailed(this.key, error)
   }
 
   /** The swap: one pointer. Slots whose listener or trust domain is gone are retired. */
@@ -80,6 +89,10 @@ export class Bind implements Router {
     this.#waiting.add(connection)
   }
 
+  forget(connection: Connection): void {
+    this.#waiting.delete(connection)
+  }
+
   /** The bind left the configuration. */
   remove(): void {
     this.close()
@@ -87,7 +100,6 @@ export class Bind implements Router {
     for (const slot of this.#slots.values()) slot.retire()
     this.#slots = new Map()
     for (const connection of this.#waiting) connection.end({ reason: 'listener-removed' })
-    this.#waiting.clear()
   }
 
   /** Stops accepting. Connections live on. */
@@ -95,16 +107,4 @@ export class Bind implements Router {
     this.#server?.close()
     this.#server = undefined
   }
-
-  #accept(socket: Socket): void {
-    if (!this.#overload.admit()) {
-      socket.on('error', ignore)
-      socket.resetAndDestroy()
-      return
-    }
-    const accepted = new StreamAccepted(socket, this.#context.limits.helloBytes)
-    new Connection(accepted, this, this.#context).start()
-  }
 }
-
-function ignore(): void {}

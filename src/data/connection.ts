@@ -16,12 +16,14 @@ import type { ConnectionSet } from './connection-set.ts'
 import type { LiveAction } from './handlers/contract.ts'
 import type { HttpHub } from './http/contract.ts'
 import type { Accepted, AcceptedSink, LossCause } from './io/accepted.ts'
+import type { IoBackend } from './io/backend.ts'
 import { Deadline, type TimerSink, type TimerWheel } from './timer-wheel.ts'
 
 /** What all connections of a worker share; nothing here leads to a runtime. */
 export interface ConnectionContext {
   readonly clock: Clock
   readonly wheel: TimerWheel
+  readonly io: IoBackend
   readonly limits: Limits
   readonly httpHub: HttpHub
   readonly accessLog: AccessLog
@@ -39,10 +41,12 @@ export interface LiveChain {
 /** The bind's current tables, asked once and forgotten. */
 export interface Router {
   readonly key: BindKey
-  /** undefined: nothing was compiled for the bind yet; `whenReady` follows. */
+  /** undefined: nothing was compiled for the bind yet; then `wait`. */
   readonly ingress: BindPart['ingress'] | undefined
   choose(localAddress: string, sni: string | undefined): SniChoice<LiveChain>
   wait(connection: Connection): void
+  /** It ended before it was routed. */
+  forget(connection: Connection): void
 }
 
 /** Whoever works for the connection at the moment: told once when it ends. */
@@ -224,6 +228,7 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember {
     const how = outcomeRow(outcome.reason).l4
     this.deadline.cancel()
     this.#drainDeadline?.cancel()
+    this.#router?.forget(this)
     this.#router = undefined
     this.#inspector = undefined
     this.#stage?.stop(how)

@@ -20,6 +20,7 @@ import { Bind } from './bind.ts'
 import type { ConnectionContext } from './connection.ts'
 import { ConnectionSet } from './connection-set.ts'
 import { Drain } from './drain.ts'
+import { createStreamsBackend } from './io/backend.ts'
 import type { HttpHub } from './http/contract.ts'
 import { Overload } from './overload.ts'
 import { PartStore } from './part-store.ts'
@@ -123,6 +124,7 @@ class Worker {
     this.#context = {
       clock,
       wheel: this.#wheel,
+      io: createStreamsBackend(this.#wheel, settings.limits.helloBytes),
       limits: settings.limits,
       httpHub: this.#httpHub,
       accessLog,

@@ -1,8 +1,13 @@
 /** TLS passthrough over real sockets: clients nobody here wrote meet backends' own TLS. */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer as createHttps } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { after, before, describe, it } from 'node:test'
 import { connect, createServer, type Server } from 'node:tls'
 import { promisify } from 'node:util'
@@ -72,10 +77,51 @@ describe('TLS passthrough', () => {
   })
 
   it('serves openssl s_client', async () => {
-    const { stdout } = await run('sh', [
-      '-c',
-      `printf 'ping\\n' | openssl s_client -connect 127.0.0.1:${port} -servername a.test -quiet -ign_eof 2>/dev/null & pid=$!; sleep 0.3; kill $pid 2>/dev/null; wait $pid`,
-    ]).catch((error: { stdout: string }) => error)
-    assert.match(stdout, /hello from a\.test\n/)
+    const client = spawn(
+      'openssl',
+      ['s_client', '-connect', `127.0.0.1:${port}`, '-servername', 'a.test', '-quiet'],
+      { stdio: ['pipe', 'pipe', 'ignore'] },
+    )
+    const greeting = await output(client.stdout, 'hello from a.test\n')
+    assert.equal(greeting, 'hello from a.test\n')
+    client.stdin.write('ping\n')
+    assert.equal(await output(client.stdout, 'ping\n'), 'ping\n')
+    client.kill()
+    await once(client, 'exit')
+  })
+
+  it('serves curl, which sees the certificate of the backend', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'gwproxy-'))
+    const ca = join(directory, 'ca.pem')
+    writeFileSync(ca, (await testAuthority()).certPem)
+    const { certPem, keyPem } = await testCertificate(['c.test'])
+    const server = createHttps({ cert: certPem, key: keyPem }, (_request, response) => {
+      response.end('over passthrough')
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const upstream = plane.upstream('c.test', [ip((server.address() as AddressInfo).port)])
+    const own = plane.open('curl')
+    await plane.publish({
+      curl: { ingress: 'tls', chains: [chain('c.test', passthrough(upstream))] },
+      tls: { ingress: 'tls', chains: [] },
+    })
+    const { stdout } = await run('curl', [
+      ...['-sS', '--cacert', ca, '--resolve', `c.test:${own}:127.0.0.1`],
+      `https://c.test:${own}/`,
+    ])
+    assert.equal(stdout, 'over passthrough')
+    server.close()
+    rmSync(directory, { recursive: true })
   })
 })
+
+/** Reads until `end` came. */
+async function output(stream: Readable, end: string): Promise<string> {
+  let text = ''
+  while (!text.endsWith(end)) {
+    const [chunk] = (await once(stream, 'data')) as [Buffer]
+    text += chunk.toString()
+  }
+  return text
+}

@@ -4,9 +4,10 @@
  */
 import type { Outcome } from '../../model/outcome.ts'
 import type { Connection, Stage } from '../connection.ts'
-import { Dial, type DialReason, type DialSink } from '../io/dial.ts'
+import type { Dial, Relay } from '../io/backend.ts'
+import type { DialReason, DialSink } from '../io/dial.ts'
 import type { RelayEnd } from '../io/relay-end.ts'
-import { type RelayReason, type RelaySink, StreamRelay } from '../relay/stream.ts'
+import type { RelayReason, RelaySink } from '../relay/stream.ts'
 import type { BackendChoice, EndpointState, Upstream } from '../upstream/contract.ts'
 
 /** A client should not wait for more refusals than this. */
@@ -21,7 +22,7 @@ export class Forward implements Stage, DialSink, RelaySink {
   #failure: Outcome | undefined
   #dialStarted = 0
   #dial: Dial | undefined
-  #relay: StreamRelay | undefined
+  #relay: Relay | undefined
   #cancelWait: (() => void) | undefined
 
   constructor(connection: Connection) {
@@ -82,7 +83,7 @@ export class Forward implements Stage, DialSink, RelaySink {
     endpoint.begin()
     this.#connection.facts.endpoint = endpoint.text
     this.#dialStarted = context.clock.monotonic()
-    this.#dial = new Dial(endpoint.endpoint, context.limits.connectMs, context.wheel, this)
+    this.#dial = context.io.dial(endpoint.endpoint, context.limits.connectMs, this)
   }
 
   onDialFailed(reason: DialReason, detail: string): void {
@@ -104,13 +105,7 @@ export class Forward implements Stage, DialSink, RelaySink {
     this.#endpoint?.succeeded()
     facts.connectMs = context.clock.monotonic() - this.#dialStarted
     const { tcpIdleMs } = context.limits
-    const relay = new StreamRelay(
-      accepted.takeRelayEnd(),
-      upstreamEnd,
-      tcpIdleMs,
-      context.wheel,
-      this,
-    )
+    const relay = context.io.relay(accepted.takeRelayEnd(), upstreamEnd, tcpIdleMs, this)
     this.#relay = relay
     relay.start()
   }

@@ -25,7 +25,7 @@ const KEEP_ALIVE_MS = 60_000
 const kDial = Symbol('dial')
 
 interface DialingSocket extends Socket {
-  [kDial]?: Dial | undefined
+  [kDial]?: StreamDial | undefined
 }
 
 const OWN_LIMITS: ReadonlySet<string> = new Set([
@@ -37,7 +37,7 @@ const OWN_LIMITS: ReadonlySet<string> = new Set([
 ])
 
 /** One attempt. Exactly one call to the sink, unless cancelled. */
-export class Dial implements TimerSink {
+export class StreamDial implements TimerSink {
   readonly #sink: DialSink
   readonly #socket: DialingSocket
   readonly #deadline: Deadline

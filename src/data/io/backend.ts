@@ -1,0 +1,68 @@
+/**
+ * The socket boundary (decision 4): accept, dial and relay belong together, since most of a short
+ * connection's cost is in them. A worker has one backend; nothing above knows which. Only `streams`
+ * exists so far; a faster one brings its own kind of RelayEnd.
+ */
+import type { Server, Socket } from 'node:net'
+import type { Endpoint } from '../../model/upstream.ts'
+import { type RelaySink, StreamRelay } from '../relay/stream.ts'
+import type { TimerWheel } from '../timer-wheel.ts'
+import { type Accepted, StreamAccepted } from './accepted.ts'
+import { type DialSink, StreamDial } from './dial.ts'
+import type { RelayEnd } from './relay-end.ts'
+
+export interface AcceptSink {
+  /** Asked before anything is spent on a connection; false: it is reset. */
+  admit(): boolean
+  onAccepted(accepted: Accepted): void
+  onAcceptFailed(error: Error): void
+}
+
+/** One attempt to connect. Exactly one call to its sink, unless cancelled. */
+export interface Dial {
+  cancel(): void
+}
+
+/** Two ends joined. Counts plain bytes from and to the downstream. */
+export interface Relay {
+  readonly bytesReceived: number
+  readonly bytesSent: number
+  start(): void
+  /** Cuts both sides; the sink is not called. */
+  stop(how: 'fin' | 'reset'): void
+}
+
+export interface IoBackend {
+  readonly name: string
+  /**
+   * Accepts from a server that Node made from a handle. Must run in the tick in which the handle
+   * arrived: such a server accepts from the next turn of the event loop on.
+   */
+  accept(server: Server, sink: AcceptSink): void
+  dial(endpoint: Endpoint, timeoutMs: number, sink: DialSink): Dial
+  relay(downstream: RelayEnd, upstream: RelayEnd, idleMs: number, sink: RelaySink): Relay
+}
+
+/** net.Socket on both sides: public API only. `peekBytes` bounds the buffer of a peek. */
+export function createStreamsBackend(wheel: TimerWheel, peekBytes: number): IoBackend {
+  return {
+    name: 'streams',
+    accept: (server, sink) => {
+      server.on('connection', (socket: Socket) => {
+        if (sink.admit()) sink.onAccepted(new StreamAccepted(socket, peekBytes))
+        else refuse(socket)
+      })
+      server.on('error', (error: Error) => sink.onAcceptFailed(error))
+    },
+    dial: (endpoint, timeoutMs, sink) => new StreamDial(endpoint, timeoutMs, wheel, sink),
+    relay: (downstream, upstream, idleMs, sink) =>
+      new StreamRelay(downstream, upstream, idleMs, wheel, sink),
+  }
+}
+
+function refuse(socket: Socket): void {
+  socket.on('error', ignore)
+  socket.resetAndDestroy()
+}
+
+function ignore(): void {}
