@@ -64,7 +64,9 @@ describe('certificates of listeners', () => {
     )
     const translation = translate(buildResourceSet(withProblem), DEFAULT_OPTIONS)
     assert.equal(reasonOf(translation), 'False/InvalidCertificateRef')
-    assert.ok(translation.diagnostics.some(({ message }) => message.includes(problem)))
+    assert.ok(JSON.stringify(translation.statuses).includes(problem))
+    // The reader has reported it where the Secret stands.
+    assert.deepEqual(translation.diagnostics, [])
     assert.equal(translation.manifest.binds.length, 0)
   })
 
