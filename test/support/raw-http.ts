@@ -1,5 +1,4 @@
 /** HTTP/1.1 by hand: bytes go out, whatever comes back is text. */
-import { once } from 'node:events'
 import net from 'node:net'
 
 /**
@@ -16,6 +15,7 @@ export async function rawRequest(port: number, bytes: string, answers?: number):
   })
   socket.on('error', () => {})
   socket.write(bytes, 'latin1')
-  await once(socket, 'close')
+  // `once` would reject with the error of a reset.
+  await new Promise((resolve) => socket.once('close', resolve))
   return text
 }

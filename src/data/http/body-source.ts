@@ -8,7 +8,8 @@ import { Readable } from 'node:stream'
 export interface BodyWatcher {
   /** The upstream wants more; before the first chunk this is where 100 Continue belongs. */
   onBodyWanted(): void
-  onBodyChunk(bytes: number): void
+  /** `more`: the upstream takes more at once. */
+  onBodyChunk(bytes: number, more: boolean): void
   onBodyEnd(): void
 }
 
@@ -51,8 +52,9 @@ export class BodySource extends Readable {
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    this.#watcher.onBodyChunk(chunk.length)
-    if (!this.push(chunk)) this.#source.pause()
+    const more = this.push(chunk)
+    if (!more) this.#source.pause()
+    this.#watcher.onBodyChunk(chunk.length, more)
   }
 
   readonly #onEnd = (): void => {

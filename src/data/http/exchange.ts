@@ -33,6 +33,9 @@ import type { TrustedProxies } from './trusted-proxies.ts'
 import { isWebSocketAnswer, Tunnel } from './upgrade.ts'
 import { CompiledView, type LiveListener, type LiveRule } from './view.ts'
 
+/** Bytes of a body of known length that must come within `bodyIdleMs` (17 B/s by default). */
+const MIN_BODY_PROGRESS = 1024
+
 /** What all exchanges of a worker share. */
 export interface HttpContext {
   readonly clock: Clock
@@ -68,6 +71,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   readonly #idle: Deadline
   readonly #total: Deadline
   readonly #perTry: Deadline
+  readonly #body: Deadline
   #head: RequestHead | undefined
   #rule: LiveRule | undefined
   #backendFilters: readonly HttpFilter[] = []
@@ -75,6 +79,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   #tunnel: Tunnel | undefined
   #grpc = false
   #awaitsBody = false
+  #bodyProgress = 0
   #blocked = false
   #headSent = false
   /** Nothing can follow this exchange on its connection. */
@@ -91,6 +96,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     this.#idle = new Deadline(context.wheel, this)
     this.#total = new Deadline(context.wheel, this)
     this.#perTry = new Deadline(context.wheel, this)
+    this.#body = new Deadline(context.wheel, this)
   }
 
   /** Step 1: the head is readable, or refused; then the exchange takes the view of this moment. */
@@ -225,18 +231,27 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
 
   onBodyWanted(): void {
     if (this.#head?.expectContinue === true && !this.#headSent) this.#responder.sendContinue()
-    this.#awaitsBody = !this.#responder.bodyComplete
-    this.#touch()
+    if (this.#awaitsBody || this.#headSent || this.#grpc || this.#responder.bodyComplete) return
+    this.#awaitsBody = true
+    this.#bodyProgress = 0
+    this.#body.arm(this.#host.context.limits.bodyIdleMs)
   }
 
-  onBodyChunk(bytes: number): void {
+  /** A body of known length must make progress; one without may be a stream of rare messages. */
+  onBodyChunk(bytes: number, more: boolean): void {
     this.#facts.bytesReceived += bytes
-    this.#awaitsBody = false
+    this.#bodyProgress += bytes
     this.#touch()
+    if (!more) this.onBodyEnd()
+    const enough = this.#head?.body.kind === 'length' ? MIN_BODY_PROGRESS : 1
+    if (!this.#awaitsBody || this.#bodyProgress < enough) return
+    this.#bodyProgress = 0
+    this.#body.arm(this.#host.context.limits.bodyIdleMs)
   }
 
   onBodyEnd(): void {
     this.#awaitsBody = false
+    this.#body.cancel()
   }
 
   onInformation(status: number, rawFields: readonly string[]): void {
@@ -261,6 +276,8 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     }
     this.#headSent = true
     this.#facts.status = status
+    // From here on a body may come as slowly as the answer goes.
+    this.onBodyEnd()
     this.#touch()
   }
 
@@ -334,11 +351,8 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
       this.#fail('backend-timeout')
       return
     }
-    if (this.#impatient() && !this.#blocked) {
-      this.#fail('body-timeout')
-      return
-    }
-    this.#fail(this.#blocked ? 'idle-timeout' : 'stream-idle-timeout')
+    if (timer === this.#body) this.#fail('body-timeout')
+    else this.#fail(this.#blocked ? 'idle-timeout' : 'stream-idle-timeout')
   }
 
   onSent(): void {
@@ -356,6 +370,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     this.#idle.cancel()
     this.#total.cancel()
     this.#perTry.cancel()
+    this.#body.cancel()
     this.#forwarding?.cancel()
     this.#tunnel?.stop()
     const { downstream, context } = this.#host
@@ -410,15 +425,9 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     return this.#broken || this.#host.draining || this.#head?.websocket === true
   }
 
-  /** Waiting for a body before any answer, other than a gRPC stream's. */
-  #impatient(): boolean {
-    return this.#awaitsBody && !this.#headSent && !this.#grpc
-  }
-
   #touch(): void {
     const { limits } = this.#host.context
-    const stalled = this.#blocked || this.#impatient()
-    this.#idle.arm(stalled ? limits.bodyIdleMs : limits.streamIdleMs)
+    this.#idle.arm(this.#blocked ? limits.bodyIdleMs : limits.streamIdleMs)
   }
 }
 

@@ -12,6 +12,7 @@ export class Http2Responder implements Responder {
   readonly #method: string
   #trailers: Fields | undefined
   #noContent = false
+  #ended = false
   #sent = false
   bytesSent = 0
 
@@ -34,15 +35,15 @@ export class Http2Responder implements Responder {
     stream.on('drain', () => sink.onWritable())
     stream.on('wantTrailers', () => stream.sendTrailers(this.#trailers?.toHttp2() ?? {}))
     stream.on('finish', () => {
+      if (stream.aborted) return
       this.#onSent(sink)
       // The answer is complete; nobody reads the rest of the request (RFC 9113 section 8.1).
       if (!this.bodyComplete) stream.close(constants.NGHTTP2_NO_ERROR)
     })
     stream.on('close', () => {
       // Node may close a stream whose last frame is out without a 'finish'.
-      const whole = stream.writableEnded && stream.rstCode === constants.NGHTTP2_NO_ERROR
-      if (whole) this.#onSent(sink)
-      else if (!this.#sent) sink.onGone(stream.rstCode !== constants.NGHTTP2_NO_ERROR)
+      if (stream.rstCode === constants.NGHTTP2_NO_ERROR) this.#onSent(sink)
+      if (!this.#sent) sink.onGone(stream.rstCode !== constants.NGHTTP2_NO_ERROR)
     })
   }
 
@@ -71,6 +72,7 @@ export class Http2Responder implements Responder {
 
   end(trailers: Fields | undefined): void {
     this.#trailers = trailers
+    this.#ended = true
     this.#stream.end()
   }
 
@@ -79,7 +81,8 @@ export class Http2Responder implements Responder {
   }
 
   #onSent(sink: ResponderSink): void {
-    if (this.#sent) return
+    // Node also finishes a stream by itself when the client resets it.
+    if (this.#sent || !this.#ended) return
     this.#sent = true
     sink.onSent()
   }
