@@ -100,7 +100,7 @@ function certificateOf(
   secret: Resource<Secret>,
 ): Digest | { readonly message: string } {
   const subject = displayKey(secret.key)
-  const result = readSecret(secret.object)
+  const result = readSecret(secret)
   if (result.kind === 'problem') return { message: `${subject}: ${result.message}.` }
   const { privateKeyPem, warnings, ...certificate } = result.certificate
   for (const message of [...warnings, ...lifetimeWarnings(certificate, context.options.now)]) {
