@@ -2,7 +2,7 @@
  * The daemon: composes the control plane and the data plane, and is the only file that sees both.
  * Owns the process: signals, exit code, the last words in the log.
  */
-import { resolve, sep } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { systemClock } from './base/clock.ts'
 import { GwProxyError, messageOf } from './base/errors.ts'
 import { addressText } from './control/admin/address.ts'
@@ -18,7 +18,7 @@ import { forkWorker } from './control/fork-worker.ts'
 import { hasIpv6 } from './control/bind-tcp.ts'
 import { createLookUp } from './control/name-resolver.ts'
 import { createNotify } from './control/notify.ts'
-import { type RunOptions, workerCount } from './control/options.ts'
+import { checkOptions, type RunOptions, workerCount } from './control/options.ts'
 import { onSignals } from './control/signals.ts'
 import { openStateDir, type StateDir } from './control/state-dir.ts'
 import { StatusDirectory } from './control/status-dir.ts'
@@ -36,6 +36,8 @@ import { type LineSink, openLineSink } from './observe/line-sink.ts'
 import { createLogger, type Logger } from './observe/log.ts'
 import { applyBindResults } from './translate/status/programmed.ts'
 
+/** A reload is answered after this time even when workers are not: they may be in a crash loop. */
+const ANSWER_MS = 30_000
 /** The log's reader has this long to take the last lines. */
 const FLUSH_MS = 500
 /** Exit codes besides 0: problems under --strict or a failed start, and our own defects (EX_SOFTWARE). */
@@ -53,7 +55,7 @@ const WORKER_ENTRY = new URL(
  * @throws GwProxyError before anything serves: the options or the environment are at fault
  */
 export async function runDaemon(options: RunOptions): Promise<void> {
-  checkDirectories(options)
+  checkOptions(options)
   const sink = openLineSink(1)
   const log = createLogger({ level: options.logLevel, format: options.logFormat, sink })
   const exit = async (code: number): Promise<never> => {
@@ -146,6 +148,8 @@ class Daemon {
   async start(): Promise<void> {
     await this.#openAdmin()
     await this.#openMetrics()
+    // Workers load their code while the files are read; they open nothing before a publish.
+    this.#plane.start()
     const first = Promise.withResolvers<ReloadReport>()
     const config = startConfigThread(configOptions(this.#options))
     this.#config = config
@@ -157,7 +161,6 @@ class Daemon {
       if (this.#applied === undefined) {
         const refusal = this.#options.strict ? strictRefusal(update) : undefined
         if (refusal !== undefined) return first.reject(refusal)
-        this.#plane.start()
       }
       this.#applied = this.#plane.apply(update)
       this.#applied.catch((error: unknown) => this.#plane.configFailed(messageOf(error)))
@@ -170,12 +173,20 @@ class Daemon {
     process.send?.('ready')
   }
 
-  /** Reads the files again; resolves when every live worker has answered. */
+  /** Reads the files again; resolves when every live worker has answered, or none will soon. */
   async reload(): Promise<ReloadReport> {
     await this.#notify('reloading', 'reading the files again')
     await this.#config?.reload()
-    const report = await this.#applied
-    if (report === undefined) throw new GwProxyError('GWP_CONFIG_UNREADABLE', 'not started yet')
+    if (this.#applied === undefined) {
+      throw new GwProxyError('GWP_CONFIG_UNREADABLE', 'not started yet')
+    }
+    const late = new AbortController()
+    const report = await Promise.race([
+      this.#applied,
+      setTimeout(ANSWER_MS, undefined, { signal: late.signal, ref: false }).then(() =>
+        this.#plane.unanswered(),
+      ),
+    ]).finally(() => late.abort())
     const { generation, applied, durationMs } = report
     this.#log.info({ generation, applied, durationMs: Math.round(durationMs) }, 'reloaded')
     await this.#notify('ready', `serving generation ${generation}`)
@@ -187,8 +198,9 @@ class Daemon {
     if (this.#ending) return
     this.#ending = true
     void this.#notify('stopping', 'draining')
-    await this.#plane.drain(this.#options.drainTimeoutMs)
+    // First: an edit during the drain must open nothing again.
     await this.#config?.stop()
+    await this.#plane.drain(this.#options.drainTimeoutMs)
     for (const server of this.#servers) {
       server.close()
       server.closeAllConnections()
@@ -288,21 +300,4 @@ function strictRefusal({ diagnostics }: ConfigUpdate): GwProxyError | undefined 
     'GWP_CONFIG_PROBLEMS',
     `the configuration has problems and --strict is set:\n${lines.join('\n')}`,
   )
-}
-
-/** What gwproxy writes must not come back to it as configuration. */
-function checkDirectories({ configDirs, stateDir, statusDir }: RunOptions): void {
-  for (const [option, directory] of [
-    ['--state-dir', stateDir],
-    ['--status-dir', statusDir],
-  ] as const) {
-    if (directory === undefined) continue
-    const path = resolve(directory)
-    const inside = configDirs.find((root) => `${path}${sep}`.startsWith(`${resolve(root)}${sep}`))
-    if (inside === undefined) continue
-    throw new GwProxyError(
-      'GWP_OPTION_INVALID',
-      `${option} ${directory} lies inside the configuration directory ${inside}: choose a place outside`,
-    )
-  }
 }

@@ -115,6 +115,18 @@ export class ControlPlane {
     }
   }
 
+  /** What to say about the newest update while workers still owe their answers. */
+  unanswered(): ReloadReport {
+    return {
+      generation: this.#publisher.target?.manifest.generation ?? 0,
+      applied: false,
+      durationMs: this.#update?.durationMs ?? 0,
+      problems: this.#update?.diagnostics ?? [],
+      failedBinds: [],
+      refusals: ['not every worker has answered', ...this.#supervisor.problems],
+    }
+  }
+
   /** The config thread cannot go on; what serves goes on serving. */
   configFailed(message: string): void {
     this.#configFailure = message

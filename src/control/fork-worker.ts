@@ -5,7 +5,10 @@ import type { StartedWorker } from './supervisor.ts'
 
 /** Its output goes where ours goes; a terminal's signals reach it too, and it leaves them to us. */
 export function forkWorker(entry: URL): StartedWorker {
+  // A worker speaks to strangers: it gets neither the admin token nor systemd's ear.
+  const { GWPROXY_ADMIN_TOKEN: _, NOTIFY_SOCKET: __, ...env } = process.env
   const child = fork(entry, {
+    env,
     serialization: 'advanced',
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })

@@ -3,6 +3,8 @@
  * below reads flags or GWPROXY_* variables.
  */
 import { availableParallelism } from 'node:os'
+import { resolve, sep } from 'node:path'
+import { GwProxyError } from '../base/errors.ts'
 import {
   type AdminAddress,
   defaultAdminAddress,
@@ -77,4 +79,24 @@ export function workerCount(
 ): number {
   if (workers !== 'auto') return workers
   return cores === 1 ? 0 : cores
+}
+
+/**
+ * What gwproxy writes must not come back to it as configuration.
+ * @throws GwProxyError GWP_OPTION_INVALID
+ */
+export function checkOptions({ configDirs, stateDir, statusDir }: RunOptions): void {
+  for (const [option, directory] of [
+    ['--state-dir', stateDir],
+    ['--status-dir', statusDir],
+  ] as const) {
+    if (directory === undefined) continue
+    const path = resolve(directory)
+    const inside = configDirs.find((root) => `${path}${sep}`.startsWith(`${resolve(root)}${sep}`))
+    if (inside === undefined) continue
+    throw new GwProxyError(
+      'GWP_OPTION_INVALID',
+      `${option} ${directory} lies inside the configuration directory ${inside}: choose a place outside`,
+    )
+  }
 }
