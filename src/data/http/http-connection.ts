@@ -83,10 +83,15 @@ export class HttpConnection implements ExchangeHost, TimerSink {
   }
 
   drain(): void {
+    this.serveOne()
+    if (this.#active === 0 && !this.#ended) this.#protocol?.closeIdle()
+  }
+
+  /** For a connection that comes while its worker drains: its client has already sent, or soon will. */
+  serveOne(): void {
     if (this.#draining || this.#ended) return
     this.#draining = true
     this.#protocol?.drain()
-    if (this.#active === 0) this.#protocol?.closeIdle()
   }
 
   onDeadline(): void {

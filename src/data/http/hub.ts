@@ -60,7 +60,7 @@ class LiveHub implements HttpHub, ConnectionSet {
     const connection = new HttpConnection(downstream, this.#context, this)
     if (downstream.protocol === 'h2') this.#http2.accept(connection)
     else this.#http1.accept(connection)
-    if (this.#draining) connection.drain()
+    if (this.#draining) connection.serveOne()
   }
 
   drain(): void {

@@ -1,0 +1,90 @@
+/** Draining a worker, and one listener's connections: running exchanges finish, nothing new begins. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import net from 'node:net'
+import { describe, it } from 'node:test'
+import { connectH2, h2Request } from '../support/h2-client.ts'
+import { startOrigin } from '../support/http-origin.ts'
+import { startProxy, type TestProxy } from '../support/http-proxy.ts'
+
+const GET = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n'
+
+/** The two ways in which a connection is told to finish. */
+const WAYS: Readonly<Record<string, (proxy: TestProxy) => void>> = {
+  'the worker drains': (proxy) => proxy.hub.drain(),
+  'the listener is removed': (proxy) => proxy.slot.retire(),
+}
+
+describe('drain', () => {
+  for (const [name, begin] of Object.entries(WAYS)) {
+    it(`HTTP/1.1, ${name}: connection: close on the running answer, idle ones close`, async () => {
+      const running: ServerResponse[] = []
+      using origin = await startOrigin((_request, response) => {
+        running.push(response)
+        origin.server.emit('arrived')
+      })
+      await using proxy = await startProxy({
+        listeners: [{ hostname: '', rules: [{ ports: [origin.port] }] }],
+      })
+      const arrived = once(origin.server, 'arrived')
+      const busy = net.connect(proxy.port, '127.0.0.1')
+      let text = ''
+      busy.on('data', (chunk) => {
+        text += chunk
+      })
+      busy.write(GET)
+      await arrived
+      assert.equal(proxy.hub.activeExchanges, 1)
+      begin(proxy)
+      running[0]?.end('done')
+      await once(busy, 'close')
+      assert.match(text, /^HTTP\/1\.1 200 OK\r\n.*\r\nConnection: close\r\n.*done/is)
+      assert.equal(proxy.hub.activeExchanges, 0)
+    })
+
+    it(`HTTP/2, ${name}: GOAWAY twice, running streams finish, then the connection`, async () => {
+      const running: ServerResponse[] = []
+      using origin = await startOrigin((_request, response) => {
+        running.push(response)
+        origin.server.emit('arrived')
+      })
+      await using proxy = await startProxy({
+        listeners: [{ hostname: '', rules: [{ ports: [origin.port] }] }],
+      })
+      const session = await connectH2(proxy.origin)
+      const goaways: number[] = []
+      session.on('goaway', (_code, lastStreamId) => goaways.push(lastStreamId))
+      const arrived = once(origin.server, 'arrived')
+      const answer = h2Request(session, { ':path': '/' })
+      await arrived
+      const closed = once(session, 'close')
+      begin(proxy)
+      await once(session, 'goaway')
+      running[0]?.end('done')
+      assert.equal((await answer).body.toString(), 'done')
+      await closed
+      assert.equal(goaways[0], 2 ** 31 - 1)
+    })
+  }
+
+  it('idle connections close at once, later ones do one exchange', async () => {
+    using origin = await startOrigin((_request, response) => response.end('ok'))
+    await using proxy = await startProxy({
+      listeners: [{ hostname: '', rules: [{ ports: [origin.port] }] }],
+    })
+    const idle = net.connect(proxy.port, '127.0.0.1')
+    idle.write(GET)
+    await once(idle, 'data')
+    const session = await connectH2(proxy.origin)
+    await h2Request(session, { ':path': '/' })
+    const closed = Promise.all([once(idle, 'close'), once(session, 'close')])
+    proxy.hub.drain()
+    await closed
+    const late = net.connect(proxy.port, '127.0.0.1')
+    late.write(GET)
+    const [chunk] = await once(late, 'data')
+    assert.match(String(chunk), /^HTTP\/1\.1 200 OK\r\n.*\r\nConnection: close\r\n/is)
+    await once(late, 'close')
+  })
+})
