@@ -123,7 +123,7 @@ describe('status, reload and drain', () => {
     assert.equal(shown.code, 0, shown.stderr)
     assert.match(shown.stdout, /Gateway default\/gw +Accepted Programmed/)
     assert.match(shown.stdout, /listener http \(1 route\) +Accepted Programmed ResolvedRefs/)
-    assert.match(shown.stdout, /HTTPRoute default\/r[^]* on gw +Accepted ResolvedRefs/)
+    assert.match(shown.stdout, /HTTPRoute default\/r[\s\S]* on gw +Accepted ResolvedRefs/)
 
     const documents = parseAllDocuments((await gwproxy(['status', '-o', 'yaml', ...admin])).stdout)
     const gatewayObject = documents.map((one) => one.toJS()).find(({ kind }) => kind === 'Gateway')

@@ -112,7 +112,7 @@ describe('files that change', () => {
       mkdirSync(directory)
       writeFileSync(
         join(directory, 'all.yaml'),
-        (LISTENERS + '---\n' + redirectTo(host)).replaceAll('{address}', daemon.address),
+        `${LISTENERS}---\n${redirectTo(host)}`.replaceAll('{address}', daemon.address),
       )
       symlinkSync(`..${name}`, join(daemon.configDir, '..new'))
       renameSync(join(daemon.configDir, '..new'), join(daemon.configDir, '..data'))
@@ -138,7 +138,7 @@ describe('files that change', () => {
     mkdirSync(other)
     writeFileSync(
       join(other, 'all.yaml'),
-      (LISTENERS + '---\n' + redirectTo('linked')).replaceAll('{address}', daemon.address),
+      `${LISTENERS}---\n${redirectTo('linked')}`.replaceAll('{address}', daemon.address),
     )
     symlinkSync(other, daemon.configDir)
     await next
@@ -228,7 +228,7 @@ function requestOk(address: string): Promise<boolean> {
       answer += text
     })
     socket.on('error', () => resolve(false))
-    socket.on('close', () => resolve(/^HTTP\/1\.1 200 [^]*"backend": "web"/.test(answer)))
+    socket.on('close', () => resolve(/^HTTP\/1\.1 200 [\s\S]*"backend": "web"/.test(answer)))
     socket.write(`GET / HTTP/1.1\r\nHost: ${address}\r\nConnection: close\r\n\r\n`)
   })
 }

@@ -16,14 +16,14 @@ const EXPECTATIONS: readonly (readonly [command: RegExp, stdout: RegExp])[] = [
   [/curl .*secure\.demo\.test/, /"backend":"secure".*"sni":"secure\.demo\.test"/],
   [/openssl .*secure\.demo\.test/, /(?:)/],
   [/openssl .*echo\.demo\.test/, /echo says hello\nover tls/],
-  [/--http1\.1 'https:.*hello/, /"path": "\/hello\?a=1"[^]*"x-demo": "through gwproxy"/],
+  [/--http1\.1 'https:.*hello/, /"path": "\/hello\?a=1"[\s\S]*"x-demo": "through gwproxy"/],
   [/--http2 'https:.*hello/, /"path": "\/hello"/],
-  [/-i 'https:.*old/, /HTTP\/2 301[^]*location: https:\/\/web\.demo\.test:8443\/new\/page/i],
+  [/-i 'https:.*old/, /HTTP\/2 301[\s\S]*location: https:\/\/web\.demo\.test:8443\/new\/page/i],
   [/h2c'/, /"backend":"h2c".*"httpVersion":"2\.0"/],
-  [/Upgrade: websocket/, /101 Switching Protocols[^]*says hello/],
+  [/Upgrade: websocket/, /101 Switching Protocols[\s\S]*says hello/],
   [/any\.demo\.test/, /"host": "any\.demo\.test:8443"/],
   [/'http:.*hello/, /"path": "\/hello"/],
-  [/gwproxy status/, /Gateway default\/demo[^]*Programmed/],
+  [/gwproxy status/, /Gateway default\/demo[\s\S]*Programmed/],
   [/gwproxy check/, /0 errors/],
 ]
 

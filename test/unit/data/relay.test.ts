@@ -7,7 +7,7 @@ import { systemClock } from '../../../src/base/clock.ts'
 import { NO_BYTES, type RelayEnd } from '../../../src/data/io/relay-end.ts'
 import { type RelayReason, StreamRelay } from '../../../src/data/relay/stream.ts'
 import { TimerWheel } from '../../../src/data/timer-wheel.ts'
-import { dialTcp, type Listening, listenTcp, Peer } from '../../support/sockets.ts'
+import { dialTcp, type Listening, listenTcp, type Peer } from '../../support/sockets.ts'
 
 /** security.md section 3: memory per stalled L4 connection. */
 const STALLED_LIMIT = 512 * 1024
