@@ -15,6 +15,13 @@ export interface WatcherPorts {
   readonly onError: (message: string) => void
 }
 
+const SECRET_OPTIONS = {
+  ignoreInitial: true,
+  followSymlinks: false,
+  ignorePermissionErrors: true,
+  depth: 0,
+}
+
 interface RootWatch {
   readonly identity: string | undefined
   readonly watcher: FSWatcher
@@ -51,6 +58,8 @@ export class Watcher {
     const watcher = watch(root, {
       ignoreInitial: true,
       followSymlinks: false,
+      // A closed directory is reported by the listing, with the user and what to do.
+      ignorePermissionErrors: true,
       ignored: (path, stats) => {
         const below = relative(root, path)
         const names = below === '' ? [] : below.split('/')
@@ -66,10 +75,7 @@ export class Watcher {
     if (isSame && paths.size === this.#secretPaths.size) return
     if (this.#secrets !== undefined) void this.#secrets.close()
     this.#secretPaths = paths
-    this.#secrets =
-      paths.size === 0
-        ? undefined
-        : this.#listen(watch([...paths], { ignoreInitial: true, followSymlinks: false, depth: 0 }))
+    this.#secrets = paths.size === 0 ? undefined : this.#listen(watch([...paths], SECRET_OPTIONS))
   }
 
   #listen(watcher: FSWatcher): FSWatcher {

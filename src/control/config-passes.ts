@@ -163,6 +163,8 @@ export class ConfigPasses {
   #eventsLost(message: string): void {
     const seconds = this.#options.pollIntervalMs / 1000
     const text = `file events are lost (${message}); changes are found within ${seconds} s`
+    // Each watch that fails says so; one report is enough.
+    if (this.#troubles.has('events')) return
     this.#troubles.set('events', this.#trouble('warning', 'source-unreadable', text))
     this.#gate.force()
   }
