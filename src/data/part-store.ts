@@ -1,6 +1,6 @@
 /**
- * The parts and private keys that a worker holds, by digest: control sends each only once. Kept is
- * what the current manifest and the newest one need; the rest is dropped.
+ * The parts and private keys that a worker holds, by digest: control sends each only once. After
+ * every install the worker keeps what that manifest and those behind it need, and drops the rest.
  */
 import type { Digest } from '../base/brand.ts'
 import { GwProxyError } from '../base/errors.ts'

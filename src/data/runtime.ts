@@ -7,7 +7,14 @@ import { setImmediate } from 'node:timers/promises'
 import type { Digest } from '../base/brand.ts'
 import { GwProxyError } from '../base/errors.ts'
 import { SniTable } from '../match/sni.ts'
-import type { BindKey, BindPart, Chain, ChainTable, Manifest } from '../model/snapshot.ts'
+import type {
+  BindKey,
+  BindPart,
+  Chain,
+  ChainTable,
+  ListenerKey,
+  Manifest,
+} from '../model/snapshot.ts'
 import { ChainSlot } from './chain-slot.ts'
 import type { LiveChain } from './connection.ts'
 import type { LiveAction, TcpAction } from './handlers/contract.ts'
@@ -55,14 +62,16 @@ export class Runtime {
         await bind.compile(part, context, slice)
       }
     } catch (error) {
-      runtime.release()
+      await runtime.release()
       throw error
     }
     return runtime
   }
 
-  release(): void {
-    for (const bind of this.binds.values()) bind.release()
+  /** Lets go of upstreams, TLS servers and route tables, in slices as well. */
+  async release(): Promise<void> {
+    const slice = new Slice()
+    for (const bind of this.binds.values()) await bind.release(slice)
   }
 }
 
@@ -105,8 +114,8 @@ export class CompiledBind {
     return after
   }
 
-  release(): void {
-    for (const table of this.#tables) table.release()
+  async release(slice: Slice): Promise<void> {
+    for (const table of this.#tables) await table.release(slice)
   }
 }
 
@@ -121,6 +130,8 @@ class CompiledTable {
   readonly #bind: BindPart
   readonly #source: ChainTable
   readonly #actions: LiveAction[] = []
+  /** The listeners of this table and their trust domains. */
+  readonly #domains = new Map<ListenerKey, Set<Digest>>()
 
   constructor(bind: BindPart, source: ChainTable) {
     this.#bind = bind
@@ -137,6 +148,7 @@ class CompiledTable {
     }
     for (const chain of this.#source.chains) {
       const { action } = chain
+      this.#noteDomain(chain)
       if (action.kind === 'udp-forward') throw defect(`a UDP chain on ${this.#bind.key}`)
       this.entries.push([chain.hostname, this.#compileChain(chain, action, context)])
       await slice.breathe()
@@ -146,16 +158,16 @@ class CompiledTable {
   /** Whether the connections of a slot that no chain has any more may go on undisturbed. */
   keeps(key: string, slot: ChainSlot): boolean {
     if (this.slots.has(key) || !key.startsWith(this.key)) return false
-    return this.#source.chains.some(
-      ({ listener, action }) =>
-        listener === slot.listener &&
-        (slot.domain === undefined || action.kind === 'reset' || domainOf(action) === slot.domain),
-    )
+    const domains = this.#domains.get(slot.listener)
+    return domains !== undefined && (slot.domain === undefined || domains.has(slot.domain))
   }
 
-  release(): void {
-    for (const action of this.#actions) action.release()
+  async release(slice: Slice): Promise<void> {
     this.view?.release()
+    for (const action of this.#actions) {
+      action.release()
+      await slice.breathe()
+    }
   }
 
   #compileChain(chain: Chain, action: TcpAction, context: RuntimeContext): LiveChain {
@@ -170,6 +182,12 @@ class CompiledTable {
     })
     this.#actions.push(live)
     return { chain, slot, action: live }
+  }
+
+  #noteDomain({ listener, action }: Chain): void {
+    const domains = this.#domains.get(listener) ?? new Set()
+    this.#domains.set(listener, domains)
+    if (action.kind === 'tls-terminate') domains.add(action.domain.id)
   }
 
   /** On cleartext the authority chooses the listener, so all of a table share one slot. */

@@ -206,42 +206,39 @@ class Worker {
     const { generation } = manifest
     const startedAt = this.#context.clock.monotonic()
     this.#runtimes++
+    const old = this.#runtime
     try {
-      const runtime = await Runtime.compile(manifest, {
+      this.#runtime = await Runtime.compile(manifest, {
         store: this.#store,
         registry: this.#registry,
         tlsDomains: this.#tlsDomains,
         httpHub: this.#httpHub,
         slotsOf: (key) => this.#binds.get(key)?.slots ?? new Map(),
       })
-      const binds = this.#install(runtime)
-      const durationMs = Math.round(this.#context.clock.monotonic() - startedAt)
-      this.#log.debug({ generation, durationMs }, 'installed')
-      return { type: 'ack', generation, binds }
     } catch (error) {
       this.#runtimes--
       this.#log.error({ generation, err: error }, 'a configuration was refused')
       return { type: 'nack', generation, message: messageOf(error) }
-    } finally {
-      const current = this.#runtime === undefined ? [] : [this.#runtime.manifest]
-      this.#store.keepOnly([...current, manifest, ...this.#published])
     }
+    const binds = this.#install(this.#runtime)
+    const durationMs = Math.round(this.#context.clock.monotonic() - startedAt)
+    this.#log.debug({ generation, durationMs }, 'installed')
+    this.#store.keepOnly([manifest, ...this.#published])
+    if (old !== undefined) {
+      await old.release()
+      this.#runtimes--
+    }
+    return { type: 'ack', generation, binds }
   }
 
-  /** The swap: new tables in, what is gone out, the old runtime released. */
+  /** The swap: new tables in, what is gone out. */
   #install(runtime: Runtime): BindResult[] {
-    const old = this.#runtime
-    this.#runtime = runtime
     for (const [key, compiled] of runtime.binds) this.#bindFor(key).install(compiled)
     for (const [key, bind] of this.#binds) {
       // A socket that came after this publish belongs to the next one.
       if (runtime.binds.has(key) || bind.isFresh) continue
       bind.remove()
       this.#binds.delete(key)
-    }
-    if (old !== undefined) {
-      old.release()
-      this.#runtimes--
     }
     return [
       ...[...runtime.binds.keys()].map((key) => this.#bindFor(key).result),
@@ -271,7 +268,7 @@ class Worker {
   #stopped(): void {
     clearInterval(this.#heartbeat)
     this.#wheel.stop()
-    this.#runtime?.release()
+    void this.#runtime?.release()
     this.#options.link.send({ type: 'drained' })
     this.#options.onStopped?.()
   }

@@ -21,6 +21,7 @@ import {
   bindKey,
   type Chain,
   type ChainAction,
+  type ChainTable,
   type ListenerKey,
   type Manifest,
   type Part,
@@ -40,6 +41,8 @@ export interface BindSpec {
   readonly ingress: BindPart['ingress']
   readonly chains: readonly Chain[]
   readonly localAddresses?: readonly string[]
+  /** Further tables, for other local addresses. */
+  readonly more?: readonly Pick<ChainTable, 'localAddresses' | 'chains'>[]
 }
 
 interface OpenBind {
@@ -177,6 +180,7 @@ export class DataPlane {
       ingress: spec.ingress,
       tables: [
         { localAddresses: spec.localAddresses ?? ['*'], chains: spec.chains, listeners: [] },
+        ...(spec.more ?? []).map((table) => ({ ...table, listeners: [] })),
       ],
     }
   }
