@@ -170,7 +170,7 @@ class Daemon {
     this.#log.info({ generation, pid: process.pid, build: BUILD }, 'ready')
     await this.#notify('ready', `serving generation ${generation}`)
     // Whoever forked us with a channel (a test, a process manager) waits for this word.
-    process.send?.('ready')
+    process.send?.('ready', undefined, undefined, () => undefined)
   }
 
   /** Reads the files again; resolves when every live worker has answered, or none will soon. */

@@ -56,6 +56,8 @@ export function createHttpListener(endpoints: Endpoints, rules: AccessRules): Se
     listener,
   )
   server.maxConnections = 256
+  // Whoever opens it hears of a failure to listen; later ones are failed accepts (no descriptors).
+  server.on('error', () => undefined)
   return server
 }
 
