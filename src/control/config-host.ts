@@ -5,6 +5,7 @@
 import { Worker } from 'node:worker_threads'
 import { GwProxyError, messageOf } from '../base/errors.ts'
 import type { ConfigUpdate, ObjectRecord } from '../ipc/messages.ts'
+import type { ObjectStatus } from '../model/status.ts'
 import type {
   ConfigStart,
   ConfigThreadData,
@@ -13,6 +14,7 @@ import type {
   ThreadRequest,
   ThreadUpdate,
 } from './config-protocol.ts'
+import { DeltaReceiver } from './delta.ts'
 
 export type { ConfigThreadOptions } from './config-protocol.ts'
 
@@ -53,7 +55,8 @@ class ThreadHost implements ConfigHost {
   #requests = 0
   #waiting: Waiting[] = []
   #start: ConfigStart = { pass: 0, manifest: undefined }
-  #records = new Map<string, ObjectRecord>()
+  readonly #objects = new DeltaReceiver<ObjectRecord>()
+  readonly #statuses = new DeltaReceiver<ObjectStatus>()
 
   constructor(options: ConfigThreadOptions) {
     this.#options = options
@@ -100,6 +103,7 @@ class ThreadHost implements ConfigHost {
       return
     }
     const update = this.#assemble(message)
+    if (update === undefined) return
     this.#restartMs = RESTART_MS
     this.#start = { pass: update.pass, manifest: update.manifest }
     for (const handler of this.#onUpdate) handler(update)
@@ -108,19 +112,19 @@ class ThreadHost implements ConfigHost {
     for (const { resolve } of answered) resolve(update)
   }
 
-  /** Objects that did not change are still here from earlier updates. */
-  #assemble({ answers: _, order, objects: changed, ...update }: ThreadUpdate): ConfigUpdate {
-    for (const [key, record] of changed) this.#records.set(key, record)
-    const records = new Map<string, ObjectRecord>()
-    for (const key of order) {
-      const record = this.#records.get(key)
-      if (record === undefined) {
-        throw new GwProxyError('GWP_DEFECT_INVARIANT', `object ${key} was never sent`)
+  /** Undefined: the thread and we disagree on what was sent; a new thread sends everything. */
+  #assemble({ answers: _, objects, statuses, ...update }: ThreadUpdate): ConfigUpdate | undefined {
+    try {
+      return {
+        ...update,
+        objects: this.#objects.next(objects),
+        statuses: this.#statuses.next(statuses),
       }
-      records.set(key, record)
+    } catch (error) {
+      this.#failed(messageOf(error))
+      void this.#worker.terminate()
+      return undefined
     }
-    this.#records = records
-    return { ...update, objects: [...records.values()] }
   }
 
   #failed(message: string): void {

@@ -1,12 +1,14 @@
 /**
  * Between config-host (main thread) and config-thread, inside what ConfigUpdate promises to the
- * rest of control: objects travel only when they changed, since cloning all of them would hold up
- * the main thread.
+ * rest of control: objects and statuses travel only when they changed, since cloning 10,000 of them
+ * would hold up the main thread.
  */
 import type { UnknownFields } from '../config/admit.ts'
-import type { ConfigFailed, ConfigUpdate } from '../ipc/messages.ts'
+import type { ConfigFailed, ConfigUpdate, ObjectRecord } from '../ipc/messages.ts'
 import type { Manifest } from '../model/snapshot.ts'
+import type { ObjectStatus } from '../model/status.ts'
 import type { TranslateOptions } from '../translate/options.ts'
+import type { Delta } from './delta.ts'
 
 export interface ConfigThreadOptions {
   /** Directories, or single files. */
@@ -32,13 +34,11 @@ export interface ConfigThreadData {
   readonly start: ConfigStart
 }
 
-export interface ThreadUpdate extends Omit<ConfigUpdate, 'objects'> {
+export interface ThreadUpdate extends Omit<ConfigUpdate, 'objects' | 'statuses'> {
   /** The highest `reload` request that this pass answers; 0: none yet. */
   readonly answers: number
-  /** Key texts of all objects, in order. */
-  readonly order: readonly string[]
-  /** New or changed since the last update. */
-  readonly objects: readonly (readonly [string, ConfigUpdate['objects'][number]])[]
+  readonly objects: Delta<ObjectRecord>
+  readonly statuses: Delta<ObjectStatus>
 }
 
 export type ThreadMessage = ThreadUpdate | ConfigFailed

@@ -6,8 +6,10 @@ import type { Digest } from '../base/brand.ts'
 import type { ConfigUpdate, ObjectRecord } from '../ipc/messages.ts'
 import type { Diagnostic } from '../model/diagnostic.ts'
 import { keyText } from '../model/resource-key.ts'
+import type { ObjectStatus } from '../model/status.ts'
 import type { Translation } from '../translate/translate.ts'
 import type { ConfigStart, ThreadUpdate } from './config-protocol.ts'
+import { DeltaSender } from './delta.ts'
 
 export interface PassResult {
   readonly pass: number
@@ -23,7 +25,9 @@ export class UpdateBuilder {
   #manifest: ConfigStart['manifest']
   #parts: ReadonlySet<Digest> = new Set()
   #keys: ReadonlySet<Digest> = new Set()
-  #records: ReadonlyMap<string, ObjectRecord> = new Map()
+  /** Records are made anew when their resource changes (object-records.ts). */
+  readonly #objects = new DeltaSender<ObjectRecord>((record) => record)
+  readonly #statuses = new DeltaSender<ObjectStatus>((status) => JSON.stringify(status))
   #last: ThreadUpdate | undefined
 
   /** `manifest`: the one to count on from, after the thread before died. */
@@ -34,22 +38,19 @@ export class UpdateBuilder {
   next(result: PassResult): ThreadUpdate {
     const { translation, records, ...rest } = result
     const { manifest, parts, keys, statuses, pending } = translation
-    const present = new Map(records.map((record) => [keyText(record.key), record]))
     const update: ThreadUpdate = {
       ...rest,
       type: 'config-update',
       manifest: { ...manifest, generation: this.#generationOf(manifest.digest) },
       parts: [...parts].filter(([digest]) => !this.#parts.has(digest)),
       keys: keys.filter(({ keyId }) => !this.#keys.has(keyId)),
-      statuses,
+      statuses: this.#statuses.next(statuses.map((one) => [keyText(one.key), one])),
       pending,
-      order: [...present.keys()],
-      objects: [...present].filter(([key, record]) => this.#records.get(key) !== record),
+      objects: this.#objects.next(records.map((one) => [keyText(one.key), one])),
     }
     this.#manifest = update.manifest
     this.#parts = new Set(parts.keys())
     this.#keys = new Set(keys.map(({ keyId }) => keyId))
-    this.#records = present
     this.#last = update
     return update
   }
@@ -57,8 +58,16 @@ export class UpdateBuilder {
   /** The configuration of the last update with a diagnostic more; undefined when there was none. */
   repeat(pass: number, answers: number, diagnostic: Diagnostic): ThreadUpdate | undefined {
     if (this.#last === undefined) return undefined
-    const diagnostics = [diagnostic, ...this.#last.diagnostics]
-    return { ...this.#last, pass, answers, parts: [], keys: [], objects: [], diagnostics }
+    return {
+      ...this.#last,
+      pass,
+      answers,
+      parts: [],
+      keys: [],
+      objects: this.#objects.repeat(),
+      statuses: this.#statuses.repeat(),
+      diagnostics: [diagnostic, ...this.#last.diagnostics],
+    }
   }
 
   #generationOf(digest: Digest): number {

@@ -161,7 +161,7 @@ describe('a rescan', () => {
     const update = await bench.rescan(1)
     assert.ok(update.pass >= 2)
     assert.deepEqual(update.manifest, manifest)
-    assert.deepEqual([update.parts, update.objects], [[], []])
+    assert.deepEqual([update.parts, update.objects.changed], [[], []])
   })
 })
 

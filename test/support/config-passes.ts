@@ -91,7 +91,7 @@ export function namespace(name: string, label = 'none'): string {
 
 /** The names of the Namespaces that are served, sorted. */
 export function namesIn(update: ThreadUpdate): string[] {
-  return update.order.map((key) => key.split('/').at(-1) ?? '').sort()
+  return update.objects.order.map((key) => key.split('/').at(-1) ?? '').sort()
 }
 
 export function hasNames(...names: readonly string[]): (update: ThreadUpdate) => boolean {
