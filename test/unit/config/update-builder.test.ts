@@ -6,6 +6,7 @@ import { UpdateBuilder } from '../../../src/control/update-builder.ts'
 import type { ObjectRecord } from '../../../src/ipc/messages.ts'
 import type { Diagnostic } from '../../../src/model/diagnostic.ts'
 import type { Part } from '../../../src/model/snapshot.ts'
+import { NO_HOLDINGS } from '../../../src/translate/holdings.ts'
 import type { Translation } from '../../../src/translate/translate.ts'
 
 const ORIGIN = { file: 'x.yaml', line: 1, column: 1 }
@@ -20,6 +21,7 @@ function translation(...digests: readonly string[]): Translation {
     statuses: [],
     pending: [],
     diagnostics: [],
+    holdings: NO_HOLDINGS,
   }
 }
 
