@@ -79,8 +79,8 @@ export class Fields {
     this.#fields = this.#fields.filter(({ key }) => !unwanted(key))
   }
 
-  keys(): string[] {
-    return this.#fields.map(({ key }) => key)
+  some(fits: (key: string, value: string) => boolean): boolean {
+    return this.#fields.some(({ key, value }) => fits(key, value))
   }
 
   toRaw(): string[] {

@@ -42,6 +42,7 @@ export type Normalized =
 /** Fields of a head; HTTP/2 has its own lower bound in the server's settings. */
 const MAX_FIELDS = 256
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/
 const ALL_DIGITS = /^[0-9]{1,15}$/
 const QUERY = /^[\x21-\x22\x24-\x7e]*$/
 const ABSOLUTE = /^(https?):\/\/([^/?#]*)(.*)$/i
@@ -147,8 +148,8 @@ function refuse(method: string, fields: Fields): Normalized | undefined {
   if (fields.size > MAX_FIELDS) {
     return { ok: false, reason: 'headers-too-large', detail: `more than ${MAX_FIELDS} fields` }
   }
-  const names = fields.keys()
-  if (names.some((name) => !TOKEN.test(name) || LOOK_ALIKE.test(name))) return bad('field name')
+  if (fields.some((name) => !TOKEN.test(name) || LOOK_ALIKE.test(name))) return bad('field name')
+  if (fields.some((_name, value) => CONTROL.test(value))) return bad('field value')
   return undefined
 }
 
