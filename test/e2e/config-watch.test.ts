@@ -63,6 +63,17 @@ describe('a changed file', () => {
     await bench.until(({ counts, diagnostics }) => counts.stale === 0 && diagnostics.length === 0)
   })
 
+  it('that is a root itself is followed through renames', async () => {
+    await using bench = new ConfigBench()
+    bench.write('only.yaml', namespace('one'))
+    bench.write('other.yaml', namespace('other'))
+    bench.start({ roots: [bench.path('only.yaml')] })
+    for (const name of ['two', 'three']) {
+      bench.replace('only.yaml', namespace(name))
+      await bench.until(hasNames(name))
+    }
+  })
+
   it('is one pass for a thousand events', async () => {
     await using bench = new ConfigBench()
     bench.write('a.yaml', namespace('a'))
