@@ -175,22 +175,29 @@ class Daemon {
 
   /** Reads the files again; resolves when every live worker has answered, or none will soon. */
   async reload(): Promise<ReloadReport> {
-    await this.#notify('reloading', 'reading the files again')
-    await this.#config?.reload()
+    void this.#notify('reloading', 'reading the files again')
+    try {
+      await this.#config?.reload()
+      const report = await this.#answer()
+      const { generation, applied, durationMs } = report
+      this.#log.info({ generation, applied, durationMs: Math.round(durationMs) }, 'reloaded')
+      return report
+    } finally {
+      // systemd waits for this word, also after a reload that came to nothing.
+      if (!this.#ending) void this.#notify('ready', 'serving')
+    }
+  }
+
+  /** The workers' answer to the newest update, or that there is none. */
+  async #answer(): Promise<ReloadReport> {
     if (this.#applied === undefined) {
       throw new GwProxyError('GWP_CONFIG_UNREADABLE', 'not started yet')
     }
     const late = new AbortController()
-    const report = await Promise.race([
-      this.#applied,
-      setTimeout(ANSWER_MS, undefined, { signal: late.signal, ref: false }).then(() =>
-        this.#plane.unanswered(),
-      ),
-    ]).finally(() => late.abort())
-    const { generation, applied, durationMs } = report
-    this.#log.info({ generation, applied, durationMs: Math.round(durationMs) }, 'reloaded')
-    await this.#notify('ready', `serving generation ${generation}`)
-    return report
+    const timeout = setTimeout(ANSWER_MS, undefined, { signal: late.signal, ref: false })
+    return Promise.race([this.#applied, timeout.then(() => this.#plane.unanswered())]).finally(() =>
+      late.abort(),
+    )
   }
 
   /** Drains and ends; a second call changes nothing. */

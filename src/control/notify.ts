@@ -10,10 +10,12 @@ export type ServiceState = 'ready' | 'reloading' | 'stopping'
 
 export type Notify = (state: ServiceState, status: string) => Promise<void>
 
-const FLAG: Readonly<Record<ServiceState, string>> = {
-  ready: '--ready',
-  reloading: '--reloading',
-  stopping: '--stopping',
+/** As assignments, since the flags for the last two came with systemd 253 only. */
+const ASSIGNMENTS: Readonly<Record<ServiceState, () => readonly string[]>> = {
+  ready: () => ['READY=1'],
+  // notify-reload wants to know the moment, on the clock that hrtime reads as well.
+  reloading: () => ['RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`],
+  stopping: () => ['STOPPING=1'],
 }
 
 const TIMEOUT_MS = 5000
@@ -27,9 +29,8 @@ export function createNotify(
   if (!environment['NOTIFY_SOCKET']) return async () => undefined
   let last: Promise<void> = Promise.resolve()
   return (state, status) => {
-    last = last.then(() =>
-      run(command, [FLAG[state], `--pid=${process.pid}`, `--status=${status}`]),
-    )
+    const args = [`--pid=${process.pid}`, ...ASSIGNMENTS[state](), `STATUS=${status}`]
+    last = last.then(() => run(command, args))
     return last
   }
 
