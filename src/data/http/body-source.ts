@@ -5,6 +5,9 @@
  */
 import { Readable } from 'node:stream'
 
+/** IncomingMessage and Http2Stream. */
+export type RequestStream = Readable & { readonly aborted: boolean }
+
 export interface BodyWatcher {
   /** The upstream wants more; before the first chunk this is where 100 Continue belongs. */
   onBodyWanted(): void
@@ -14,11 +17,11 @@ export interface BodyWatcher {
 }
 
 export class BodySource extends Readable {
-  readonly #source: Readable
+  readonly #source: RequestStream
   readonly #watcher: BodyWatcher
   #attached = false
 
-  constructor(source: Readable, watcher: BodyWatcher) {
+  constructor(source: RequestStream, watcher: BodyWatcher) {
     super({ highWaterMark: 65_536 })
     this.#source = source
     this.#watcher = watcher
@@ -57,7 +60,12 @@ export class BodySource extends Readable {
     this.#watcher.onBodyChunk(chunk.length, more)
   }
 
+  /** Node ends an HTTP/2 stream that was reset too: half a body must not pass for a whole one. */
   readonly #onEnd = (): void => {
+    if (this.#source.aborted) {
+      this.destroy(new Error('the request broke off'))
+      return
+    }
     this.#watcher.onBodyEnd()
     this.push(null)
   }

@@ -206,7 +206,8 @@ class Http2Call implements UpstreamCall {
     if (this.#over) return
     this.#over = true
     this.#detach()
-    this.#stream?.close(constants.NGHTTP2_CANCEL)
+    // `close` would end a half-sent body as if it were whole.
+    this.#stream?.destroy(new DOMException('exchange ended', 'AbortError'))
     if (this.#stream === undefined) this.onClosed()
   }
 
@@ -246,7 +247,9 @@ class Http2Call implements UpstreamCall {
     this.#detach()
     this.#events.onEnd(withoutPseudo(this.#trailers))
     // An early answer: the rest of the request is not wanted any more.
-    if (!stream.writableFinished) stream.close(constants.NGHTTP2_CANCEL)
+    if (!stream.writableFinished) {
+      stream.destroy(new DOMException('answered early', 'AbortError'))
+    }
   }
 
   #onClose(stream: ClientHttp2Stream): void {

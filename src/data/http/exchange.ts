@@ -304,7 +304,11 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     this.#total.cancel()
     const trailers = Fields.fromRaw(rawTrailers)
     prepareTrailers(trailers)
-    this.#responder.end(trailers)
+    try {
+      this.#responder.end(trailers)
+    } catch (error) {
+      this.#fail('upstream-protocol-error', messageOf(error))
+    }
   }
 
   /** A WebSocket begins only when the upstream really said so (security.md section 2.5). */

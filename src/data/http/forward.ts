@@ -2,12 +2,12 @@
  * Steps pick and forward of an exchange: chooses an endpoint, sends the request, and tries another
  * endpoint while nothing was sent. Reports to the endpoint's health; counts its uses.
  */
-import type { Duplex, Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { assertNever } from '../../base/assert-never.ts'
 import { outcomeRow, type Reason } from '../../model/outcome.ts'
 import type { UpstreamProtocol } from '../../model/upstream.ts'
 import type { EndpointState, Upstream } from '../upstream/contract.ts'
-import { BodySource, type BodyWatcher } from './body-source.ts'
+import { BodySource, type BodyWatcher, type RequestStream } from './body-source.ts'
 import { Http1Client } from './client-h1.ts'
 import { Http2Client } from './client-h2.ts'
 import type {
@@ -40,7 +40,7 @@ export interface ForwardSink extends BodyWatcher {
   onFailure(reason: Reason, detail: string): void
 }
 
-export type Outgoing = Omit<UpstreamRequest, 'body'> & { readonly body: Readable | undefined }
+export type Outgoing = Omit<UpstreamRequest, 'body'> & { readonly body: RequestStream | undefined }
 
 export class Forwarding implements UpstreamEvents {
   readonly #upstream: Upstream

@@ -3,7 +3,8 @@
  * or until close for HTTP/1.0) and adds Date when the upstream sent none.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Duplex, Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
+import type { RequestStream } from './body-source.ts'
 import type { Fields } from './fields.ts'
 import type { Responder, ResponderSink, ResponseHead } from './responder.ts'
 
@@ -21,7 +22,7 @@ export class Http1Responder implements Responder {
     this.#response = response
   }
 
-  get body(): Readable {
+  get body(): RequestStream {
     return this.#request
   }
 
@@ -52,7 +53,12 @@ export class Http1Responder implements Responder {
   inform(status: number, fields: Fields): void {
     // HTTP/1.0 knows no interim responses; Node writes only 103 for us.
     if (status !== 103 || this.#request.httpVersionMinor === 0) return
-    if (fields.has('link')) this.#response.writeEarlyHints(fields.toHttp2())
+    if (!fields.has('link') || this.#response.headersSent) return
+    try {
+      this.#response.writeEarlyHints(fields.toHttp2())
+    } catch {
+      // A hint that Node finds malformed is no loss.
+    }
   }
 
   head({ status, fields, contentLength }: ResponseHead, close: boolean): void {

@@ -3,7 +3,8 @@
  * `destroy(error)`, which sends RST_STREAM: `close(code)` would end it cleanly (platform.md 7).
  */
 import { constants, type ServerHttp2Stream } from 'node:http2'
-import type { Duplex, Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
+import type { RequestStream } from './body-source.ts'
 import type { Fields } from './fields.ts'
 import { hasNoContent, type Responder, type ResponderSink, type ResponseHead } from './responder.ts'
 
@@ -21,7 +22,7 @@ export class Http2Responder implements Responder {
     this.#method = method
   }
 
-  get body(): Readable {
+  get body(): RequestStream {
     return this.#stream
   }
 
@@ -33,7 +34,7 @@ export class Http2Responder implements Responder {
     const stream = this.#stream
     stream.on('error', ignore)
     stream.on('drain', () => sink.onWritable())
-    stream.on('wantTrailers', () => stream.sendTrailers(this.#trailers?.toHttp2() ?? {}))
+    stream.on('wantTrailers', () => this.#sendTrailers())
     stream.on('finish', () => {
       if (stream.aborted) return
       this.#onSent(sink)
@@ -56,6 +57,8 @@ export class Http2Responder implements Responder {
   }
 
   head({ status, fields, contentLength }: ResponseHead): void {
+    // Gone, with its 'close' still to come.
+    if (this.#stream.destroyed || this.#stream.closed) return
     const headers = fields.toHttp2()
     if (contentLength !== undefined) headers['content-length'] = String(contentLength)
     this.#noContent = hasNoContent(this.#method, status)
@@ -78,6 +81,14 @@ export class Http2Responder implements Responder {
 
   abort(): void {
     if (!this.#stream.destroyed) this.#stream.destroy(new Error('exchange broken off'))
+  }
+
+  #sendTrailers(): void {
+    try {
+      this.#stream.sendTrailers(this.#trailers?.toHttp2() ?? {})
+    } catch (error) {
+      this.#stream.destroy(error instanceof Error ? error : undefined)
+    }
   }
 
   #onSent(sink: ResponderSink): void {

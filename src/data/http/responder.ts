@@ -2,7 +2,8 @@
  * The downstream side of one exchange, over HTTP/1.1 or an HTTP/2 stream: where the request body
  * comes from and how the response leaves. Framing of the response is made below this interface.
  */
-import type { Duplex, Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
+import type { RequestStream } from './body-source.ts'
 import type { Fields } from './fields.ts'
 
 export interface ResponseHead {
@@ -15,7 +16,7 @@ export interface ResponseHead {
 
 export interface Responder {
   /** The request body, not flowing. */
-  readonly body: Readable
+  readonly body: RequestStream
   /** True once nothing of the body is to come. */
   readonly bodyComplete: boolean
   readonly bytesSent: number

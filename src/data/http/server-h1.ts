@@ -52,18 +52,18 @@ export class Http1Server {
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    this.#connections.get(request.socket)?.enqueue(request, response)
+    this.#connections.get(request.socket)?.enqueue(request, () => response)
   }
 
-  /** Node has let go of the socket: the response is ours to attach. */
+  /** Node has let go of the socket: the response is ours to attach, when its turn comes. */
   #onDetached(request: IncomingMessage, socket: Duplex): void {
-    const connection = this.#connections.get(socket)
-    if (connection === undefined) return
-    const response = new ServerResponse(request)
-    response.shouldKeepAlive = false
-    response.assignSocket(request.socket)
-    response.on('finish', () => request.socket.destroySoon())
-    connection.enqueue(request, response)
+    this.#connections.get(socket)?.enqueue(request, () => {
+      const response = new ServerResponse(request)
+      response.shouldKeepAlive = false
+      response.assignSocket(request.socket)
+      response.on('finish', () => request.socket.destroySoon())
+      return response
+    })
   }
 
   #onClientError(error: Error, socket: Duplex): void {
@@ -75,7 +75,7 @@ export class Http1Server {
 
 interface Waiting {
   readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly respond: () => ServerResponse
 }
 
 class Http1Connection implements Protocol {
@@ -92,13 +92,13 @@ class Http1Connection implements Protocol {
     connection.start(this)
   }
 
-  enqueue(request: IncomingMessage, response: ServerResponse): void {
+  enqueue(request: IncomingMessage, respond: () => ServerResponse): void {
     if (this.#current === undefined) {
-      this.#run({ request, response })
+      this.#run({ request, respond })
       return
     }
     request.on('error', () => {})
-    if (this.#waiting.length < MAX_PIPELINED) this.#waiting.push({ request, response })
+    if (this.#waiting.length < MAX_PIPELINED) this.#waiting.push({ request, respond })
     else this.#connection.end({ reason: 'bad-request', detail: 'too many pipelined requests' })
   }
 
@@ -133,11 +133,11 @@ class Http1Connection implements Protocol {
     if (next !== undefined && !this.#socket.destroyed) this.#run(next)
   }
 
-  #run({ request, response }: Waiting): void {
+  #run({ request, respond }: Waiting): void {
     const { downstream } = this.#connection
     const exchange = new Exchange(
       this.#connection,
-      new Http1Responder(request, response),
+      new Http1Responder(request, respond()),
       requestLine(request),
     )
     this.#current = exchange

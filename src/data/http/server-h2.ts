@@ -25,12 +25,10 @@ const LAST_STREAM_ID = 2 ** 31 - 1
 
 export class Http2Server {
   readonly #server: NodeHttp2Server
-  readonly #limits: Limits
   /** The session event follows `emit('connection')` synchronously. */
   #accepting: HttpConnection | undefined
 
   constructor(limits: Limits) {
-    this.#limits = limits
     this.#server = createServer({
       maxSessionMemory: 10,
       maxHeaderListPairs: 128,
@@ -46,7 +44,6 @@ export class Http2Server {
     })
     this.#server.on('session', (session) => this.#onSession(session))
     this.#server.on('sessionError', ignore)
-    this.#server.on('timeout', ignore)
   }
 
   accept(connection: HttpConnection): void {
@@ -58,7 +55,7 @@ export class Http2Server {
   #onSession(session: ServerHttp2Session): void {
     const connection = this.#accepting
     if (connection === undefined) session.destroy()
-    else new Http2Connection(connection, session, this.#limits.streamsPerConnection)
+    else new Http2Connection(connection, session)
   }
 }
 
@@ -68,7 +65,7 @@ class Http2Connection implements Protocol {
   #resets = 0
   #finished = 0
 
-  constructor(connection: HttpConnection, session: ServerHttp2Session, maxStreams: number) {
+  constructor(connection: HttpConnection, session: ServerHttp2Session) {
     this.#connection = connection
     this.#session = session
     session.on('error', ignore)
@@ -78,8 +75,6 @@ class Http2Connection implements Protocol {
       this.#onStream(stream, rawHeaders ?? []),
     )
     connection.downstream.socket.on('error', ignore)
-    // Node counts a stream as gone only when its handle is: bound what can pile up until then.
-    session.setMaxListeners(maxStreams)
     connection.start(this)
   }
 
