@@ -166,6 +166,13 @@ describe('bodies', () => {
       /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n.*\r\n4\r\nbody\r\n0\r\n\r\n$/s,
     )
     assert.match(await rawRequest(proxy.port, post('/none')), /^HTTP\/1\.1 404 /)
+    const session = await connectH2(proxy.origin)
+    const fields = { ':method': 'POST', ':path': '/up', expect: '100-continue' }
+    const stream = session.request(fields)
+    await once(stream, 'continue')
+    stream.end('body')
+    assert.equal(String((await once(stream, 'data'))[0]), 'body')
+    session.destroy()
   })
 
   it('HTTP/1.0 clients get a body until close', async () => {

@@ -65,10 +65,6 @@ export function normalizeHttp1(head: Http1Head, scheme: Scheme): Normalized {
   if (fault !== undefined) return fault
   const body = http1Body(fields, version)
   if (body === undefined) return bad('ambiguous message framing')
-  const expect = fields.get('expect')?.toLowerCase()
-  if (expect !== undefined && expect !== '100-continue') {
-    return { ok: false, reason: 'expectation-failed', detail: 'unknown expectation' }
-  }
   const target = http1Target(head.target, fields, scheme)
   if (target === undefined) return bad('authority')
   return complete(target, {
@@ -77,7 +73,7 @@ export function normalizeHttp1(head: Http1Head, scheme: Scheme): Normalized {
     scheme,
     fields,
     body,
-    expectContinue: expect !== undefined && version === '1.1' && body.kind !== 'none',
+    expectContinue: fields.has('expect') && version === '1.1' && body.kind !== 'none',
     websocket: version === '1.1' && asksForWebSocket(method, fields, body),
   })
 }
@@ -116,7 +112,7 @@ export function normalizeHttp2(
       scheme,
       fields: all,
       body,
-      expectContinue: false,
+      expectContinue: all.has('expect') && body.kind !== 'none',
       websocket: false,
     },
   )
@@ -150,6 +146,10 @@ function refuse(method: string, fields: Fields): Normalized | undefined {
   }
   if (fields.some((name) => !TOKEN.test(name) || LOOK_ALIKE.test(name))) return bad('field name')
   if (fields.some((_name, value) => CONTROL.test(value))) return bad('field value')
+  const expect = fields.get('expect')?.toLowerCase()
+  if (expect !== undefined && expect !== '100-continue') {
+    return { ok: false, reason: 'expectation-failed', detail: 'unknown expectation' }
+  }
   return undefined
 }
 

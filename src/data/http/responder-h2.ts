@@ -5,7 +5,7 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { RequestStream } from './body-source.ts'
-import type { Fields } from './fields.ts'
+import { Fields } from './fields.ts'
 import { hasNoContent, type Responder, type ResponderSink, type ResponseHead } from './responder.ts'
 
 export class Http2Responder implements Responder {
@@ -13,6 +13,7 @@ export class Http2Responder implements Responder {
   readonly #method: string
   #trailers: Fields | undefined
   #noContent = false
+  #continued = false
   #ended = false
   #sent = false
   bytesSent = 0
@@ -48,8 +49,11 @@ export class Http2Responder implements Responder {
     })
   }
 
-  /** RFC 9113 knows it as an interim response; no client of HTTP/2 waits for it. */
-  sendContinue(): void {}
+  sendContinue(): void {
+    if (this.#continued) return
+    this.#continued = true
+    this.inform(constants.HTTP_STATUS_CONTINUE, Fields.fromRaw([]))
+  }
 
   inform(status: number, fields: Fields): void {
     if (this.#stream.headersSent || this.#stream.destroyed) return
