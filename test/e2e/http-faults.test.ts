@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import http from 'node:http'
 import type http2 from 'node:http2'
+import type net from 'node:net'
 import { describe, it } from 'node:test'
 import { connectH2, h2Request } from '../support/h2-client.ts'
 import { closedPort, startH2Origin, startOrigin, startTcpOrigin } from '../support/http-origin.ts'
@@ -135,6 +136,35 @@ describe('upstream faults', () => {
       session.destroy()
     })
   }
+
+  it('a response that nobody asked for reaches nobody', async () => {
+    using origin = await startTcpOrigin((socket) => {
+      socket.on('data', (chunk) => {
+        const path = chunk.toString().split(' ')[1] ?? ''
+        const answer = (body: string) =>
+          `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+        // In one segment: what comes after the next request was sent is an answer to it.
+        socket.write(answer(path) + (path === '/poison' ? answer('POISON') : ''))
+      })
+    })
+    await using proxy = await proxyFor({ ports: [origin.port] })
+    for (const path of ['/poison', '/a', '/poison', '/b']) {
+      const text = await rawRequest(proxy.port, GET.replace('/', path))
+      assert.ok(text.endsWith(`\r\n\r\n${path}`), text)
+    }
+  })
+
+  it('an idle pooled connection that the upstream has closed is not an error', async () => {
+    const sockets: net.Socket[] = []
+    using origin = await startOrigin((_request, response) => response.end('ok'))
+    origin.server.on('connection', (socket) => sockets.push(socket))
+    await using proxy = await proxyFor({ ports: [origin.port] })
+    for (let i = 0; i < 3; i += 1) {
+      assert.match(await rawRequest(proxy.port, GET), /^HTTP\/1\.1 200 /)
+      sockets.at(-1)?.resetAndDestroy()
+    }
+    assert.equal(sockets.length, 3)
+  })
 
   it('timeouts of a rule are 504, and the upstream request is cancelled', async () => {
     const gone: Promise<unknown>[] = []
