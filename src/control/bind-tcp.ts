@@ -7,7 +7,7 @@ import * as net from 'node:net'
 import { getSystemErrorMessage, getSystemErrorName } from 'node:util'
 import { GwProxyError } from '../base/errors.ts'
 import type { NativeTcpHandle } from '../ipc/bound-handle.ts'
-import { bindKey } from '../model/snapshot.ts'
+import { bindKey } from '../model/identity.ts'
 import type { BindResult } from '../model/status.ts'
 import { bindFailureMessage } from '../translate/status/programmed.ts'
 

@@ -5,7 +5,8 @@
  */
 import type { Digest } from '../base/brand.ts'
 import type { ControlMessage } from '../ipc/messages.ts'
-import type { BindKey, BindPart, Manifest, Part } from '../model/snapshot.ts'
+import type { BindKey } from '../model/identity.ts'
+import type { BindPart, Manifest, Part } from '../model/snapshot.ts'
 import type { BindResult } from '../model/status.ts'
 import type { KeyMaterial } from '../model/tls.ts'
 import type { SocketState } from './sockets.ts'

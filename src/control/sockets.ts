@@ -4,7 +4,8 @@
  * while it is wanted, since whoever holds the port may leave.
  */
 import type { NativeTcpHandle } from '../ipc/bound-handle.ts'
-import type { BindKey, BindPart } from '../model/snapshot.ts'
+import type { BindKey } from '../model/identity.ts'
+import type { BindPart } from '../model/snapshot.ts'
 import { type BindAttempt, type BindError, bindTcp } from './bind-tcp.ts'
 
 export type BindFunction = (address: string, port: number) => BindAttempt

@@ -3,7 +3,8 @@
  * current runtime, and the slots that outlive reloads. Owns the net.Server.
  */
 import type { Server } from 'node:net'
-import type { BindKey, BindPart } from '../model/snapshot.ts'
+import type { BindKey } from '../model/identity.ts'
+import type { BindPart } from '../model/snapshot.ts'
 import type { SniChoice } from '../match/sni.ts'
 import type { BindResult } from '../model/status.ts'
 import type { ChainSlot } from './chain-slot.ts'

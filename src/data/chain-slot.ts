@@ -4,7 +4,7 @@
  * domain goes, the cell is retired and its connections are drained (DESIGN's reload table).
  */
 import type { Digest } from '../base/brand.ts'
-import type { ListenerKey } from '../model/snapshot.ts'
+import type { ListenerKey } from '../model/identity.ts'
 import type { HttpSlot, HttpView } from './http/contract.ts'
 
 /** A connection as its slot sees it. */

@@ -4,7 +4,7 @@
  */
 import { getHeapStatistics } from 'node:v8'
 import { errnoOf, messageOf } from '../base/errors.ts'
-import type { BindKey } from '../model/snapshot.ts'
+import type { BindKey } from '../model/identity.ts'
 import type { Logger } from '../observe/log.ts'
 
 /** Above this share of the heap limit new work would end in a crash that takes all. */

@@ -7,14 +7,8 @@ import { setImmediate } from 'node:timers/promises'
 import type { Digest } from '../base/brand.ts'
 import { GwProxyError } from '../base/errors.ts'
 import { SniTable } from '../match/sni.ts'
-import type {
-  BindKey,
-  BindPart,
-  Chain,
-  ChainTable,
-  ListenerKey,
-  Manifest,
-} from '../model/snapshot.ts'
+import type { BindKey, ListenerKey } from '../model/identity.ts'
+import type { BindPart, Chain, ChainTable, Manifest } from '../model/snapshot.ts'
 import { ChainSlot } from './chain-slot.ts'
 import type { LiveChain } from './connection.ts'
 import type { LiveAction, TcpAction } from './handlers/contract.ts'

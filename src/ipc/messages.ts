@@ -5,7 +5,8 @@
 import type { Digest } from '../base/brand.ts'
 import type { Diagnostic, Origin } from '../model/diagnostic.ts'
 import type { ResourceKey } from '../model/resource-key.ts'
-import type { BindKey, Manifest, Part } from '../model/snapshot.ts'
+import type { BindKey } from '../model/identity.ts'
+import type { Manifest, Part } from '../model/snapshot.ts'
 import type { BindResult, ObjectStatus, PendingProgrammed } from '../model/status.ts'
 import type { KeyMaterial, TicketRoots } from '../model/tls.ts'
 

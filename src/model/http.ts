@@ -2,7 +2,8 @@
  * HTTP routing as data: what matches, in which order, and what happens then. Translate has already
  * applied defaults, intersected hostnames and computed precedence keys (digest section 4.1).
  */
-import type { ListenerKey, RouteRef } from './snapshot.ts'
+import type { HttpFilter, RedirectFilter } from './http-filter.ts'
+import type { ListenerKey, RouteRef } from './identity.ts'
 import type { WeightedUpstream } from './upstream.ts'
 
 export interface RouteTablePart {
@@ -70,41 +71,4 @@ export type HttpRuleAction =
 export interface HttpTimeouts {
   readonly requestMs?: number
   readonly backendRequestMs?: number
-}
-
-/** Filters that change an exchange on its way. One file each under data/http/filters. */
-export type HttpFilter = HeaderModifierFilter | UrlRewriteFilter
-
-export interface HeaderModifierFilter {
-  readonly kind: 'request-header-modifier' | 'response-header-modifier'
-  readonly set: readonly HeaderValue[]
-  readonly add: readonly HeaderValue[]
-  /** Lower case. */
-  readonly remove: readonly string[]
-}
-
-export interface HeaderValue {
-  readonly name: string
-  readonly value: string
-}
-
-export interface UrlRewriteFilter {
-  readonly kind: 'url-rewrite'
-  /** Replaces the upstream Host. */
-  readonly hostname?: string
-  readonly path?: PathRewrite
-}
-
-/** `prefix` is the matched PathPrefix that the replacement stands for. */
-export type PathRewrite =
-  | { readonly kind: 'full'; readonly value: string }
-  | { readonly kind: 'prefix'; readonly prefix: string; readonly value: string }
-
-export interface RedirectFilter {
-  readonly kind: 'request-redirect'
-  readonly scheme?: 'http' | 'https'
-  readonly hostname?: string
-  readonly path?: PathRewrite
-  readonly port?: number
-  readonly statusCode: 301 | 302 | 303 | 307 | 308
 }

@@ -3,16 +3,11 @@
  * parts, so that a worker is sent only the parts that it lacks. Nothing here knows YAML, Gateway
  * API references or files; digests exclude origin and generation.
  */
-import type { Brand, Digest } from '../base/brand.ts'
+import type { Digest } from '../base/brand.ts'
 import type { RouteTablePart } from './http.ts'
+import type { BindKey, ListenerKey, RouteRef } from './identity.ts'
 import type { CertificatePart, TrustDomain } from './tls.ts'
 import type { UpstreamPart, WeightedUpstream } from './upstream.ts'
-
-/** `tcp/127.0.0.1:443`, `tcp/[::]:443`, `udp/…`: identity of one OS socket over all generations. */
-export type BindKey = Brand<string, 'BindKey'>
-
-/** `Gateway/namespace/name/listener`: identity of a Gateway API listener over all generations. */
-export type ListenerKey = Brand<string, 'ListenerKey'>
 
 export interface Snapshot {
   readonly manifest: Manifest
@@ -77,13 +72,6 @@ export type ChainAction =
   | UdpForwardAction
   | ResetAction
 
-/** Which route object an action or rule came from; for logs and metrics only. */
-export interface RouteRef {
-  readonly kind: string
-  readonly namespace: string
-  readonly name: string
-}
-
 interface ForwardBase {
   readonly route: RouteRef
   /** Keys the weighted round robin's position, which outlives runtimes. */
@@ -131,9 +119,4 @@ export interface ResetAction {
   /** Reason of the outcome table: why a matching connection is refused. */
   readonly reason: 'no-route' | 'invalid-backend' | 'no-certificate'
   readonly route?: RouteRef
-}
-
-export function bindKey(transport: 'tcp' | 'udp', address: string, port: number): BindKey {
-  const host = address.includes(':') ? `[${address}]` : address
-  return `${transport}/${host}:${port}` as BindKey
 }

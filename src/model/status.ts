@@ -4,7 +4,7 @@
  */
 import type { Origin } from './diagnostic.ts'
 import type { ResourceKey } from './resource-key.ts'
-import type { BindKey } from './snapshot.ts'
+import type { BindKey } from './identity.ts'
 
 export interface Condition {
   readonly type: string

@@ -1,6 +1,6 @@
 /** Where traffic goes after resolution: weighted upstreams of endpoints. */
 import type { Digest } from '../base/brand.ts'
-import type { HttpFilter } from './http.ts'
+import type { HttpFilter } from './http-filter.ts'
 
 /** A literal place to connect to. */
 export type Endpoint =

@@ -4,7 +4,7 @@
  * control characters; what a stranger chose is cut to a bounded length.
  */
 import { outcomeRow } from '../model/outcome.ts'
-import type { RouteRef } from '../model/snapshot.ts'
+import type { RouteRef } from '../model/identity.ts'
 import type { AccessLog, ConnectionRecord, ExchangeRecord, TlsFacts } from './access-log.ts'
 import type { LineSink } from './line-sink.ts'
 import { capLength } from './redact.ts'

@@ -3,7 +3,7 @@
  * Envoy Gateway's default format where it has the field (operations guide).
  */
 import type { Reason } from '../model/outcome.ts'
-import type { RouteRef } from '../model/snapshot.ts'
+import type { RouteRef } from '../model/identity.ts'
 
 /** How the downstream TLS came out; absent on cleartext and passthrough. */
 export interface TlsFacts {

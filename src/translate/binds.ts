@@ -4,7 +4,8 @@
  * chooses the chain table.
  */
 import { compareText } from '../base/byte-order.ts'
-import { type BindKey, type BindPart, bindKey } from '../model/snapshot.ts'
+import { type BindKey, bindKey } from '../model/identity.ts'
+import type { BindPart } from '../model/snapshot.ts'
 import type { PendingProgrammed } from '../model/status.ts'
 import { isWildcard, socketAddress } from './addresses.ts'
 import { buildChainTable, type Member, serves } from './chains.ts'

@@ -3,7 +3,7 @@
  * Gateway nobody wins; between Gateways the holder keeps serving, and at a cold start age decides
  * who holds.
  */
-import type { ListenerKey } from '../model/snapshot.ts'
+import type { ListenerKey } from '../model/identity.ts'
 import { isWildcard, sharesSocket } from './addresses.ts'
 import { claimOf } from './holdings.ts'
 import { displayListener, type OwnListener } from './listeners.ts'

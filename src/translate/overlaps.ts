@@ -2,7 +2,7 @@
  * OverlappingTLSConfig (digest section 2.6, GEP-3567): HTTPS and TLS listeners one of whose names
  * another listener on the same socket has too, so that a client may reuse a connection across them.
  */
-import type { ListenerKey } from '../model/snapshot.ts'
+import type { ListenerKey } from '../model/identity.ts'
 import { displayListener, type OwnListener } from './listeners.ts'
 import type { Problem } from './problem.ts'
 

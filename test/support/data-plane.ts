@@ -15,16 +15,14 @@ import {
   type WorkerMessage,
   type WorkerStats,
 } from '../../src/ipc/messages.ts'
-import {
-  type BindKey,
-  type BindPart,
-  bindKey,
-  type Chain,
-  type ChainAction,
-  type ChainTable,
-  type ListenerKey,
-  type Manifest,
-  type Part,
+import { type BindKey, bindKey, type ListenerKey } from '../../src/model/identity.ts'
+import type {
+  BindPart,
+  Chain,
+  ChainAction,
+  ChainTable,
+  Manifest,
+  Part,
 } from '../../src/model/snapshot.ts'
 import type { KeyMaterial } from '../../src/model/tls.ts'
 import type { Endpoint, WeightedUpstream } from '../../src/model/upstream.ts'

@@ -4,7 +4,8 @@
  */
 import type { Socket } from 'node:net'
 import type { Outcome } from '../../model/outcome.ts'
-import type { HttpAction, ListenerKey } from '../../model/snapshot.ts'
+import type { ListenerKey } from '../../model/identity.ts'
+import type { HttpAction } from '../../model/snapshot.ts'
 import type { TlsFacts } from '../../observe/access-log.ts'
 import { sniffHttpPreface } from '../../wire/http-preface.ts'
 import type { ChainSlot } from '../chain-slot.ts'

@@ -2,7 +2,8 @@
 import type { Socket } from 'node:net'
 import type { TlsFacts } from '../../observe/access-log.ts'
 import type { Outcome } from '../../model/outcome.ts'
-import type { ListenerKey, Part } from '../../model/snapshot.ts'
+import type { ListenerKey } from '../../model/identity.ts'
+import type { Part } from '../../model/snapshot.ts'
 import type { ChainTable } from '../../model/snapshot.ts'
 import type { Digest } from '../../base/brand.ts'
 

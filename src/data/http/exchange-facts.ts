@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { Outcome } from '../../model/outcome.ts'
-import type { RouteRef } from '../../model/snapshot.ts'
+import type { RouteRef } from '../../model/identity.ts'
 import type { ExchangeRecord } from '../../observe/access-log.ts'
 import type { HttpDownstream } from './contract.ts'
 import type { RequestLine } from './exchange.ts'

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../base/clock.ts'
 import type { EndpointHealth, ResolvedName } from '../../ipc/messages.ts'
-import type { HttpFilter } from '../../model/http.ts'
+import type { HttpFilter } from '../../model/http-filter.ts'
 import type { Endpoint, UpstreamProtocol, WeightedUpstream } from '../../model/upstream.ts'
 import type { Part } from '../../model/snapshot.ts'
 import type { Digest } from '../../base/brand.ts'

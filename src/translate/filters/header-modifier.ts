@@ -5,7 +5,7 @@
  */
 import type { HeaderModifier } from '../../api/http-filter.ts'
 import type { DocumentPath } from '../../model/diagnostic.ts'
-import type { HeaderModifierFilter, HeaderValue } from '../../model/http.ts'
+import type { HeaderModifierFilter, HeaderValue } from '../../model/http-filter.ts'
 import { type FilterFault, type LoweredFilter, lowered, unsupported } from './lowered-filter.ts'
 
 /** `path` is that of the modifier. Of equivalent names in one list only the first counts. */

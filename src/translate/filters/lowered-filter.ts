@@ -1,6 +1,6 @@
 /** What becomes of one filter of a rule or a backendRef. */
 import type { DocumentPath } from '../../model/diagnostic.ts'
-import type { HttpFilter, RedirectFilter } from '../../model/http.ts'
+import type { HttpFilter, RedirectFilter } from '../../model/http-filter.ts'
 
 export type LoweredFilter =
   | { readonly kind: 'filter'; readonly filter: HttpFilter }

@@ -4,7 +4,7 @@
  */
 import type { PathModifier } from '../../api/http-filter.ts'
 import type { DocumentPath } from '../../model/diagnostic.ts'
-import type { PathRewrite } from '../../model/http.ts'
+import type { PathRewrite } from '../../model/http-filter.ts'
 import { type FilterFault, unsupported } from './lowered-filter.ts'
 
 /**

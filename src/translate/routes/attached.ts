@@ -1,5 +1,5 @@
 /** The routes of each listener: those that were accepted, with the names that they serve there. */
-import type { ListenerKey } from '../../model/snapshot.ts'
+import type { ListenerKey } from '../../model/identity.ts'
 import type { ServedHostname } from '../attachment.ts'
 import type { RouteOutcome } from './collect.ts'
 

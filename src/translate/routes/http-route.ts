@@ -8,13 +8,8 @@ import type { HTTPBackendRef, HTTPRoute, HTTPRule } from '../../api/http-route.t
 import type { Resource } from '../../api/resource.ts'
 import { parseDuration } from '../../base/duration.ts'
 import type { DocumentPath } from '../../model/diagnostic.ts'
-import type {
-  HttpFilter,
-  HttpRule,
-  HttpRuleAction,
-  HttpTimeouts,
-  RedirectFilter,
-} from '../../model/http.ts'
+import type { HttpFilter, RedirectFilter } from '../../model/http-filter.ts'
+import type { HttpRule, HttpRuleAction, HttpTimeouts } from '../../model/http.ts'
 import type { UpstreamTarget, WeightedUpstream } from '../../model/upstream.ts'
 import { upstreamName } from '../backends/resolution.ts'
 import { resolveBackendRef } from '../backends.ts'

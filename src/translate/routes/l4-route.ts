@@ -4,7 +4,7 @@
  */
 import type { L4Rule } from '../../api/l4-rules.ts'
 import type { Resource } from '../../api/resource.ts'
-import type { RouteRef } from '../../model/snapshot.ts'
+import type { RouteRef } from '../../model/identity.ts'
 import type { WeightedUpstream } from '../../model/upstream.ts'
 import type { RouteObject } from '../attachment.ts'
 import { type BackendUse, resolveBackendRefs } from '../backends.ts'

@@ -1,5 +1,5 @@
 /** Status of a Gateway, derived from its own problems and its listeners' (digest section 2.2). */
-import type { ListenerKey } from '../../model/snapshot.ts'
+import type { ListenerKey } from '../../model/identity.ts'
 import type { Condition, ObjectStatus } from '../../model/status.ts'
 import { enumerate } from '../enumerate.ts'
 import type { OwnGateway } from '../gateways.ts'

@@ -4,7 +4,7 @@
  */
 import type { ResourceKey } from '../../model/resource-key.ts'
 import { keyText } from '../../model/resource-key.ts'
-import type { BindKey } from '../../model/snapshot.ts'
+import type { BindKey } from '../../model/identity.ts'
 import type {
   BindResult,
   Condition,

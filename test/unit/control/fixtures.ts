@@ -1,7 +1,8 @@
 /** Configuration updates and logs for tests of control. */
 import type { Digest } from '../../../src/base/brand.ts'
 import type { ConfigUpdate } from '../../../src/ipc/messages.ts'
-import { type BindPart, bindKey, type Part } from '../../../src/model/snapshot.ts'
+import { bindKey } from '../../../src/model/identity.ts'
+import type { BindPart, Part } from '../../../src/model/snapshot.ts'
 import type { KeyMaterial } from '../../../src/model/tls.ts'
 import type { Logger } from '../../../src/observe/log.ts'
 

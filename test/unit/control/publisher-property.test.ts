@@ -9,7 +9,8 @@ import type { Outgoing } from '../../../src/control/ledger.ts'
 import { Publisher, type Settlement } from '../../../src/control/publisher.ts'
 import { Sockets } from '../../../src/control/sockets.ts'
 import type { ConfigUpdate } from '../../../src/ipc/messages.ts'
-import type { BindKey, Manifest } from '../../../src/model/snapshot.ts'
+import type { BindKey } from '../../../src/model/identity.ts'
+import type { Manifest } from '../../../src/model/snapshot.ts'
 import { bindPart, certificate, configUpdate, digest } from './fixtures.ts'
 
 /** The least that a worker promises: it keeps what its last acked manifest needs, and its sockets. */

@@ -5,7 +5,7 @@ import type { BindFunction } from '../../../src/control/sockets.ts'
 import { Sockets } from '../../../src/control/sockets.ts'
 import { Publisher, type Settlement } from '../../../src/control/publisher.ts'
 import type { ControlMessage } from '../../../src/ipc/messages.ts'
-import { bindKey } from '../../../src/model/snapshot.ts'
+import { bindKey } from '../../../src/model/identity.ts'
 import { bindPart, certificate, configUpdate, digest, upstream } from './fixtures.ts'
 
 const A = bindPart(1001)

@@ -7,7 +7,7 @@ import type { Settlement } from '../../../src/control/publisher.ts'
 import { type ReadinessFacts, readinessOf, readyStatus } from '../../../src/control/readiness.ts'
 import { onSignals } from '../../../src/control/signals.ts'
 import { TicketRootKeeper } from '../../../src/control/ticket-root.ts'
-import { bindKey } from '../../../src/model/snapshot.ts'
+import { bindKey } from '../../../src/model/identity.ts'
 
 const SETTLED: Settlement = { revision: 1, generation: 1, results: [], refusals: [] }
 const GOOD: ReadinessFacts = {

@@ -7,7 +7,7 @@ import { describe, it } from 'node:test'
 import { bindTcp } from '../../../src/control/bind-tcp.ts'
 import { Sockets } from '../../../src/control/sockets.ts'
 import { receive } from '../../../src/ipc/bound-handle.ts'
-import { bindKey } from '../../../src/model/snapshot.ts'
+import { bindKey } from '../../../src/model/identity.ts'
 import { bindPart } from './fixtures.ts'
 
 const BIND_TCP = new URL('../../../src/control/bind-tcp.ts', import.meta.url).href

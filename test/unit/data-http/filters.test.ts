@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { parseAuthority } from '../../../src/data/http/authority.ts'
 import { redirectLocation } from '../../../src/data/http/filters/redirect.ts'
 import { rewriteTarget } from '../../../src/data/http/filters/rewrite-path.ts'
-import type { RedirectFilter } from '../../../src/model/http.ts'
+import type { RedirectFilter } from '../../../src/model/http-filter.ts'
 
 describe('replacing a path prefix', () => {
   const cases: readonly (readonly [

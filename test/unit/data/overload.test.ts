@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Overload } from '../../../src/data/overload.ts'
-import type { BindKey } from '../../../src/model/snapshot.ts'
+import type { BindKey } from '../../../src/model/identity.ts'
 import type { Logger } from '../../../src/observe/log.ts'
 
 function setUp(): {

@@ -5,7 +5,7 @@ import * as net from 'node:net'
 import { describe, it } from 'node:test'
 import { bindTcp } from '../../../src/control/bind-tcp.ts'
 import { createMemoryLink } from '../../../src/ipc/memory-link.ts'
-import { bindKey } from '../../../src/model/snapshot.ts'
+import { bindKey } from '../../../src/model/identity.ts'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 

@@ -8,7 +8,7 @@ import { bindTcp } from '../../../src/control/bind-tcp.ts'
 import type { WorkerLink } from '../../../src/ipc/link.ts'
 import type { WorkerMessage } from '../../../src/ipc/messages.ts'
 import { workerLink } from '../../../src/ipc/process-link.ts'
-import { bindKey } from '../../../src/model/snapshot.ts'
+import { bindKey } from '../../../src/model/identity.ts'
 
 /** Acks every message with its type, greets on sockets, and exits when control is gone. */
 const ENTRY = new URL('./echo-worker.ts', import.meta.url)

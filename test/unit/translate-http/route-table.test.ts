@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { HTTPRoute } from '../../../src/api/http-route.ts'
 import type { Resource } from '../../../src/api/resource.ts'
-import type { ListenerKey } from '../../../src/model/snapshot.ts'
+import type { ListenerKey } from '../../../src/model/identity.ts'
 import { lowerHttpRoute } from '../../../src/translate/routes/http-route.ts'
 import {
   type AttachedHttpRoute,

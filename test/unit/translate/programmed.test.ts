@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { bindKey } from '../../../src/model/snapshot.ts'
+import { bindKey } from '../../../src/model/identity.ts'
 import type { BindResult, Condition, ObjectStatus } from '../../../src/model/status.ts'
 import { DEFAULT_OPTIONS } from '../../../src/translate/options.ts'
 import { applyBindResults } from '../../../src/translate/status/programmed.ts'

@@ -2,7 +2,7 @@
  * Applies the filters of a rule and of the chosen backend, in order. The registry has one entry per
  * kind of the model's union: a kind without one does not compile.
  */
-import type { HttpFilter } from '../../../model/http.ts'
+import type { HttpFilter } from '../../../model/http-filter.ts'
 import type { Fields } from '../fields.ts'
 import { modifyFields } from './header-modifier.ts'
 import { rewriteTarget } from './rewrite-path.ts'

@@ -1,5 +1,5 @@
 /** RequestHeaderModifier and ResponseHeaderModifier (digest section 4.2): set, add, remove. */
-import type { HeaderModifierFilter } from '../../../model/http.ts'
+import type { HeaderModifierFilter } from '../../../model/http-filter.ts'
 import type { Fields } from '../fields.ts'
 
 export function modifyFields(filter: HeaderModifierFilter, fields: Fields): void {

@@ -2,7 +2,7 @@
  * RequestRedirect (digest section 4.2). The Location is always absolute, built from a validated
  * authority: never scheme-relative.
  */
-import type { RedirectFilter } from '../../../model/http.ts'
+import type { RedirectFilter } from '../../../model/http-filter.ts'
 import type { RequestHead, Scheme } from '../normalize.ts'
 import { rewriteTarget } from './rewrite-path.ts'
 

@@ -2,7 +2,7 @@
  * ReplaceFullPath and ReplacePrefixMatch, for rewrites and redirects alike (digest section 4.2).
  * The original bytes of what follows the prefix are kept, and the query always.
  */
-import type { PathRewrite } from '../../../model/http.ts'
+import type { PathRewrite } from '../../../model/http-filter.ts'
 
 /** `target` is the original path and query; the result starts with exactly one slash. */
 export function rewriteTarget(rewrite: PathRewrite, target: string): string {

@@ -1,0 +1,41 @@
+/**
+ * What may be done to an exchange on its way, as data: one union member per filter, each with its
+ * schema in api/, its lowering in translate/filters and its apply in data/http/filters.
+ */
+
+/** Filters that change an exchange on its way. One file each under data/http/filters. */
+export type HttpFilter = HeaderModifierFilter | UrlRewriteFilter
+
+export interface HeaderModifierFilter {
+  readonly kind: 'request-header-modifier' | 'response-header-modifier'
+  readonly set: readonly HeaderValue[]
+  readonly add: readonly HeaderValue[]
+  /** Lower case. */
+  readonly remove: readonly string[]
+}
+
+export interface HeaderValue {
+  readonly name: string
+  readonly value: string
+}
+
+export interface UrlRewriteFilter {
+  readonly kind: 'url-rewrite'
+  /** Replaces the upstream Host. */
+  readonly hostname?: string
+  readonly path?: PathRewrite
+}
+
+/** `prefix` is the matched PathPrefix that the replacement stands for. */
+export type PathRewrite =
+  | { readonly kind: 'full'; readonly value: string }
+  | { readonly kind: 'prefix'; readonly prefix: string; readonly value: string }
+
+export interface RedirectFilter {
+  readonly kind: 'request-redirect'
+  readonly scheme?: 'http' | 'https'
+  readonly hostname?: string
+  readonly path?: PathRewrite
+  readonly port?: number
+  readonly statusCode: 301 | 302 | 303 | 307 | 308
+}
