@@ -9,7 +9,7 @@ import { digestOfText } from '../base/digest.ts'
 import type { Diagnostic } from '../model/diagnostic.ts'
 import type { AnyResource } from '../api/resource-set.ts'
 import { type Admitted, admitDocument, type UnknownFields } from './admit.ts'
-import { type Listing, listSources } from './directory.ts'
+import { type Listing, listSources, type RootState } from './directory.ts'
 import { type DocumentText, splitDocuments } from './documents.ts'
 import {
   type Given,
@@ -97,6 +97,9 @@ export class Loader {
         ...read.diagnostics,
         ...settled.diagnostics,
         ...filled.diagnostics,
+        ...(given.files.length === 0 && given.unreadable.length === 0
+          ? listing.roots.filter(({ identity }) => identity !== undefined).map(emptyRoot)
+          : []),
       ],
       counts: {
         files: given.files.length,
@@ -165,6 +168,17 @@ function fingerprintOf({ roots, entries, unreadable }: Listing, secrets: string)
   const fileLines = entries.map(({ path, stamp }) => `${path} ${stamp}`)
   const parts = [rootLines, fileLines, unreadable, [secrets]]
   return digestOfText(parts.map((lines) => lines.join('\n')).join('\n\n'))
+}
+
+/** Legal, but hardly what anybody meant; a missing root has a diagnostic of its own. */
+function emptyRoot({ path }: RootState): Diagnostic {
+  return {
+    severity: 'warning',
+    code: 'nothing-to-serve',
+    origin: { file: path, line: 1, column: 1 },
+    message: 'there is no manifest here, so nothing is served',
+    help: 'Manifests end in .yaml, .yml or .json; at least one Gateway is needed.',
+  }
 }
 
 /** A slice keeps the whole file's text alive as long as one of its documents is held. */

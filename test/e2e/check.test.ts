@@ -129,6 +129,14 @@ describe('gwproxy check as a command', () => {
     assert.equal((await gwproxy(['check', '--offline', '--fail-on', 'warning', file])).code, 1)
   })
 
+  it('an empty directory is worth a warning', async () => {
+    const empty = mkdtempSync(join(tmpdir(), 'gwproxy-empty-'))
+    const { code, stdout } = await gwproxy(['check', '--offline', '--config', empty])
+    rmSync(empty, { recursive: true })
+    assert.equal(code, 0)
+    assert.match(stdout, /warning: there is no manifest here, so nothing is served/)
+  })
+
   it('a path that does not exist is a problem, a wrong flag is wrong usage', async () => {
     const missing = await gwproxy(['check', '--offline', join(BROKEN, 'no-such-file.yaml')])
     assert.equal(missing.code, 1)
