@@ -16,6 +16,7 @@ import {
   upstreamName,
 } from './backends/resolution.ts'
 import { resolveService } from './backends/service.ts'
+import { requiresTls } from './backends/tls-policy.ts'
 import { resolveXBackend } from './backends/x-backend.ts'
 import type { TranslateContext } from './context.ts'
 import type { Problem, RouteRefReason } from './problem.ts'
@@ -111,7 +112,11 @@ function resolve(
       `Add this ReferenceGrant:\n${grantYaml(from, to)}`,
     )
   }
-  return resolveKind(context, to, port, use)
+  const resolution = resolveKind(context, to, port, use)
+  const isPlain = resolution.kind === 'upstream' && use !== 'tcp'
+  return isPlain && requiresTls(context, to, port)
+    ? { kind: 'refused', message: wantsTls(to) }
+    : resolution
 }
 
 type KindResolver = (
@@ -127,6 +132,10 @@ const RESOLVERS: ReadonlyMap<string, KindResolver> = new Map([
   ['gateway.envoyproxy.io/Backend', resolveEnvoyBackend],
   ['gateway.networking.x-k8s.io/XBackend', resolveXBackend],
 ])
+
+function wantsTls(key: ResourceKey): string {
+  return `A BackendTLSPolicy asks for TLS to ${displayKey(key)}, which is not supported yet; it is never spoken to in plaintext.`
+}
 
 function unknownKind({ group, kind }: ResourceKey): string {
   return `Backends of kind ${kind} in group ${JSON.stringify(group)} are not known; use a Service (group "").`

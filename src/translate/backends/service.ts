@@ -12,7 +12,7 @@ import { httpProtocolOf } from './app-protocol.ts'
 import { type AnyEndpoint, findEndpoints } from './endpoints.ts'
 import { type BackendUse, type Resolution, unresolved, upstream } from './resolution.ts'
 import { resolveUndeclared } from './service-dns.ts'
-import { requiresTls } from './tls-policy.ts'
+import { tcpPort } from './service-port.ts'
 
 /** `number` is the reference's port. */
 export function resolveService(
@@ -25,26 +25,18 @@ export function resolveService(
     return unresolved('BackendNotFound', `The reference to ${displayKey(key)} names no port.`)
   }
   const service = context.resources.find({ ...key, kind: 'Service' })
-  const port = service === undefined ? undefined : tcpPort(service, number)
-  if (use !== 'tcp' && requiresTls(context, key, service === undefined ? 'any' : port)) {
-    return {
-      kind: 'refused',
-      message: `A BackendTLSPolicy asks for TLS to ${displayKey(key)}, which is not supported yet; it is never spoken to in plaintext.`,
-    }
-  }
   return service === undefined
     ? resolveUndeclared(context, key, number, use)
-    : resolveDeclared(context, service, port, number, use)
+    : resolveDeclared(context, service, number, use)
 }
 
-/** `port` is the Service's own entry for the number; an ExternalName needs none. */
 function resolveDeclared(
   context: TranslateContext,
   service: Resource<Service>,
-  port: ServicePort | undefined,
   number: number,
   use: BackendUse,
 ): Resolution {
+  const port = tcpPort(service, number)
   const isExternal = service.object.spec.type === 'ExternalName'
   if (port === undefined && !isExternal) {
     return unresolved('BackendNotFound', missingPort(service, number))
@@ -61,11 +53,6 @@ function resolveDeclared(
       ? externalEndpoints(context, service, number)
       : serviceEndpoints(context, service, port)
   return upstream(service.key, number, protocol, endpoints)
-}
-
-/** A port number may stand twice, for TCP and for UDP. */
-function tcpPort(service: Resource<Service>, number: number): ServicePort | undefined {
-  return service.object.spec.ports?.find((port) => port.port === number && port.protocol === 'TCP')
 }
 
 function missingPort(service: Resource<Service>, number: number): string {

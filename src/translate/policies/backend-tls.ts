@@ -1,11 +1,13 @@
 /**
- * BackendTLSPolicies are admitted but not obeyed yet: a Service that one targets is refused rather
+ * BackendTLSPolicies are admitted but not obeyed yet: a backend that one targets is refused rather
  * than spoken to in plaintext (backends/tls-policy.ts), and the policy says so (digest 6.2).
  */
 import type { BackendTLSPolicy } from '../../api/backend-tls-policy.ts'
 import type { Resource } from '../../api/resource.ts'
 import { compareText } from '../../base/byte-order.ts'
+import { keyText } from '../../model/resource-key.ts'
 import type { ObjectStatus, ParentReference } from '../../model/status.ts'
+import { targetKey } from '../backends/tls-policy.ts'
 import type { TranslateContext } from '../context.ts'
 import { GATEWAY_GROUP } from '../protocols.ts'
 import type { RouteOutcome } from '../routes/collect.ts'
@@ -21,13 +23,10 @@ export function backendTlsStatuses(
 ): readonly ObjectStatus[] {
   const { backendTlsPolicies } = context.resources
   if (backendTlsPolicies.length === 0) return []
-  const users = gatewaysByService(outcomes)
+  const users = gatewaysByBackend(outcomes)
   return backendTlsPolicies.flatMap((policy) => {
-    const { namespace } = policy.key
-    const services = policy.object.spec.targetRefs
-      .filter(({ group, kind }) => group === '' && kind === 'Service')
-      .map(({ name }) => `${namespace}/${name}`)
-    const gateways = new Set(services.flatMap((service) => [...(users.get(service) ?? [])]))
+    const targets = policy.object.spec.targetRefs.map((ref) => keyText(targetKey(policy, ref)))
+    const gateways = new Set(targets.flatMap((target) => [...(users.get(target) ?? [])]))
     if (gateways.size === 0) return []
     report(context, policy)
     return [statusOf(policy, [...gateways].sort(compareText), context.options.controllerName)]
@@ -43,8 +42,8 @@ function report(context: TranslateContext, policy: Resource<BackendTLSPolicy>): 
   })
 }
 
-/** Service `namespace/name` to Gateways `namespace/name`. */
-function gatewaysByService(
+/** Key text of a backend to Gateways `namespace/name`. */
+function gatewaysByBackend(
   outcomes: readonly RouteOutcome[],
 ): ReadonlyMap<string, ReadonlySet<string>> {
   const users = new Map<string, Set<string>>()
@@ -52,20 +51,21 @@ function gatewaysByService(
     const gateways = parents.flatMap(({ attachments }) =>
       attachments.map(({ listener: { owner } }) => `${owner.key.namespace}/${owner.key.name}`),
     )
-    for (const service of servicesOf(route)) {
-      const known = users.get(service)
-      if (known === undefined) users.set(service, new Set(gateways))
+    for (const backend of backendsOf(route)) {
+      const known = users.get(backend)
+      if (known === undefined) users.set(backend, new Set(gateways))
       else for (const gateway of gateways) known.add(gateway)
     }
   }
   return users
 }
 
-function servicesOf({ key, object }: RouteOutcome['route']): readonly string[] {
+function backendsOf({ key, object }: RouteOutcome['route']): readonly string[] {
   return (object.spec.rules ?? [])
     .flatMap(({ backendRefs = [] }) => backendRefs)
-    .filter(({ group, kind }) => group === '' && kind === 'Service')
-    .map(({ namespace = key.namespace, name }) => `${namespace}/${name}`)
+    .map(({ group, kind, namespace = key.namespace, name }) =>
+      keyText({ group, kind, namespace, name }),
+    )
 }
 
 function statusOf(

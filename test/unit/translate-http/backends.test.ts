@@ -185,6 +185,42 @@ describe('BackendTLSPolicy', () => {
     }
   })
 
+  it('holds for every kind of backend', () => {
+    const group = { envoy: 'gateway.envoyproxy.io', x: 'gateway.networking.x-k8s.io' }
+    const backends: readonly Manifest[] = [
+      {
+        apiVersion: `${group.envoy}/v1alpha1`,
+        kind: 'Backend',
+        metadata: { name: 'web' },
+        spec: { endpoints: [{ ip: { address: '10.0.0.1', port: 80 } }] },
+      },
+      {
+        apiVersion: `${group.x}/v1alpha1`,
+        kind: 'XBackend',
+        metadata: { name: 'web' },
+        spec: {
+          type: 'ExternalHostname',
+          externalHostname: { hostname: 'up.example' },
+          port: { port: 80 },
+        },
+      },
+    ]
+    for (const backend of backends) {
+      const of = { group: backend.apiVersion.replace('/v1alpha1', ''), kind: backend.kind }
+      const without = resolve([backend], of, 'http')
+      assert.equal(without.target.kind, 'upstream')
+      for (const section of [{}, { sectionName: 'x' }]) {
+        const { target } = resolve([backend, policy({ ...of, ...section })], of, 'http')
+        assert.equal(target.kind, 'invalid', backend.kind)
+      }
+      assert.equal(resolve([backend, policy({})], of, 'http').target.kind, 'upstream')
+    }
+  })
+
+  it('does not hide that its target does not exist', () => {
+    assert.equal(resolve([policy({})], {}, 'http').problem?.reason, 'BackendNotFound')
+  })
+
   it('leaves other Services, other ports and streams that stay encrypted alone', () => {
     assert.equal(resolve([web, policy({ name: 'other' })], {}, 'http').target.kind, 'upstream')
     assert.equal(resolve([web, policy({ sectionName: 'x' })], {}, 'http').target.kind, 'upstream')
