@@ -22,6 +22,8 @@ export interface DaemonOptions {
   readonly workers?: number
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** The command and its first arguments; the checkout's own launcher by default. */
+  readonly launcher?: readonly [string, ...string[]]
 }
 
 export interface Daemon {
@@ -77,9 +79,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   write(options.files)
 
   const socket = join(directory, 'admin.sock')
+  const [program, ...first] = options.launcher ?? [LAUNCHER]
   const child = spawn(
-    LAUNCHER,
+    program,
     [
+      ...first,
       'run',
       ...['--config', configDir],
       ...['--admin', `unix:${socket}`],
