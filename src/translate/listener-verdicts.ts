@@ -6,6 +6,7 @@ import type { Digest } from '../base/brand.ts'
 import { type ListenerCertificates, resolveCertificates } from './certificates.ts'
 import { clientValidationProblem } from './client-validation.ts'
 import { findConflicts, type ListenerConflict } from './conflicts.ts'
+import type { DocumentPath } from '../model/diagnostic.ts'
 import type { TranslateContext } from './context.ts'
 import { NO_HOLDINGS } from './holdings.ts'
 import { type OwnListener, terminatesTls, unsupportedProtocolMessage } from './listeners.ts'
@@ -72,18 +73,22 @@ function unsupportedValue(
   context: TranslateContext,
   listener: OwnListener,
 ): Problem<'UnsupportedValue'> | undefined {
-  const [option] = Object.keys(listener.spec.tls?.options ?? {})
+  const refuse = (path: DocumentPath, message: string): Problem<'UnsupportedValue'> => {
+    const finding = { severity: 'error', code: 'unsupported', message } as const
+    context.diagnostics.report(listener.owner, { ...finding, path: [...listener.path, ...path] })
+    return { reason: 'UnsupportedValue', message }
+  }
+  const { spec, protocol, mode } = listener
+  // The schema refuses it for HTTPS; of the alias GRPC it knows nothing.
+  if (protocol?.family === 'HTTPS' && mode !== 'Terminate') {
+    const message = `Protocol ${spec.protocol} ends TLS itself; for mode ${mode} use protocol TLS.`
+    return refuse(['tls', 'mode'], message)
+  }
+  const [option] = Object.keys(spec.tls?.options ?? {})
   if (option === undefined) return clientValidationProblem(context, listener)
   // Options tighten TLS in other implementations: dropping one could be laxer than asked.
   const message = `tls.options: gwproxy knows no option ${JSON.stringify(option)}; remove it.`
-  const path = [...listener.path, 'tls', 'options', option]
-  context.diagnostics.report(listener.owner, {
-    severity: 'error',
-    code: 'unsupported',
-    path,
-    message,
-  })
-  return { reason: 'UnsupportedValue', message }
+  return refuse(['tls', 'options', option], message)
 }
 
 /** A conflict keeps its own reason; everything else makes Programmed=False/Invalid. */
