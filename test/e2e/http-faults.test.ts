@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import type http2 from 'node:http2'
 import type net from 'node:net'
+import { connect } from 'node:net'
 import { describe, it } from 'node:test'
 import { connectH2, h2Request } from '../support/h2-client.ts'
 import { closedPort, startH2Origin, startOrigin, startTcpOrigin } from '../support/http-origin.ts'
@@ -66,6 +67,28 @@ describe('upstream faults', () => {
       proxy.records.map(({ reason }) => reason),
       ['no-endpoint', 'invalid-backend', 'no-backend', 'filter-invalid', 'no-route'],
     )
+  })
+
+  it('a reset in a body that only the close delimits is no clean end', async () => {
+    let upstream: net.Socket | undefined
+    using origin = await startTcpOrigin((socket) => {
+      upstream = socket
+      socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nfirst'))
+    })
+    await using proxy = await proxyFor({ ports: [origin.port] })
+    const client = connect(proxy.port, '127.0.0.1')
+    client.setEncoding('latin1').write(GET.replace('Connection: close\r\n', ''))
+    let answer = ''
+    const closed = new Promise((resolve) => client.once('close', resolve))
+    client.on('error', () => undefined)
+    client.on('data', (text: string) => {
+      answer += text
+      if (answer.includes('first')) upstream?.resetAndDestroy()
+    })
+    await closed
+    assert.match(answer, /transfer-encoding: chunked/i)
+    assert.doesNotMatch(answer, /\r\n0\r\n\r\n$/)
+    assert.equal((await proxy.record()).reason, 'upstream-reset')
   })
 
   it('a reset before the head is 502, and a safe request without body is tried once more', async () => {

@@ -2,8 +2,9 @@
  * HTTP/1.1 upstreams through an undici Pool per endpoint (platform.md section 5.1). undici frames
  * the request and reports truncation; request trailers do not exist with it and are dropped.
  */
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type Dispatcher, Pool } from 'undici'
+import { buildConnector, type Dispatcher, Pool } from 'undici'
 import { errnoOf, messageOf } from '../../base/errors.ts'
 import type { Reason } from '../../model/outcome.ts'
 import type { Endpoint } from '../../model/upstream.ts'
@@ -28,15 +29,16 @@ export class Http1Client implements UpstreamClient {
   readonly #pool: Pool
   /** Upgraded sockets leave their pool and need both halves. */
   readonly #upgrades: Pool
+  readonly #resets = new ResetWatch()
   #waiting = 0
 
   constructor(endpoint: Endpoint, options: Http1Options) {
-    this.#pool = poolOf(endpoint, options, false)
-    this.#upgrades = poolOf(endpoint, options, true)
+    this.#pool = poolOf(endpoint, options, false, this.#resets)
+    this.#upgrades = poolOf(endpoint, options, true, this.#resets)
   }
 
   request(request: UpstreamRequest, events: UpstreamEvents): UpstreamCall {
-    const call = new Http1Call(events, () => {
+    const call = new Http1Call(events, this.#resets, () => {
       this.#waiting -= 1
     })
     const pool = request.websocket ? this.#upgrades : this.#pool
@@ -59,8 +61,40 @@ export class Http1Client implements UpstreamClient {
   }
 }
 
-function poolOf(endpoint: Endpoint, options: Http1Options, allowHalfOpen: boolean): Pool {
-  const connect = { timeout: options.connectMs, allowHalfOpen }
+/**
+ * undici takes the reset of a connection whose response is delimited by its close for a clean end.
+ * It ends the call while the socket emits its error, so whatever ends then was cut off.
+ */
+class ResetWatch {
+  #emitting = false
+
+  get isEmitting(): boolean {
+    return this.#emitting
+  }
+
+  /** Before undici adds its own listener. */
+  watch(socket: Socket): void {
+    socket.on('error', () => {
+      this.#emitting = true
+      process.nextTick(() => {
+        this.#emitting = false
+      })
+    })
+  }
+}
+
+function poolOf(
+  endpoint: Endpoint,
+  options: Http1Options,
+  allowHalfOpen: boolean,
+  resets: ResetWatch,
+): Pool {
+  const connect = buildConnector({
+    timeout: options.connectMs,
+    allowH2: false,
+    allowHalfOpen,
+    ...(endpoint.kind === 'unix' && { socketPath: endpoint.path }),
+  })
   return new Pool(originOf(endpoint), {
     connections: MAX_CONNECTIONS,
     pipelining: 1,
@@ -69,7 +103,12 @@ function poolOf(endpoint: Endpoint, options: Http1Options, allowHalfOpen: boolea
     // The exchange owns all deadlines.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: endpoint.kind === 'unix' ? { ...connect, socketPath: endpoint.path } : connect,
+    connect: (target, callback) =>
+      connect(target, (...result) => {
+        // undici's types say null, its code leaves it undefined.
+        if (result[1]) resets.watch(result[1])
+        callback(...result)
+      }),
   })
 }
 
@@ -101,6 +140,7 @@ function dispatchOptions(request: UpstreamRequest): Dispatcher.DispatchOptions {
 
 class Http1Call implements UpstreamCall, Dispatcher.DispatchHandler {
   readonly #events: UpstreamEvents
+  readonly #resets: ResetWatch
   readonly #left: () => void
   #controller: Dispatcher.DispatchController | undefined
   #waiting = true
@@ -108,8 +148,9 @@ class Http1Call implements UpstreamCall, Dispatcher.DispatchHandler {
   #over = false
 
   /** `left`: called once when the call no longer waits for a connection. */
-  constructor(events: UpstreamEvents, left: () => void) {
+  constructor(events: UpstreamEvents, resets: ResetWatch, left: () => void) {
     this.#events = events
+    this.#resets = resets
     this.#left = left
   }
 
@@ -153,6 +194,10 @@ class Http1Call implements UpstreamCall, Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
+    if (this.#resets.isEmitting) {
+      this.#fail({ reason: 'upstream-reset', detail: 'reset in mid-response', unsent: false })
+      return
+    }
     if (this.#over) return
     this.#over = true
     this.#events.onEnd(rawText(controller.rawTrailers))
