@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -24,6 +24,10 @@ export interface DaemonOptions {
   readonly env?: Readonly<Record<string, string>>
   /** The command and its first arguments; the checkout's own launcher by default. */
   readonly launcher?: readonly [string, ...string[]]
+  /** Whose the scratch directory is; ours by default. */
+  readonly uid?: number
+  /** Where the daemon itself puts its admin socket, instead of the scratch directory. */
+  readonly admin?: 'default'
 }
 
 export interface Daemon {
@@ -77,6 +81,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     }
   }
   write(options.files)
+  if (options.uid !== undefined) chownSync(directory, options.uid, options.uid)
 
   const socket = join(directory, 'admin.sock')
   const [program, ...first] = options.launcher ?? [LAUNCHER]
@@ -86,7 +91,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       ...first,
       'run',
       ...['--config', configDir],
-      ...['--admin', `unix:${socket}`],
+      ...(options.admin === 'default' ? [] : ['--admin', `unix:${socket}`]),
       ...['--metrics', 'off'],
       ...['--workers', String(options.workers ?? 0)],
       ...['--log-format', 'json'],
