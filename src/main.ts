@@ -80,7 +80,8 @@ export async function runDaemon(options: RunOptions): Promise<void> {
     reopenLogs: () => daemon.reopenLogs(),
   })
   try {
-    await daemon.start()
+    // A signal may end it before it serves.
+    await Promise.race([daemon.start(), daemon.ended])
   } catch (error) {
     daemon.kill()
     log.error({ ...(error instanceof GwProxyError ? {} : { err: error }) }, messageOf(error))
@@ -142,12 +143,13 @@ class Daemon {
   }
 
   /**
-   * Resolves when the first configuration serves.
+   * Resolves when the first configuration serves; never, when `end` comes first.
    * @throws GwProxyError the admin interface cannot be opened, or --strict found problems
    */
   async start(): Promise<void> {
     await this.#openAdmin()
     await this.#openMetrics()
+    if (this.#ending) return
     // Workers load their code while the files are read; they open nothing before a publish.
     this.#plane.start()
     const first = Promise.withResolvers<ReloadReport>()

@@ -152,7 +152,10 @@ export class Supervisor {
     for (const place of this.#places) {
       clearTimeout(place.retry)
       if (place.greeted) place.worker?.link.send({ type: 'drain', deadlineMs })
-      else this.#killPlace(place)
+      else {
+        this.#killPlace(place)
+        place.drained = true
+      }
     }
     const cut = setTimeout(() => {
       for (const place of this.#places) this.#killPlace(place)
