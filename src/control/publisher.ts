@@ -19,7 +19,10 @@ export type Slot = number
 export interface Settlement {
   readonly revision: number
   readonly generation: number
-  /** One for each bind of the manifest; `error` absent: every worker serves it. */
+  /**
+   * One for each bind of the manifest, and for each own address that a wildcard one serves; `error`
+   * absent: every worker serves it.
+   */
   readonly results: readonly BindResult[]
   /** Why workers refused; they keep the generation before. */
   readonly refusals: readonly string[]
@@ -130,7 +133,10 @@ export class Publisher {
     this.#settled = {
       revision: target.revision,
       generation: target.manifest.generation,
-      results: target.binds.map((bind) => mergeResults(bind, answers)),
+      results: [
+        ...target.binds.map((bind) => mergeResults(bind, answers)),
+        ...this.#ports.sockets.ownAddresses,
+      ],
       refusals,
     }
     this.#ports.onSettled(this.#settled)

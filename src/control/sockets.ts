@@ -6,7 +6,9 @@
 import type { NativeTcpHandle } from '../ipc/bound-handle.ts'
 import type { BindKey } from '../model/identity.ts'
 import type { BindPart } from '../model/snapshot.ts'
+import type { BindResult } from '../model/status.ts'
 import { type BindAttempt, type BindError, bindTcp } from './bind-tcp.ts'
+import { OwnAddresses } from './own-addresses.ts'
 
 export type BindFunction = (address: string, port: number) => BindAttempt
 
@@ -24,13 +26,16 @@ interface Entry {
 export class Sockets {
   readonly #entries = new Map<BindKey, Entry>()
   readonly #bind: BindFunction
+  readonly #ownAddresses: OwnAddresses
 
   constructor(bind: BindFunction = bindTcp) {
     this.#bind = bind
+    this.#ownAddresses = new OwnAddresses(bind)
   }
 
   /** Binds what is new among these. Binds that are no longer named stay open until `retain`. */
   open(binds: readonly BindPart[]): void {
+    this.#ownAddresses.watch(binds)
     for (const { key, address, port } of binds) {
       if (this.#entries.has(key)) continue
       this.#entries.set(key, { address, port, state: this.#attempt(address, port) })
@@ -39,7 +44,7 @@ export class Sockets {
 
   /** Tries failed binds again; true when one of them came open or fails for another reason now. */
   retry(): boolean {
-    let changed = false
+    let changed = this.#ownAddresses.retry()
     for (const entry of this.#entries.values()) {
       if (entry.state.kind === 'open') continue
       const before = entry.state.error.errno
@@ -75,7 +80,15 @@ export class Sockets {
   }
 
   get hasFailures(): boolean {
-    return [...this.#entries.values()].some((entry) => entry.state.kind === 'failed')
+    return (
+      this.#ownAddresses.hasFailures ||
+      [...this.#entries.values()].some((entry) => entry.state.kind === 'failed')
+    )
+  }
+
+  /** Whether this machine has the addresses that wildcard sockets serve. */
+  get ownAddresses(): readonly BindResult[] {
+    return this.#ownAddresses.results
   }
 
   #attempt(address: string, port: number): SocketState {

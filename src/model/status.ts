@@ -83,7 +83,8 @@ export interface ObjectStatus {
 
 /**
  * What a listener's Programmed condition still waits for. Translate publishes such a listener as
- * Programmed=Unknown/Pending; once the workers acked, the results of these binds decide.
+ * Programmed=Unknown/Pending; once the workers acked, the results of these binds decide. An own
+ * address that a wildcard socket serves stands here too, as if it were bound: it must exist.
  */
 export interface PendingProgrammed {
   /** The Gateway or ListenerSet that has the listener. */

@@ -88,9 +88,10 @@ function planSocket(socket: string, port: number, places: readonly Place[]): Bin
 
 function waitFor(member: Member, inUse: ReadonlySet<string>): PendingProgrammed {
   const { owner, spec } = member.verdict.listener
-  const binds = addressesOf(member).map((address) =>
-    bindKey('tcp', socketAddress(address, inUse), spec.port),
-  )
+  const binds = addressesOf(member).flatMap((address) => {
+    const socket = bindKey('tcp', socketAddress(address, inUse), spec.port)
+    return isWildcard(address) ? [socket] : [socket, bindKey('tcp', address, spec.port)]
+  })
   return {
     owner: owner.key,
     listener: spec.name,

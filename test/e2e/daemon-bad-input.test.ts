@@ -9,8 +9,9 @@ import * as net from 'node:net'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { type Backend, startHttpBackend } from '../../demo/backends.ts'
-import type { ReloadReport } from '../../src/control/admin/contract.ts'
+import type { ReloadReport, StatusReport } from '../../src/control/admin/contract.ts'
 import type { Diagnostic } from '../../src/model/diagnostic.ts'
+import type { Condition } from '../../src/model/status.ts'
 import { testAuthority, testCertificate } from '../support/certificates.ts'
 import { curl } from '../support/command.ts'
 import { type Daemon, startDaemon } from '../support/daemon.ts'
@@ -167,6 +168,31 @@ describe('bad input', () => {
     assertBindFailure(report, /EADDRNOTAVAIL|not an address of this machine/i, /192\.0\.2\.1/)
   })
 
+  it('an address that is not ours, on a port that another Gateway has on the wildcard', async () => {
+    const port = await freePort()
+    const everywhere = gateway([httpListener('all', port)], {
+      name: 'everywhere',
+      addresses: [{ value: '0.0.0.0' }],
+    })
+    const far = gateway([httpListener('far', port)], {
+      name: 'bad',
+      addresses: [{ value: daemon.address }, { value: '192.0.2.1' }],
+    })
+    const report = await daemon.apply({ 'bad.yaml': yaml(everywhere, far) })
+    await assertGoodServes()
+    assertBindFailure(report, /EADDRNOTAVAIL/, /192\.0\.2\.1/)
+    assert.deepEqual(await programmedOf('bad'), ['False', 'AddressNotUsable'])
+    assert.deepEqual(await programmedOf('everywhere'), ['True', 'Programmed'])
+  })
+
+  async function programmedOf(name: string): Promise<readonly (string | undefined)[]> {
+    const { objects } = await daemon.admin.get<StatusReport>('/status')
+    const found = objects.find(({ object }) => object.metadata['name'] === name)
+    const { conditions = [] } = (found?.object['status'] ?? {}) as { conditions?: Condition[] }
+    const programmed = conditions.find(({ type }) => type === 'Programmed')
+    return [programmed?.status, programmed?.reason]
+  }
+
   function assertBindFailure(report: ReloadReport, ...texts: RegExp[]): void {
     assert.equal(report.failedBinds.length, 1)
     const failure = JSON.stringify(report.failedBinds[0])
@@ -205,6 +231,15 @@ describe('bad input', () => {
     await assertGoodServes()
   })
 })
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '0.0.0.0')
+  await once(server, 'listening')
+  const { port } = server.address() as net.AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
 
 describe('a configuration directory that does not exist', () => {
   it('is named, awaited, and served when it appears', async () => {

@@ -11,13 +11,15 @@ import { displayKey } from '../../src/model/resource-key.ts'
 import type { BindPart, Chain, ChainAction, ChainTable } from '../../src/model/snapshot.ts'
 import type { Condition, ObjectStatus, ParentReference } from '../../src/model/status.ts'
 import { endpointText, type WeightedUpstream } from '../../src/model/upstream.ts'
+import { ownAddressesOf } from '../../src/control/own-addresses.ts'
 import { applyBindResults } from '../../src/translate/status/programmed.ts'
 import type { Translation } from '../../src/translate/translate.ts'
 
 /** With every socket bound, as it looks once the workers acked. */
 export function renderTranslation(translation: Translation): string {
   const binds = bindsOf(translation)
-  const bound = binds.map(({ key }) => ({ bind: key }))
+  const keys = binds.flatMap((bind) => [bind.key, ...ownAddressesOf(bind).keys()])
+  const bound = keys.map((bind) => ({ bind }))
   const statuses = applyBindResults(translation.statuses, translation.pending, bound)
   const view = {
     statuses: renderStatuses(statuses),

@@ -117,7 +117,9 @@ function judge(outcomes: readonly ListenerOutcome[]): Verdict | undefined {
   const failed = outcomes.filter((outcome) => outcome.kind === 'failed')
   const unusable = failed.find(({ error }) => error.errno === 'EADDRNOTAVAIL')
   if (unusable !== undefined) {
-    const message = `${unusable.bind} is no address of this machine.`
+    const place = unusable.bind.slice(unusable.bind.indexOf('/') + 1)
+    const address = place.slice(0, place.lastIndexOf(':'))
+    const message = `No interface of this machine has the address ${address}; correct spec.addresses or add the address.`
     return { status: 'False', reason: 'AddressNotUsable', message }
   }
   if (outcomes.some(({ kind }) => kind === 'unknown')) return undefined

@@ -133,6 +133,35 @@ describe('Sockets', () => {
     sockets.retain(new Set())
   })
 
+  it('tells which own addresses behind a wildcard socket this machine has', () => {
+    const own = new Set(['192.0.2.7'])
+    const sockets = new Sockets((address, port) =>
+      address === '::' || own.has(address)
+        ? { kind: 'bound', port, handle: { getsockname: () => 0, close: () => {} } }
+        : { kind: 'failed', error: { errno: 'EADDRNOTAVAIL', message: 'not here' } },
+    )
+    const table = { chains: [], listeners: [] }
+    const part = {
+      ...bindPart(443, '::'),
+      tables: [
+        { ...table, localAddresses: ['192.0.2.7'] },
+        { ...table, localAddresses: ['2001:db8::1'] },
+        { ...table, localAddresses: ['*'] },
+      ],
+    }
+    const results = (): string[] =>
+      sockets.ownAddresses.map(({ bind, error }) => `${bind} ${error?.errno ?? 'here'}`)
+    sockets.open([part])
+    assert.deepEqual(results(), ['tcp/192.0.2.7:443 here', 'tcp/[2001:db8::1]:443 EADDRNOTAVAIL'])
+    assert.equal(sockets.hasFailures, true)
+    assert.equal(sockets.retry(), false)
+    own.add('2001:db8::1')
+    assert.equal(sockets.retry(), true, 'the address was added')
+    assert.equal(sockets.hasFailures, false)
+    sockets.open([bindPart(443, '::')])
+    assert.deepEqual(results(), [])
+  })
+
   it('binds anew what a worker in this process has closed', async () => {
     const busy = await busyPort()
     await busy.close()

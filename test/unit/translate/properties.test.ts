@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { buildResourceSet } from '../../../src/api/resource-set.ts'
+import { ownAddressesOf } from '../../../src/control/own-addresses.ts'
 import { keyText } from '../../../src/model/resource-key.ts'
 import { DEFAULT_OPTIONS } from '../../../src/translate/options.ts'
 import { type Translation, translate } from '../../../src/translate/translate.ts'
@@ -129,7 +130,7 @@ describe('translate', () => {
         const keys = new Set(
           manifest.binds.flatMap((digest) => {
             const part = parts.get(digest)
-            return part?.kind === 'bind' ? [part.key] : []
+            return part?.kind === 'bind' ? [part.key, ...ownAddressesOf(part).keys()] : []
           }),
         )
         for (const { owner, listener: name, binds } of pending) {
