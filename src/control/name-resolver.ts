@@ -9,6 +9,7 @@ import { isIP, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { compareText } from '../base/byte-order.ts'
 import { errnoOf, messageOf } from '../base/errors.ts'
+import { deniedTarget } from '../match/target-address.ts'
 
 export type Lookup =
   | { readonly kind: 'addresses'; readonly addresses: readonly string[]; readonly ttlMs: number }
@@ -51,7 +52,7 @@ export function createLookUp(options: ResolverOptions = {}): LookUp {
   const queries = new ChangingFile(options.resolvConf ?? '/etc/resolv.conf', createQueries)
   const hasIpv6 = options.hasIpv6 ?? hasGlobalIpv6
 
-  return async (name) => {
+  const ask = (name: string): Lookup | Promise<Lookup> => {
     if (isIP(name) !== 0) return { kind: 'addresses', addresses: [name], ttlMs: HOSTS_TTL_MS }
     const local = hosts.value.get(name) ?? localhost(name)
     if (local !== undefined) {
@@ -59,6 +60,16 @@ export function createLookUp(options: ResolverOptions = {}): LookUp {
     }
     return askDns(name, queries.value, hasIpv6())
   }
+  return async (name) => withoutDenied(await ask(name))
+}
+
+/** Whoever owns a name does not choose where it leads to: what no manifest may name, no answer may. */
+function withoutDenied(lookup: Lookup): Lookup {
+  if (lookup.kind !== 'addresses') return lookup
+  const addresses = lookup.addresses.filter((address) => deniedTarget(address) === undefined)
+  const [first] = lookup.addresses
+  if (addresses.length > 0 || first === undefined) return { ...lookup, addresses }
+  return { kind: 'failed', reason: `it leads to ${first}: ${deniedTarget(first)}` }
 }
 
 async function askDns(name: string, queries: DnsQueries, hasIpv6: boolean): Promise<Lookup> {

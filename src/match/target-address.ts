@@ -16,12 +16,17 @@ export function canonicalAddress(text: string): string | undefined {
 
 const METADATA = blockList(
   ['169.254.0.0', 16],
-  // Alibaba Cloud and AWS have theirs outside the link-local ranges.
+  // Alibaba Cloud, Azure, AWS, Google, Oracle and Scaleway have theirs outside the link-local ranges.
   ['100.100.100.200', 32],
+  ['168.63.129.16', 32],
   ['fd00:ec2::254', 128],
+  ['fd20:ce::254', 128],
+  ['fd00:c1::a9fe:a9fe', 128],
+  ['fd00:42::42', 128],
   ['fe80::', 10],
-  // NAT64 would lead to the same IPv4 addresses.
+  // NAT64 and 6to4 would lead to the same IPv4 addresses.
   ['64:ff9b::a9fe:0', 112],
+  ['2002:a9fe::', 32],
 )
 const NO_HOST = blockList(['0.0.0.0', 8], ['224.0.0.0', 3], ['::', 128], ['ff00::', 8])
 const LOOPBACK = blockList(['127.0.0.0', 8], ['::1', 128])

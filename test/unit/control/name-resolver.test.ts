@@ -53,6 +53,20 @@ describe('createLookUp', () => {
     })
   })
 
+  it('drops addresses that no backend may have, from the DNS and from the hosts file', async () => {
+    const mixed = lookUpWith(give(60, '169.254.169.254', '10.0.0.1'), give(60, 'fe80::1'))
+    assert.deepEqual(await addressesOf(mixed('a.test')), ['10.0.0.1'])
+    const reason =
+      'it leads to 169.254.169.254: link-local and metadata addresses are never backends'
+    const none = lookUpWith(give(60, '169.254.169.254'), give(60, '::ffff:169.254.169.254'))
+    const answer = await none('a.test')
+    assert.equal(answer.kind, 'failed')
+    assert.match(answer.reason, /169\.254\.169\.254: link-local and metadata addresses/)
+    writeFileSync(hostsFile, '10.1.1.1 pinned.test\n169.254.169.254 meta.test\n')
+    const pinned = lookUpWith(give(60, '10.0.0.1'), refuse('ENODATA'))
+    assert.deepEqual(await pinned('meta.test'), { kind: 'failed', reason })
+  })
+
   it('leaves IPv6 out where this machine has none, unless there is nothing else', async () => {
     const options = { hasIpv6: () => false }
     const both = lookUpWith(give(60, '10.0.0.1'), give(60, 'fd00::1'), options)
