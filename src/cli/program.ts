@@ -11,6 +11,7 @@ import {
   addAdminFlag,
   addRunFlags,
   addTranslateFlags,
+  dropUnsetVariables,
   type RunFlags,
   runOptionsOf,
 } from './run-options.ts'
@@ -28,6 +29,7 @@ interface OutputFlags {
 
 /** Parses `argv` (as process.argv) and runs the command; sets the process's exit code. */
 export async function runProgram(argv: readonly string[]): Promise<void> {
+  dropUnsetVariables(process.env)
   try {
     await buildProgram().parseAsync(argv)
   } catch (error) {

@@ -192,6 +192,21 @@ export function runOptionsOf(flags: RunFlags): RunOptions {
   }
 }
 
+/** Flags without a value, and what a variable may say for "not set". */
+const SWITCHES: ReadonlySet<string> = new Set(['GWPROXY_STRICT', 'GWPROXY_NO_ACCESS_LOG'])
+const OFF = /^(?:0|false|no|off)$/i
+
+/**
+ * Takes variables that say nothing out of the environment, before anything reads it: empty ones,
+ * which Compose and systemd write for unset values, and switches that are off.
+ */
+export function dropUnsetVariables(environment: Record<string, string | undefined>): void {
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith('GWPROXY_')) continue
+    if (value === '' || (SWITCHES.has(name) && OFF.test(value ?? ''))) delete environment[name]
+  }
+}
+
 function option(name: string, flags: string, description: string): Option {
   return new Option(flags, description).env(`GWPROXY_${name.toUpperCase().replaceAll('-', '_')}`)
 }

@@ -2,6 +2,7 @@
  * The process's log: pino JSON, one line an event, fixed keys; or lines for people at a terminal.
  * Writes through a LineSink. No worker transports: files may be replaced under the daemon.
  */
+import { styleText } from 'node:util'
 import { type DestinationStream, pino, stdSerializers } from 'pino'
 import type { LineSink } from './line-sink.ts'
 import { redactSecrets } from './redact.ts'
@@ -60,11 +61,12 @@ function serializeError(error: unknown): unknown {
   return { type, message: redactSecrets(message), stack: redactSecrets(stack) }
 }
 
-const COLOURS: Readonly<Record<string, string>> = {
-  debug: '\x1b[90m',
-  info: '\x1b[32m',
-  warn: '\x1b[33m',
-  error: '\x1b[31m',
+const STYLES: Readonly<Record<string, 'gray' | 'green' | 'yellow' | 'red'>> = {
+  debug: 'gray',
+  info: 'green',
+  warn: 'yellow',
+  error: 'red',
+  fatal: 'red',
 }
 
 /** `12:34:56.789 INFO  message key=value`. Values are JSON, so control characters stay escaped. */
@@ -72,7 +74,10 @@ function prettyLine(line: string): string {
   const { level, time, msg, ...fields } = JSON.parse(line) as Record<string, unknown>
   const name = String(level)
   const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${JSON.stringify(value)}`)
-  const label = `${COLOURS[name] ?? ''}${name.toUpperCase().padEnd(5)}\x1b[0m`
+  // Plain outside of a terminal; NO_COLOR and FORCE_COLOR are honoured.
+  const label = styleText(STYLES[name] ?? 'gray', name.toUpperCase().padEnd(5), {
+    stream: process.stdout,
+  })
   return `${String(time).slice(11, 23)} ${label} ${escapeControls(String(msg ?? ''))}${rest.join('')}\n`
 }
 

@@ -125,9 +125,10 @@ describe('an ordinary user', { skip: obstacle() }, () => {
       launcher: [...AS_NOBODY, 'env', '-u', 'XDG_RUNTIME_DIR', '-u', 'RUNTIME_DIRECTORY', LAUNCHER],
       uid: NOBODY,
       files: {},
-      admin: 'default',
+      settings: 'variables',
       args: ['--state-dir', join(home, 'state')],
-      env: { TMPDIR: home },
+      // An empty variable is none: the default place.
+      env: { TMPDIR: home, GWPROXY_ADMIN: '' },
     })
     const socket = join(home, `gwproxy-${NOBODY}/admin.sock`)
     assert.deepEqual(await new AdminClient({ kind: 'unix', path: socket }).get('/livez'), {

@@ -19,15 +19,15 @@ export type LogLine = Readonly<Record<string, unknown>>
 export interface DaemonOptions {
   /** File name below the config directory -> text. `{address}` stands for the test's own address. */
   readonly files: Readonly<Record<string, string>>
-  readonly workers?: number
+  readonly workers?: number | 'auto'
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   /** The command and its first arguments; the checkout's own launcher by default. */
   readonly launcher?: readonly [string, ...string[]]
   /** Whose the scratch directory is; ours by default. */
   readonly uid?: number
-  /** Where the daemon itself puts its admin socket, instead of the scratch directory. */
-  readonly admin?: 'default'
+  /** How the settings below reach the daemon; `env` can replace variables, not flags. */
+  readonly settings?: 'flags' | 'variables'
 }
 
 export interface Daemon {
@@ -84,24 +84,20 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   if (options.uid !== undefined) chownSync(directory, options.uid, options.uid)
 
   const socket = join(directory, 'admin.sock')
+  const settings = {
+    config: configDir,
+    admin: `unix:${socket}`,
+    metrics: 'off',
+    workers: String(options.workers ?? 0),
+    'log-format': 'json',
+  }
+  const byVariables = options.settings === 'variables'
   const [program, ...first] = options.launcher ?? [LAUNCHER]
-  const child = spawn(
-    program,
-    [
-      ...first,
-      'run',
-      ...['--config', configDir],
-      ...(options.admin === 'default' ? [] : ['--admin', `unix:${socket}`]),
-      ...['--metrics', 'off'],
-      ...['--workers', String(options.workers ?? 0)],
-      ...['--log-format', 'json'],
-      ...(options.args ?? []),
-    ],
-    {
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...process.env, ...options.env },
-    },
-  )
+  const flags = byVariables ? [] : flagsOf(settings)
+  const child = spawn(program, [...first, 'run', ...flags, ...(options.args ?? [])], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: { ...process.env, ...(byVariables ? variablesOf(settings) : {}), ...options.env },
+  })
   running.add(child)
   const log = new Log(child)
   const exited = once(child, 'exit').then(([code, signal]) => {
@@ -138,6 +134,21 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       return exited
     },
   }
+}
+
+type Settings = Readonly<Record<string, string>>
+
+function flagsOf(settings: Settings): string[] {
+  return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
+}
+
+function variablesOf(settings: Settings): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [
+      `GWPROXY_${name.toUpperCase().replaceAll('-', '_')}`,
+      value,
+    ]),
+  )
 }
 
 class Log {

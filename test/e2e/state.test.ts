@@ -1,0 +1,210 @@
+/** What a daemon keeps on disk, and the options that change how it starts and what it says. */
+import assert from 'node:assert/strict'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { parse } from 'yaml'
+import type { StatusReport } from '../../src/control/admin/contract.ts'
+import { curl } from '../support/command.ts'
+import { type Daemon, ownAddress, startDaemon } from '../support/daemon.ts'
+import { gateway, httpListener, httpRoute, yaml } from '../support/manifests.ts'
+
+let home = ''
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'gwproxy-state-'))
+})
+afterEach(() => rmSync(home, { recursive: true, force: true }))
+
+/** A route that answers by itself, so that no backend is needed. */
+function redirect(name: string, statusCode: number) {
+  const filter = { type: 'RequestRedirect', requestRedirect: { hostname: 'to.test', statusCode } }
+  return httpRoute(name, [`${name}.test`], [{ filters: [filter] }])
+}
+
+async function statusOf(address: string, name: string): Promise<number> {
+  const answer = ['-o', '/dev/null', '-w', '%{http_code}', '-H', `Host: ${name}.test`]
+  return Number((await curl([...answer, `http://${address}:8080/`])).stdout)
+}
+
+describe('--status-dir', () => {
+  it('holds the objects as kubectl would print them, each file whole, gone with its object', async () => {
+    const statusDir = join(home, 'status')
+    mkdirSync(statusDir)
+    writeFileSync(join(statusDir, 'foreign.yaml'), 'mine: true\n')
+    const daemon = await startDaemon({
+      args: ['--status-dir', statusDir],
+      files: {
+        'gateway.yaml': yaml(gateway([httpListener('http', 8080)])),
+        'a.yaml': yaml(redirect('a', 301)),
+        'b.yaml': yaml(redirect('b', 301)),
+      },
+    })
+    const file = join(statusDir, 'HTTPRoute_default_a.yaml')
+    await until(() => existsSync(file))
+    const before = statSync(file).ino
+    const { objects } = await daemon.admin.get<StatusReport>('/status')
+    const shown = objects.find(({ object }) => object.metadata.name === 'a')?.object
+    assert.deepEqual(parse(readFileSync(file, 'utf8')), JSON.parse(JSON.stringify(shown)))
+
+    await daemon.apply({ 'a.yaml': yaml(redirect('a', 302)), 'b.yaml': undefined })
+    assert.equal(await daemon.stop(), 0)
+    assert.notEqual(statSync(file).ino, before, 'replaced, not rewritten')
+    assert.equal(parse(readFileSync(file, 'utf8')).metadata.generation, 2)
+    assert.deepEqual(readdirSync(statusDir).sort(), [
+      'Gateway_default_gw.yaml',
+      'HTTPRoute_default_a.yaml',
+      'foreign.yaml',
+    ])
+  })
+})
+
+describe('--state-dir', () => {
+  it('a restart remembers last good versions, generations, times and ages', async () => {
+    const address = ownAddress()
+    const config = join(home, 'config')
+    mkdirSync(config)
+    const write = (name: string, text: string) => writeFileSync(join(config, name), text)
+    const start = () =>
+      startDaemon({ files: {}, args: ['--config', config, '--state-dir', join(home, 'state')] })
+    write(
+      'gateway.yaml',
+      yaml(gateway([httpListener('http', 8080)], { addresses: [{ value: address }] })),
+    )
+    // Two routes for one host: the older one wins, which neither name nor file order says.
+    write('z.yaml', yaml({ ...redirect('a', 301), metadata: { name: 'zebra' } }))
+
+    const first = await start()
+    write('a.yaml', yaml({ ...redirect('a', 302), metadata: { name: 'ant' } }))
+    await first.reload()
+    write('z.yaml', yaml({ ...redirect('a', 308), metadata: { name: 'zebra' } }))
+    await first.reload()
+    assert.equal(await statusOf(address, 'a'), 308, 'the older route')
+    const before = await conditionsOf(first)
+    assert.equal(await first.stop(), 0)
+
+    write('z.yaml', 'kind: [')
+    const second = await start()
+    assert.equal(await statusOf(address, 'a'), 308, 'the last good version of the older route')
+    assert.deepEqual(await conditionsOf(second), before)
+    const { objects } = await second.admin.get<StatusReport>('/status')
+    const zebra = objects.find(({ object }) => object.metadata.name === 'zebra')
+    assert.equal(zebra?.stale, true)
+    assert.equal(zebra?.object.metadata['generation'], 2)
+    assert.equal(await second.stop(), 0)
+  })
+})
+
+/** Times and generations of every condition, by object. */
+async function conditionsOf(daemon: Daemon): Promise<Record<string, unknown>> {
+  const { objects } = await daemon.admin.get<StatusReport>('/status')
+  return Object.fromEntries(
+    objects.map(({ object }) => [`${object.kind} ${object.metadata.name}`, object['status']]),
+  )
+}
+
+describe('--strict', () => {
+  it('is about the start: warnings pass, and a later mistake ends nothing', async () => {
+    const daemon = await startDaemon({
+      args: ['--strict'],
+      files: {
+        // Attached to no Gateway: a warning.
+        'all.yaml': yaml(
+          gateway([httpListener('http', 8080)]),
+          redirect('a', 301),
+          httpRoute('lost', undefined, [{}], { gateway: 'elsewhere' }),
+        ),
+      },
+    })
+    await daemon.apply({ 'broken.yaml': 'kind: [' })
+    assert.equal(await statusOf(daemon.address, 'a'), 301)
+    assert.equal(await daemon.stop(), 0)
+  })
+})
+
+describe('--workers auto', () => {
+  it('is one worker per core', async () => {
+    const daemon = await startDaemon({ files: {}, workers: 'auto' })
+    const metrics = String((await daemon.admin.send('GET', '/metrics')).body)
+    assert.match(metrics, new RegExp(`^gwproxy_workers ${availableParallelism()}$`, 'm'))
+    assert.equal(await daemon.stop(), 0)
+  })
+})
+
+describe('the log', () => {
+  const files = { 'all.yaml': yaml(gateway([httpListener('http', 8080)]), redirect('a', 301)) }
+
+  it('is for people with --log-format pretty, without colours outside of a terminal', async () => {
+    const daemon = await startDaemon({ files, args: ['--log-format', 'pretty'] })
+    const ready = await daemon.line(({ text }) => / ready /.test(String(text)))
+    assert.match(String(ready['text']), /^\d\d:\d\d:\d\d\.\d{3} INFO {2}ready generation=1 /)
+    assert.equal(await daemon.stop(), 0)
+  })
+
+  for (const [args, env] of [
+    [['--no-access-log'], {}],
+    [[], { GWPROXY_NO_ACCESS_LOG: 'true' }],
+  ] as const) {
+    it(`has no access lines with ${[...args, ...Object.keys(env)]}`, async () => {
+      const daemon = await startDaemon({ files, args, env })
+      assert.equal(await statusOf(daemon.address, 'a'), 301)
+      assert.equal(await daemon.stop(), 0)
+      await daemon.line(({ msg }) => msg === 'drained; ending')
+      assert.deepEqual(
+        daemon.lines.filter((line) => 'log' in line),
+        [],
+      )
+    })
+  }
+})
+
+describe('GWPROXY_* variables', () => {
+  it('stand in for flags; a flag beats its variable; empty and "no" are nothing', async () => {
+    const daemon = await startDaemon({
+      settings: 'variables',
+      files: {
+        'all.yaml': yaml(gateway([httpListener('http', 8080)]), redirect('a', 301)),
+        'broken.yaml': 'kind: [',
+      },
+      workers: 2,
+      args: ['--workers', '0'],
+      env: { GWPROXY_STRICT: 'no', GWPROXY_NO_ACCESS_LOG: '0', GWPROXY_STATE_DIR: '' },
+    })
+    assert.equal(await statusOf(daemon.address, 'a'), 301)
+    await daemon.line((line) => line['log'] === 'exchange')
+    const worker = daemon.lines.find(({ msg }) => msg === 'worker started')
+    assert.equal(worker?.['pid'], daemon.pid, 'no worker of its own')
+    assert.equal(await daemon.stop(), 0)
+  })
+
+  it('name several values with commas', async () => {
+    const [one, two] = [join(home, 'one'), join(home, 'two')]
+    for (const directory of [one, two]) mkdirSync(directory)
+    const address = ownAddress()
+    const listeners = gateway([httpListener('http', 8080)], { addresses: [{ value: address }] })
+    writeFileSync(join(one, 'gateway.yaml'), yaml(listeners))
+    writeFileSync(join(two, 'a.yaml'), yaml(redirect('a', 301)))
+    const daemon = await startDaemon({
+      settings: 'variables',
+      files: {},
+      env: { GWPROXY_CONFIG: `${one},${two}` },
+    })
+    assert.equal(await statusOf(address, 'a'), 301)
+    assert.equal(await daemon.stop(), 0)
+  })
+})
+
+/** Polls a file's appearance: nothing tells of it. */
+async function until(fits: () => boolean): Promise<void> {
+  for (let i = 0; i < 200 && !fits(); i++) await new Promise((resolve) => setTimeout(resolve, 25))
+  assert.ok(fits())
+}
