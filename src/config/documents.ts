@@ -85,6 +85,11 @@ export function parseWithLibrary(text: string): ParsedDocument {
   // One mistake often makes the parser stumble many times more: the first one tells.
   const [error] = [...document.errors, ...document.warnings]
   if (error !== undefined) return { kind: 'broken', ...problemOf(error, lines) }
+  const repeated = repeatedKey(document)
+  if (repeated !== undefined) {
+    const spot = spotAt(lines, startOf(repeated) ?? 0)
+    return { kind: 'broken', spot, message: 'Map keys must be unique' }
+  }
   try {
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
     return value === null || value === undefined ? { kind: 'empty' } : { kind: 'value', value }
@@ -160,7 +165,8 @@ function compose(text: string, lineCounter: LineCounter): Document {
     schema: 'core',
     merge: true,
     stringKeys: true,
-    uniqueKeys: true,
+    // The library compares each key with each other; see repeatedKey.
+    uniqueKeys: false,
     resolveKnownTags: false,
     // Its snippets would quote the text, which may be a private key.
     prettyErrors: false,
@@ -180,13 +186,35 @@ function withoutQuotes(error: YAMLError): string {
 }
 
 function firstAlias(document: Document, lines: LineCounter): Spot {
-  const pending: unknown[] = [document.contents]
-  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+  for (const node of nodesOf(document)) {
     if (isAlias(node)) return spotAt(lines, startOf(node) ?? 0)
-    if (isMap(node)) for (const pair of node.items.toReversed()) pending.push(pair.value, pair.key)
-    else if (isSeq(node)) pending.push(...node.items.toReversed())
   }
   return { line: 1, column: 1 }
+}
+
+function repeatedKey(document: Document): unknown {
+  for (const node of nodesOf(document)) {
+    if (!isMap(node)) continue
+    const seen = new Set<string>()
+    for (const pair of node.items) {
+      const key = keyOf(pair)
+      if (key === undefined) continue
+      if (seen.has(key)) return pair.key
+      seen.add(key)
+    }
+  }
+  return undefined
+}
+
+/** All nodes, in the order of the text. */
+function* nodesOf(document: Document): Generator<unknown> {
+  const pending: unknown[] = [document.contents]
+  while (pending.length > 0) {
+    const node = pending.pop()
+    yield node
+    if (isMap(node)) for (const pair of node.items.toReversed()) pending.push(pair.value, pair.key)
+    else if (isSeq(node)) for (const item of node.items.toReversed()) pending.push(item)
+  }
 }
 
 function keyOf(pair: Pair): string | undefined {

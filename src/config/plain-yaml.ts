@@ -11,7 +11,6 @@ export interface PlainDocument {
 
 const MAX_DEPTH = 64
 const UNUSUAL_CHARACTER = /[^\n\x20-\x7e]/
-const LINE = /^( *)(.*?) *$/
 const ENTRY = /^([A-Za-z_][A-Za-z0-9_./-]{0,200}):(?: +(.*))?$/
 /** Words that YAML 1.2's core schema does not read as text. */
 const NULLS: ReadonlySet<string> = new Set(['~', 'null', 'Null', 'NULL'])
@@ -21,7 +20,7 @@ const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
 ])
 const PLAIN_INTEGER = /^(?:0|[1-9][0-9]{0,14})$/
 const NUMBER_LIKE =
-  /^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?(?:\.[0-9]+|[0-9]+\.?[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/
+  /^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/
 
 interface Line {
   readonly indent: number
@@ -46,10 +45,9 @@ function linesOf(text: string): Line[] {
   const lines: Line[] = []
   let canStart = true
   for (const raw of text.split('\n')) {
-    const match = LINE.exec(raw)
-    const content = match?.[2] ?? ''
+    const content = raw.trim()
     if (content === '' || content.startsWith('#')) continue
-    const indent = match?.[1]?.length ?? 0
+    const indent = raw.indexOf(content[0] ?? '')
     if (indent === 0 && /^(?:---|\.\.\.|%)/.test(content)) {
       if (content !== '---' || !canStart) throw new NotPlainError()
     } else lines.push({ indent, content })

@@ -86,11 +86,14 @@ describe('values', () => {
   })
 
   it('are refused with tags, unknown anchors and syntax errors, at their place', () => {
-    const places = ['a: 1\nb: !x 2', 'a: 1\nb: *x', 'a: 1\n\tb: 2', 'a: 1\na: 2'].map((text) => {
+    const places = [
+      ...['a: 1\nb: !x 2', 'a: 1\nb: *x', 'a: 1\n\tb: 2', 'a: 1\na: 2'],
+      ...['- {x: {y: 1, y: 2}}', '{"a": 1, a: 2}'],
+    ].map((text) => {
       const parsed = parseText(text)
       return parsed.kind === 'broken' ? `${parsed.spot.line}:${parsed.spot.column}` : parsed.kind
     })
-    assert.deepEqual(places, ['2:4', '2:4', '2:1', '2:1'])
+    assert.deepEqual(places, ['2:4', '2:4', '2:1', '2:1', '1:14', '1:10'])
   })
 
   it('never appear in a syntax error', () => {
@@ -100,6 +103,28 @@ describe('values', () => {
       const parsed = parseText(text)
       assert.equal(parsed.kind, 'broken', text)
       if (parsed.kind === 'broken') assert.doesNotMatch(parsed.message, /MIIE/)
+    }
+  })
+})
+
+describe('hostile texts', () => {
+  it('take time in proportion to their length', () => {
+    const texts = [
+      `a: b${' '.repeat(400_000)}c`,
+      `a: ${'1'.repeat(400_000)}x`,
+      `\u00e9: 1\n${Array.from({ length: 20_000 }, (_, i) => `k${i}: v`).join('\n')}`,
+    ]
+    for (const text of texts) {
+      const started = performance.now()
+      assert.equal(parseText(text).kind, 'value')
+      assert.ok(performance.now() - started < 4000, text.slice(0, 20))
+    }
+  })
+
+  it('are broken rather than a stack that overflows', () => {
+    const items = '- \u00e9\n'.repeat(200_000)
+    for (const text of ['['.repeat(50_000), '- '.repeat(50_000), `z: *none\na:\n${items}`]) {
+      assert.equal(parseText(text).kind, 'broken', text.slice(0, 20))
     }
   })
 })

@@ -32,6 +32,17 @@ spec:
   empty:
 `.replace('"no": quoted', 'no: text')
 
+/** Scalars and one-line collections at the edges of the grammar. */
+const VALUES = String.raw`a · b c · a-b · -a · -1 · +1 · 01 · 1.0 · 1e3 · .5 · 5. · 0x1f · 0o7 · 0b1
+· .inf · -.inf · .nan · 1_000 · 12:30 · 2026-01-01 · 9007199254740993 · -0 · _ · . · ~ · ~a · a~ · null
+· Null · nULL · true · True · yes · on · << · = · / · $(x) · ^a$ · (x) · a#b · #b · a   #b · a:b · a: · :a
+· a: b · a :b · http://x:80/y · a, b · a] · a} · a[b · "x" · "x · "x"y · "a\nb" · 'x' · 'it''s' · 'x'y
+· '' · "" · 'a' 'b' · a"b · a'b · [a] · [a,b] · [ a ] · [a, ] · [,] · [] · [a: b] · [{a: b}] · [a]b
+· [a] b · [a #b] · ["a" ] · {} · { } · {a: b} · {a:b} · {a} · {a: } · {"a": b} · {a: b, a: c}
+· {a: [b, {c: d}]} · {a: -1} · {a: b:c} · {a: b-} · {a: - b} · {a: ~} · {<<: {a: b}} · {a: b}}
+· {a: {b: c} · *x · &x · !t a · | · >- · %x · @x · ? a · ?a · ! · - a · - - a · - a: b · - · --- · ...
+· --- a · __proto__ · {__proto__: a}`.split(/\s· /)
+
 /** What the library makes of it; the plain reader must give the same or nothing. */
 function agrees(text: string): boolean {
   const plain = readPlainYaml(text)
@@ -137,6 +148,35 @@ describe('the plain YAML reader', () => {
       ],
     ]
     for (const text of others) assert.equal(readPlainYaml(text), undefined, text)
+  })
+
+  it('agrees with the library on single values of every form', () => {
+    for (const value of VALUES) {
+      for (const text of [`a: ${value}`, `- ${value}`, `a: [${value}]`, `a: {b: ${value}}`]) {
+        for (const tail of ['', ' ', ' #c', '#c', '\n  b', '\nc: d', '\n- e']) agrees(text + tail)
+      }
+    }
+  })
+
+  it('agrees with the library on lines put together at random', () => {
+    const line = fc.record({
+      indent: fc.constantFrom('', '', '  ', '  ', '    ', ' '),
+      dash: fc.constantFrom('', '', '', '- ', '-   '),
+      key: fc.constantFrom('a: ', 'b: ', 'c: ', 'd:', 'e:', 'a/b.c: ', '<<: ', 'x y: ', ''),
+      value: fc.constantFrom('', '', '', ...VALUES),
+      tail: fc.constantFrom('', '', '', ' ', ' #c'),
+    })
+    let plain = 0
+    fc.assert(
+      fc.property(fc.array(line, { minLength: 1, maxLength: 5 }), (lines) => {
+        const text = lines.map(({ indent, dash, key, value, tail }) =>
+          [indent, dash, key, value, tail].join(''),
+        )
+        if (agrees(text.join('\n'))) plain += 1
+      }),
+      { numRuns: 20_000 },
+    )
+    assert.ok(plain > 200, `only ${plain} of 20000 were plain`)
   })
 
   it('agrees with the library wherever both read a mutated manifest', () => {
