@@ -15,10 +15,14 @@ import { type ConfigHost, startConfigThread } from './control/config-host.ts'
 import type { ConfigThreadOptions } from './control/config-protocol.ts'
 import { ControlPlane } from './control/control-plane.ts'
 import { forkWorker } from './control/fork-worker.ts'
-import { hasIpv6 } from './control/bind-tcp.ts'
 import { createLookUp } from './control/name-resolver.ts'
 import { createNotify } from './control/notify.ts'
-import { checkOptions, type RunOptions, workerCount } from './control/options.ts'
+import {
+  checkOptions,
+  type RunOptions,
+  translateOptionsOf,
+  workerCount,
+} from './control/options.ts'
 import { onSignals } from './control/signals.ts'
 import { openStateDir, type StateDir } from './control/state-dir.ts'
 import { StatusDirectory } from './control/status-dir.ts'
@@ -283,20 +287,14 @@ function startInProcess(sink: LineSink): StartedWorker {
 }
 
 function configOptions(options: RunOptions): ConfigThreadOptions {
-  const { configDirs, unknownFields, stateDir, addressPool, serviceDns } = options
+  const { configDirs, unknownFields, stateDir } = options
   return {
     roots: configDirs,
     unknownFields,
     ...(stateDir !== undefined && { stateDir }),
     pollIntervalMs: options.pollIntervalMs,
     events: true,
-    translate: {
-      controllerName: options.controllerName,
-      gatewayClasses: options.gatewayClasses,
-      ...(addressPool !== undefined && { addressPool }),
-      ...(serviceDns !== undefined && { serviceDns }),
-      hasIpv6: hasIpv6(),
-    },
+    translate: translateOptionsOf(options),
   }
 }
 

@@ -6,9 +6,9 @@ import { existsSync } from 'node:fs'
 import { text as readText } from 'node:stream/consumers'
 import type { ResourceSet } from '../api/resource-set.ts'
 import type { Resource } from '../api/resource.ts'
-import { hasIpv6 } from '../control/bind-tcp.ts'
 import { loadOnce } from '../control/load-once.ts'
 import { createLookUp, type LookUp } from '../control/name-resolver.ts'
+import { translateOptionsOf } from '../control/options.ts'
 import { type Diagnostic, formatPath, type DocumentPath } from '../model/diagnostic.ts'
 import { displayKey } from '../model/resource-key.ts'
 import {
@@ -39,18 +39,11 @@ export async function check(
   const options = runOptionsOf(flags)
   const roots = paths.length === 0 ? options.configDirs : paths.filter((path) => path !== STDIN)
   const texts = paths.includes(STDIN) ? [{ name: STDIN, text: await readText(process.stdin) }] : []
-  const { addressPool, serviceDns } = options
   const loaded = await loadOnce({
     roots,
     texts,
     unknownFields: options.unknownFields,
-    translate: {
-      controllerName: options.controllerName,
-      gatewayClasses: options.gatewayClasses,
-      ...(addressPool !== undefined && { addressPool }),
-      ...(serviceDns !== undefined && { serviceDns }),
-      hasIpv6: hasIpv6(),
-    },
+    translate: translateOptionsOf(options),
   })
   const problems = [
     ...roots.filter((root) => !existsSync(root)).map(missingPath),

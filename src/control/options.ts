@@ -5,12 +5,16 @@
 import { availableParallelism } from 'node:os'
 import { resolve, sep } from 'node:path'
 import { GwProxyError } from '../base/errors.ts'
+import { canonicalAddress } from '../match/target-address.ts'
+import type { Endpoint } from '../model/upstream.ts'
+import type { TranslateOptions } from '../translate/options.ts'
 import {
   type AdminAddress,
   defaultAdminAddress,
   type Environment,
   type MetricsAddress,
 } from './admin/address.ts'
+import { hasIpv6 } from './bind-tcp.ts'
 
 export interface RunOptions {
   /** Directories (or files) of manifests; at least one. */
@@ -69,6 +73,33 @@ export function defaultRunOptions(environment: Environment = process.env): RunOp
     trustedProxies: [],
     pollIntervalMs: 10_000,
     adminToken: environment['GWPROXY_ADMIN_TOKEN'] || undefined,
+  }
+}
+
+/** What of it the config thread and `check` translate by. */
+export function translateOptionsOf(options: RunOptions): Omit<TranslateOptions, 'now'> {
+  const { controllerName, gatewayClasses, addressPool, serviceDns } = options
+  return {
+    controllerName,
+    gatewayClasses,
+    ...(addressPool !== undefined && { addressPool }),
+    ...(serviceDns !== undefined && { serviceDns }),
+    ownEndpoints: [options.admin, options.metrics].flatMap(endpointsOf),
+    hasIpv6: hasIpv6(),
+  }
+}
+
+function endpointsOf(address: AdminAddress): readonly Endpoint[] {
+  switch (address.kind) {
+    case 'off':
+      return []
+    case 'unix':
+      return [{ kind: 'unix', path: resolve(address.path) }]
+    case 'tcp': {
+      const { host, port } = address
+      const hosts = host === 'localhost' ? ['127.0.0.1', '::1'] : [canonicalAddress(host) ?? host]
+      return hosts.map((one) => ({ kind: 'ip', address: one, port }))
+    }
   }
 }
 

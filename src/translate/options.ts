@@ -1,5 +1,5 @@
 /** What the command line says about translation (DESIGN.md decisions 6 to 8). */
-
+import type { Endpoint } from '../model/upstream.ts'
 import type { Holdings } from './holdings.ts'
 
 export const DEFAULT_CONTROLLER_NAME = 'gwproxy.dev/gateway-controller'
@@ -15,6 +15,8 @@ export interface TranslateOptions {
   readonly serviceDns?: string
   /** The machine can bind `::`: then the wildcard is dual-stack, else 0.0.0.0. */
   readonly hasIpv6: boolean
+  /** Our own admin and metrics addresses, canonical: no backend may be one of them. */
+  readonly ownEndpoints?: readonly Endpoint[]
   /** Wall clock of this pass, milliseconds since the epoch: judges certificate lifetimes only. */
   readonly now: number
   /** `holdings` of the pass before; absent at a cold start. */

@@ -6,8 +6,9 @@ import type { Resource } from '../../api/resource.ts'
 import { normalizeHostname } from '../../match/hostname.ts'
 import { canonicalAddress, deniedTarget, isLoopback } from '../../match/target-address.ts'
 import type { DocumentPath } from '../../model/diagnostic.ts'
-import type { Endpoint, NamedEndpoint } from '../../model/upstream.ts'
+import { type Endpoint, endpointText, type NamedEndpoint } from '../../model/upstream.ts'
 import type { TranslateContext } from '../context.ts'
+import { isOwnEndpoint } from './own-endpoints.ts'
 
 export interface Place {
   readonly resource: Resource<unknown>
@@ -28,7 +29,7 @@ export function addressEndpoint(
   const denial = deniedTarget(address)
   if (denial !== undefined) return refuse(context, place, `${text} is left out: ${denial}.`)
   if (isLoopback(address)) notePortability(context, place)
-  return [{ kind: 'ip', address, port }]
+  return unlessOwn(context, place, { kind: 'ip', address, port })
 }
 
 /** None or one endpoint: a name that control resolves. */
@@ -40,7 +41,26 @@ export function nameEndpoint(
 ): readonly NamedEndpoint[] {
   const name = normalizeHostname(text)
   if (name === undefined) return refuse(context, place, `${JSON.stringify(text)} is no DNS name.`)
-  return [{ kind: 'name', name, port }]
+  return unlessOwn(context, place, { kind: 'name', name, port })
+}
+
+/** None or one endpoint: a socket of this machine. */
+export function unixEndpoint(
+  context: TranslateContext,
+  place: Place,
+  path: string,
+): readonly Endpoint[] {
+  return unlessOwn(context, place, { kind: 'unix', path })
+}
+
+function unlessOwn<T extends Endpoint | NamedEndpoint>(
+  context: TranslateContext,
+  place: Place,
+  endpoint: T,
+): readonly T[] {
+  if (!isOwnEndpoint(context.options.ownEndpoints ?? [], endpoint)) return [endpoint]
+  const denial = "gwproxy's own admin and metrics addresses are never backends"
+  return refuse(context, place, `${endpointText(endpoint)} is left out: ${denial}.`)
 }
 
 function refuse(

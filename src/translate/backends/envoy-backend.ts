@@ -7,7 +7,7 @@ import type { Resource } from '../../api/resource.ts'
 import type { DocumentPath } from '../../model/diagnostic.ts'
 import type { ResourceKey } from '../../model/resource-key.ts'
 import type { TranslateContext } from '../context.ts'
-import { addressEndpoint, nameEndpoint } from './addresses.ts'
+import { addressEndpoint, nameEndpoint, unixEndpoint } from './addresses.ts'
 import type { AnyEndpoint } from './endpoints.ts'
 import { type BackendUse, notDeclared, notObeyed, type Resolution, upstream } from './resolution.ts'
 
@@ -57,5 +57,6 @@ function endpointOf(
     const place = { resource: backend, path: [...path, 'fqdn', 'hostname'] }
     return nameEndpoint(context, place, fqdn.hostname, fqdn.port)
   }
-  return unix === undefined ? [] : [{ kind: 'unix', path: unix.path }]
+  if (unix === undefined) return []
+  return unixEndpoint(context, { resource: backend, path: [...path, 'unix', 'path'] }, unix.path)
 }
