@@ -23,6 +23,8 @@ const { status } = spawnSync(
   [
     '--test',
     '--test-timeout=120000',
+    // A failed test may leave a server open: its file must end all the same.
+    '--test-force-exit',
     '--test-reporter=spec',
     ...(process.env['TEST_CONCURRENCY']
       ? [`--test-concurrency=${process.env['TEST_CONCURRENCY']}`]
