@@ -2,10 +2,14 @@
  * Diagnostics about attachment: a route that serves nothing is the commonest surprise of the
  * Gateway API, and without a status entry (parents of others) nothing else would tell.
  */
+import type { Gateway } from '../api/gateway.ts'
 import type { ParentRef } from '../api/parent-ref.ts'
-import type { Route } from './attachment.ts'
+import type { Resource } from '../api/resource.ts'
+import { displayKey } from '../model/resource-key.ts'
+import { isMissingParent, type Route } from './attachment.ts'
 import type { TranslateContext } from './context.ts'
-import { GATEWAY_GROUP, ROUTE_KIND_SUPPORTED } from './protocols.ts'
+import { groupedBy } from './grouped.ts'
+import { ROUTE_KIND_SUPPORTED } from './protocols.ts'
 import type { RouteOutcome } from './routes/collect.ts'
 
 export function reportAttachment(context: TranslateContext, outcome: RouteOutcome): void {
@@ -24,21 +28,22 @@ export function reportAttachment(context: TranslateContext, outcome: RouteOutcom
   }
   const own = new Set(parents.map(({ index }) => index))
   for (const [index, ref] of refs.entries()) {
-    const missing = own.has(index) ? undefined : missingParent(context, route, ref)
-    if (missing !== undefined) warn(context, route, ['spec', 'parentRefs', index], missing)
+    if (own.has(index) || !isMissingParent(context, route, ref)) continue
+    const { kind: parent, namespace = route.key.namespace, name } = ref
+    const message = `${parent} ${namespace}/${name} does not exist, so the route is not attached to it.`
+    warn(context, route, ['spec', 'parentRefs', index], message, namesake(context, ref))
   }
 }
 
-/** undefined: the parent exists and is somebody else's, or of a kind that we do not know. */
-function missingParent(
-  context: TranslateContext,
-  route: Route,
-  ref: ParentRef,
-): string | undefined {
-  const { group, kind, namespace = route.key.namespace, name } = ref
-  if (group !== GATEWAY_GROUP || (kind !== 'Gateway' && kind !== 'ListenerSet')) return undefined
-  if (context.resources.find({ group, kind, namespace, name }) !== undefined) return undefined
-  return `${kind} ${namespace}/${name} does not exist, so the route is not attached to it.`
+const gatewaysNamed = groupedBy(({ key }: Resource<Gateway>) => [key.name])
+
+/** The commonest slip: a parent in another namespace, which the reference must name. */
+function namesake({ resources }: TranslateContext, ref: ParentRef): string | undefined {
+  const [other] = ref.kind === 'Gateway' ? gatewaysNamed(resources.gateways, ref.name) : []
+  return (
+    other &&
+    `${displayKey(other.key)} exists: give the parentRef namespace: ${other.key.namespace}.`
+  )
 }
 
 function warn(
@@ -46,6 +51,13 @@ function warn(
   route: Route,
   path: readonly (string | number)[],
   message: string,
+  help?: string,
 ): void {
-  context.diagnostics.report(route, { severity: 'warning', code: 'attachment', path, message })
+  context.diagnostics.report(route, {
+    severity: 'warning',
+    code: 'attachment',
+    path,
+    message,
+    ...(help === undefined ? {} : { help }),
+  })
 }

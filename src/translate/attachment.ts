@@ -73,6 +73,34 @@ export function attachRoute(
   })
 }
 
+/**
+ * All of the route's parents exist and are somebody else's, or are of kinds that are none of ours
+ * (a Service of a mesh): not ours to judge. A parent that is missing may be a typing error.
+ */
+export function isOfOthers(
+  context: TranslateContext,
+  gateways: ListenersByGateway,
+  route: Route,
+): boolean {
+  const { parentRefs = [], useDefaultGateways } = route.object.spec
+  if (parentRefs.length === 0 || useDefaultGateways === 'All') return false
+  return parentRefs.every(
+    (ref) =>
+      parentListeners(context, gateways, route, ref) === undefined &&
+      !isMissingParent(context, route, ref),
+  )
+}
+
+/** False for a parent of a kind that we do not know. */
+export function isMissingParent(
+  { resources }: TranslateContext,
+  route: Route,
+  { group, kind, namespace = route.key.namespace, name }: ParentRef,
+): boolean {
+  if (group !== GATEWAY_GROUP || (kind !== 'Gateway' && kind !== 'ListenerSet')) return false
+  return resources.find({ group, kind, namespace, name }) === undefined
+}
+
 function parentListeners(
   context: TranslateContext,
   gateways: ListenersByGateway,

@@ -7,9 +7,11 @@ import { compareAge, type Resource } from '../../api/resource.ts'
 import type { BackendUse } from '../backends.ts'
 import {
   attachRoute,
+  isOfOthers,
   type ListenersByGateway,
   type ParentResult,
   type Route,
+  type RouteObject,
 } from '../attachment.ts'
 import type { TranslateContext } from '../context.ts'
 import type { RouteKind } from '../protocols.ts'
@@ -44,6 +46,10 @@ export function collectRoutes(
   const { httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, udpRoutes } = context.resources
   const attach = (kind: RouteKind, route: Route): readonly ParentResult[] =>
     attachRoute(context, gateways, kind, route)
+  const oldestFirst = <T extends RouteObject>(
+    routes: readonly Resource<T>[],
+  ): readonly Resource<T>[] =>
+    routes.filter((route) => !isOfOthers(context, gateways, route)).sort(compareAge)
   return [
     ...oldestFirst(httpRoutes).map((route) =>
       httpOutcome(context, route, attach('HTTPRoute', route)),
@@ -73,10 +79,6 @@ export function collectRoutes(
       }
     }),
   ]
-}
-
-function oldestFirst<T>(routes: readonly Resource<T>[]): readonly Resource<T>[] {
-  return routes.toSorted(compareAge)
 }
 
 function httpOutcome(

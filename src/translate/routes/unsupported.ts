@@ -20,7 +20,7 @@ export function judgeUnsupported(
   use: BackendUse,
   parents: readonly ParentResult[],
 ): RouteVerdict {
-  // A route of another controller's Gateway is not ours to complain about.
+  // Attached nowhere: that is said already, and whose it is nobody knows.
   if (parents.length === 0) return {}
   context.diagnostics.report(route, {
     severity: 'error',

@@ -41,4 +41,31 @@ describe('messages', () => {
     for (const text of texts) assert.ok(text.length < 500, text)
     assert.ok(texts.some((text) => text.includes('and 1019 more')))
   })
+
+  it('of a parent in another namespace say which', () => {
+    const gateway = {
+      apiVersion: API,
+      kind: 'Gateway',
+      metadata: { name: 'gw', namespace: 'infra' },
+      spec: { gatewayClassName: 'c', listeners: [{ name: 'http', port: 80, protocol: 'HTTP' }] },
+    }
+    const route = {
+      apiVersion: API,
+      kind: 'HTTPRoute',
+      metadata: { name: 'web' },
+      spec: { parentRefs: [{ name: 'gw' }, { name: 'other' }] },
+    }
+    const documents = [gateway, route].map((object) => JSON.stringify(object))
+    const { diagnostics } = translate(resourceSetOf(documents), DEFAULT_OPTIONS)
+    assert.deepEqual(
+      diagnostics.map(({ message, help }) => [message, help]),
+      [
+        [
+          'Gateway default/gw does not exist, so the route is not attached to it.',
+          'Gateway infra/gw exists: give the parentRef namespace: infra.',
+        ],
+        ['Gateway default/other does not exist, so the route is not attached to it.', undefined],
+      ],
+    )
+  })
 })
