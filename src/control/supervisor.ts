@@ -7,6 +7,7 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import type { WorkerLink } from '../ipc/link.ts'
 import type {
   ControlMessage,
+  EndpointHealth,
   WorkerHello,
   WorkerMessage,
   WorkerSettings,
@@ -57,6 +58,7 @@ interface Place {
   greeted: boolean
   silentBeats: number
   stats: WorkerStats | undefined
+  endpoints: readonly EndpointHealth[]
   lastEnd: string | undefined
   retry: NodeJS.Timeout | undefined
   drained: boolean
@@ -66,6 +68,7 @@ export interface WorkerView {
   readonly slot: Slot
   readonly pid: number
   readonly stats: WorkerStats
+  readonly endpoints: readonly EndpointHealth[]
 }
 
 export class Supervisor {
@@ -86,6 +89,7 @@ export class Supervisor {
       greeted: false,
       silentBeats: 0,
       stats: undefined,
+      endpoints: [],
       lastEnd: undefined,
       retry: undefined,
       drained: false,
@@ -113,8 +117,10 @@ export class Supervisor {
 
   /** The workers that have reported. */
   get workers(): readonly WorkerView[] {
-    return this.#places.flatMap(({ slot, worker, stats }) =>
-      worker === undefined || stats === undefined ? [] : [{ slot, pid: worker.pid, stats }],
+    return this.#places.flatMap(({ slot, worker, stats, endpoints }) =>
+      worker === undefined || stats === undefined
+        ? []
+        : [{ slot, pid: worker.pid, stats, endpoints }],
     )
   }
 
@@ -203,6 +209,7 @@ export class Supervisor {
         break
       case 'heartbeat':
         place.stats = message.stats
+        place.endpoints = message.endpoints ?? place.endpoints
         break
       case 'name-failed':
         this.#options.onNameFailed(message.name)
@@ -235,6 +242,7 @@ export class Supervisor {
     place.worker = undefined
     place.greeted = false
     place.stats = undefined
+    place.endpoints = []
     place.lastEnd = reason
     this.#options.publisher.left(place.slot)
     if (this.#draining) {

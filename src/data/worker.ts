@@ -4,12 +4,18 @@
  * its own process (worker-process.ts) or in control's (`--workers 0`).
  */
 import { randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { assertNever } from '../base/assert-never.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import { BUILD } from '../ipc/build.ts'
 import type { ControlLink, SocketHandle } from '../ipc/link.ts'
-import type { ControlMessage, WorkerMessage, WorkerSettings } from '../ipc/messages.ts'
+import type {
+  ControlMessage,
+  EndpointHealth,
+  WorkerMessage,
+  WorkerSettings,
+} from '../ipc/messages.ts'
 import type { BindKey } from '../model/identity.ts'
 import type { Manifest } from '../model/snapshot.ts'
 import type { BindResult } from '../model/status.ts'
@@ -100,6 +106,8 @@ class Worker {
   #runtime: Runtime | undefined
   #runtimes = 0
   #heartbeat: NodeJS.Timeout | undefined
+  /** What control knows. */
+  #endpoints: readonly EndpointHealth[] = []
   #drain: Drain | undefined
 
   constructor(options: WorkerOptions, settings: WorkerSettings, tlsDomains: TlsDomains) {
@@ -249,14 +257,18 @@ class Worker {
 
   #beat(): void {
     this.#overload.check()
+    const endpoints = this.#registry.health()
+    const isNews = !isDeepStrictEqual(this.#endpoints, endpoints)
+    this.#endpoints = endpoints
     this.#options.link.send({
       type: 'heartbeat',
       stats: {
         connections: this.#connections.size,
         exchanges: this.#httpHub.activeExchanges,
         runtimes: this.#runtimes,
-        endpoints: this.#registry.health(),
+        droppedLines: this.#options.sink.dropped,
       },
+      ...(isNews && { endpoints }),
     })
   }
 

@@ -1,6 +1,7 @@
 /**
- * What the processes say to each other. Three links: config thread <-> control (structured clone),
- * control <-> worker (node:child_process IPC, or memory-link with --workers 0).
+ * What control and a worker say to each other (node:child_process IPC, or memory-link with
+ * `--workers 0`), and what control gets from the config thread: control/config-protocol.ts has the
+ * form in which that travels.
  */
 import type { Digest } from '../base/brand.ts'
 import type { Diagnostic, Origin } from '../model/diagnostic.ts'
@@ -26,7 +27,7 @@ export interface ObjectRecord {
 /** The result of one pass over the files. Parts already sent are not repeated. */
 export interface ConfigUpdate {
   readonly type: 'config-update'
-  /** Counts passes; a `reload` request is answered by the first update with a higher or equal pass. */
+  /** Counts passes over the files, also those that change nothing. */
   readonly pass: number
   readonly manifest: Manifest
   readonly parts: readonly (readonly [Digest, Part])[]
@@ -48,14 +49,6 @@ export interface ConfigFailed {
   readonly type: 'config-failed'
   readonly message: string
 }
-
-export type ConfigThreadMessage = ConfigUpdate | ConfigFailed
-
-// --- control -> config thread ---
-
-export type ConfigThreadRequest =
-  /** Rescan now; the next ConfigUpdate carries a pass >= `pass`. */
-  { readonly type: 'reload'; readonly pass: number } | { readonly type: 'stop' }
 
 // --- worker -> control ---
 
@@ -83,7 +76,8 @@ export interface WorkerStats {
   readonly connections: number
   readonly exchanges: number
   readonly runtimes: number
-  readonly endpoints: readonly EndpointHealth[]
+  /** Log lines that were lost since the worker started: nobody read them in time. */
+  readonly droppedLines: number
 }
 
 export interface EndpointHealth {
@@ -97,7 +91,12 @@ export type WorkerMessage =
   | WorkerHello
   | WorkerAck
   | WorkerNack
-  | { readonly type: 'heartbeat'; readonly stats: WorkerStats }
+  | {
+      readonly type: 'heartbeat'
+      readonly stats: WorkerStats
+      /** Of every upstream in use; absent: as with the last beat. */
+      readonly endpoints?: readonly EndpointHealth[]
+    }
   /** All connections to a name's addresses failed: resolve it again now. */
   | { readonly type: 'name-failed'; readonly name: string }
   | { readonly type: 'drained' }

@@ -32,6 +32,19 @@ describe('reload', () => {
     return [client, await backend.accepted()]
   }
 
+  it('tells the endpoints in use once, and again when they are others', async () => {
+    plane.open('told')
+    const told = async (name: string): Promise<unknown> => {
+      const action = tcpForward(plane.upstream(name, [ip(backend.port)]))
+      await plane.publish({ told: tcp(action) })
+      return (await plane.beat()).endpoints
+    }
+    const endpoint = { endpoint: `127.0.0.1:${backend.port}`, healthy: true }
+    assert.deepEqual(await told('one'), [{ upstream: 'one', ...endpoint }])
+    assert.equal((await plane.beat()).endpoints, undefined)
+    assert.deepEqual(await told('two'), [{ upstream: 'two', ...endpoint }])
+  })
+
   it('holds a thousand connections through fifty reloads with at most two runtimes', async () => {
     const port = plane.open('held')
     const to = (name: string): ChainAction => tcpForward(plane.upstream(name, [ip(backend.port)]))

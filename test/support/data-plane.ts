@@ -150,10 +150,15 @@ export class DataPlane {
 
   /** The stats of the next heartbeat. */
   async stats(): Promise<WorkerStats> {
+    return (await this.beat()).stats
+  }
+
+  /** The next heartbeat. */
+  async beat(): Promise<Extract<WorkerMessage, { type: 'heartbeat' }>> {
     const seen = this.messages.length
     const message = await this.#message(({ type }) => type === 'heartbeat', seen)
     if (message.type !== 'heartbeat') throw new Error('unreachable')
-    return message.stats
+    return message
   }
 
   /** Cuts everything; resolves when the worker has drained. */

@@ -88,9 +88,9 @@ function certificatesOf(
 }
 
 function endpointsOf({ supervisor }: ControlPlane): readonly WorkerEndpoints[] {
-  return supervisor.workers.map(({ slot, pid, stats }) => ({
+  return supervisor.workers.map(({ slot, pid, endpoints }) => ({
     worker: slot,
     pid,
-    endpoints: stats.endpoints,
+    endpoints,
   }))
 }

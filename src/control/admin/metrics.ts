@@ -25,6 +25,11 @@ export function createMetrics(plane: ControlPlane, build: string): Metrics {
   })
   addConfig(gauge, plane)
   addWorkers(gauge, plane)
+  addCounters(register, plane)
+  return { text: () => register.metrics() }
+}
+
+function addCounters(register: Registry, plane: ControlPlane): void {
   new Counter({
     name: 'gwproxy_worker_restarts_total',
     help: 'Worker processes that ended and were started again.',
@@ -34,7 +39,18 @@ export function createMetrics(plane: ControlPlane, build: string): Metrics {
       this.inc(plane.supervisor.restarts)
     },
   })
-  return { text: () => register.metrics() }
+  new Counter({
+    name: 'gwproxy_log_lines_dropped_total',
+    help: 'Log lines that were lost since whoever reads them did not keep up.',
+    labelNames: ['worker'],
+    registers: [register],
+    collect() {
+      this.reset()
+      for (const { slot, stats } of plane.supervisor.workers) {
+        this.inc({ worker: String(slot) }, stats.droppedLines)
+      }
+    },
+  })
 }
 
 function addConfig(gauge: AddGauge, plane: ControlPlane): void {
@@ -109,8 +125,8 @@ function addWorkers(gauge: AddGauge, plane: ControlPlane): void {
     '1 while the endpoint is not ejected.',
     ['worker', 'upstream', 'endpoint'],
     (set) => {
-      for (const { slot, stats } of plane.supervisor.workers) {
-        for (const { upstream, endpoint, healthy } of stats.endpoints) {
+      for (const { slot, endpoints } of plane.supervisor.workers) {
+        for (const { upstream, endpoint, healthy } of endpoints) {
           set(healthy ? 1 : 0, { worker: String(slot), upstream, endpoint })
         }
       }

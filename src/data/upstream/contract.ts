@@ -26,7 +26,7 @@ export interface Registry {
 export interface UpstreamRegistry extends Registry {
   /** Control's `names` message: endpoints change in place, without a new generation. */
   updateNames(names: readonly ResolvedName[]): void
-  /** For WorkerStats: every endpoint of every upstream in use. */
+  /** For the heartbeat: every endpoint of every upstream in use. */
   health(): readonly EndpointHealth[]
 }
 

@@ -128,7 +128,7 @@ describe('Supervisor', () => {
     supervisor.start()
     worker(0).hello()
     worker(1).hello()
-    const stats = { connections: 1, exchanges: 0, runtimes: 1, endpoints: [] }
+    const stats = { connections: 1, exchanges: 0, runtimes: 1, droppedLines: 0 }
     for (let beat = 0; beat < 6; beat++) {
       assert.equal(worker(1).killed, false)
       worker(0).say({ type: 'heartbeat', stats })
@@ -136,7 +136,20 @@ describe('Supervisor', () => {
     }
     assert.equal(worker(1).killed, true)
     assert.equal(worker(0).killed, false)
-    assert.deepEqual(supervisor.workers, [{ slot: 0, pid: 100, stats }])
+    assert.deepEqual(supervisor.workers, [{ slot: 0, pid: 100, stats, endpoints: [] }])
+  })
+
+  it('knows endpoints from the beat that told of them until the worker ends', () => {
+    const { supervisor, worker } = setUp(1)
+    supervisor.start()
+    worker(0).hello()
+    const stats = { connections: 1, exchanges: 0, runtimes: 1, droppedLines: 0 }
+    const endpoints = [{ upstream: 'u', endpoint: '10.0.0.1:80', healthy: true }]
+    worker(0).say({ type: 'heartbeat', stats, endpoints })
+    worker(0).say({ type: 'heartbeat', stats })
+    assert.deepEqual(supervisor.workers, [{ slot: 0, pid: 100, stats, endpoints }])
+    worker(0).end('exited with code 1')
+    assert.deepEqual(supervisor.workers, [])
   })
 
   it('does not watch the heartbeat of a worker in this process', () => {
