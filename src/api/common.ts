@@ -73,7 +73,12 @@ export const group: z.ZodString = patterned(
   'an API group such as gateway.networking.k8s.io, or "" for the core group, without version',
 )
 
-export const kindName: z.ZodString = patterned(1, 63, KIND_PATTERN, 'a kind such as Service')
+export const kindName: z.ZodString = patterned(
+  1,
+  63,
+  KIND_PATTERN,
+  'letters, digits and "-", such as Service',
+)
 
 /** The name of a referenced object: the CRDs limit its length only. */
 export const objectName: z.ZodString = text(1, 253)
@@ -82,7 +87,7 @@ export const namespaceName: z.ZodString = patterned(
   1,
   63,
   LABEL_PATTERN,
-  'the name of a namespace: lower-case letters, digits and "-"',
+  'lower-case letters, digits and "-"',
 )
 
 /** The name of a listener or of a route's rule. */
@@ -90,13 +95,13 @@ export const sectionName: z.ZodString = patterned(
   1,
   253,
   SUBDOMAIN_PATTERN,
-  'a name of lower-case letters, digits, "-" and "."',
+  'lower-case letters, digits, "-" and "."',
 )
 
 export const portNumber: z.ZodInt = z
   .int()
-  .min(1, 'must be a port from 1 to 65535')
-  .max(65_535, 'must be a port from 1 to 65535')
+  .min(1, 'must be from 1 to 65535')
+  .max(65_535, 'must be from 1 to 65535')
 
 /** GEP-2257: no fractions, no sign. */
 export const duration: z.ZodString = z

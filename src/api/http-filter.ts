@@ -165,7 +165,12 @@ const externalAuth = z
       .exactOptional(),
     http: z
       .strictObject({
-        path: patterned(0, 1024, URI_PATH, 'a path of valid URI characters').exactOptional(),
+        path: patterned(
+          0,
+          1024,
+          URI_PATH,
+          'of valid URI characters (percent-encode others)',
+        ).exactOptional(),
         allowedHeaders: textSet(z.string(), 64).exactOptional(),
         allowedResponseHeaders: textSet(z.string(), 64).exactOptional(),
       })

@@ -76,7 +76,7 @@ const listener = z.strictObject({
     1,
     255,
     PROTOCOL,
-    'a protocol: HTTP, HTTPS, TLS, TCP, UDP or a name with a domain such as example.com/foo',
+    'HTTP, HTTPS, TLS, TCP, UDP or a name with a domain such as example.com/foo',
   ),
   tls: listenerTls.exactOptional(),
   allowedRoutes: allowedRoutes.default({ namespaces: { from: 'Same' } }),

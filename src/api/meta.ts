@@ -9,14 +9,9 @@ import { keysLike } from './refine.ts'
 
 const objectNameIn = {
   /** CRDs, Secrets, ConfigMaps, Endpoints, EndpointSlices. */
-  subdomain: patterned(
-    1,
-    253,
-    SUBDOMAIN_PATTERN,
-    'a name of lower-case letters, digits, "-" and "."',
-  ),
+  subdomain: patterned(1, 253, SUBDOMAIN_PATTERN, 'lower-case letters, digits, "-" and "."'),
   /** Services and Namespaces, whose names become DNS labels. */
-  label: patterned(1, 63, LABEL_PATTERN, 'a name of lower-case letters, digits and "-"'),
+  label: patterned(1, 63, LABEL_PATTERN, 'lower-case letters, digits and "-"'),
 }
 
 export type NameForm = keyof typeof objectNameIn

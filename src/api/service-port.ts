@@ -5,12 +5,7 @@ import { isQualifiedName } from './meta.ts'
 
 export const transport = z.enum(['TCP', 'UDP', 'SCTP']).default('TCP')
 
-export const portName = patterned(
-  1,
-  63,
-  LABEL_PATTERN,
-  'a name of lower-case letters, digits and "-"',
-)
+export const portName = patterned(1, 63, LABEL_PATTERN, 'lower-case letters, digits and "-"')
 
 /** `kubernetes.io/h2c`, an IANA service name such as `https`, or a name with another domain. */
 export const appProtocol = z

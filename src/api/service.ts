@@ -12,7 +12,7 @@ import { appProtocol, portName, transport } from './service-port.ts'
 /** RFC 6335 section 5.1: at most 15 characters, a letter among them, no `-` beside `-` or an end. */
 const IANA_SERVICE_NAME = /^(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*$/
 
-const TARGET_PORT = 'must be a port from 1 to 65535 or the name of a port of the endpoints'
+const TARGET_PORT = 'must be a number from 1 to 65535 or the name of a port of the endpoints'
 
 const servicePort = z.object({
   name: portName.exactOptional(),

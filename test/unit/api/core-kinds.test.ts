@@ -65,7 +65,7 @@ describe('Services', () => {
       rule: 'targetPort is a port or a name',
       accept: { ports: [{ ...port, targetPort: 'http-alt' }] },
       refuse: { ports: [{ ...port, targetPort: '8080' }] },
-      at: 'spec.ports[0].targetPort must be a port from 1 to 65535 or the name of a port of the endpoints',
+      at: 'spec.ports[0].targetPort must be a number from 1 to 65535 or the name of a port of the endpoints',
     },
     {
       rule: 'appProtocol is a qualified name',
@@ -222,13 +222,13 @@ describe('metadata', () => {
       rule: 'a name is a DNS subdomain',
       accept: { name: 'a.b-c' },
       refuse: { name: 'A' },
-      at: `${form('name')} must be a name of lower-case letters, digits, "-" and "."`,
+      at: `${form('name')} must be lower-case letters, digits, "-" and "."`,
     },
     {
       rule: 'a namespace is a DNS label',
       accept: { namespace: 'a' },
       refuse: { namespace: 'a.b' },
-      at: `${form('namespace')} must be the name of a namespace: lower-case letters, digits and "-"`,
+      at: `${form('namespace')} must be lower-case letters, digits and "-"`,
     },
     {
       rule: 'label values are short',
