@@ -4,7 +4,7 @@
  */
 
 /** Filters that change an exchange on its way. One file each under data/http/filters. */
-export type HttpFilter = HeaderModifierFilter | UrlRewriteFilter
+export type HttpFilter = HeaderModifierFilter | UrlRewriteFilter | CorsFilter
 
 export interface HeaderModifierFilter {
   readonly kind: 'request-header-modifier' | 'response-header-modifier'
@@ -38,4 +38,23 @@ export interface RedirectFilter {
   readonly path?: PathRewrite
   readonly port?: number
   readonly statusCode: 301 | 302 | 303 | 307 | 308
+}
+
+/** Cross-origin sharing (Fetch standard): preflights are answered here, never by an upstream. */
+export interface CorsFilter {
+  readonly kind: 'cors'
+  readonly allowOrigins: 'any' | readonly OriginPattern[]
+  readonly allowCredentials: boolean
+  /** As configured; `*` stands alone. Empty: the field is not sent. */
+  readonly allowMethods: readonly string[]
+  readonly allowHeaders: readonly string[]
+  readonly exposeHeaders: readonly string[]
+  readonly maxAgeSeconds: number
+}
+
+export interface OriginPattern {
+  readonly scheme: 'http' | 'https'
+  /** As Chain.hostname: `''` is every host. */
+  readonly hostname: string
+  readonly port: number
 }

@@ -34,6 +34,7 @@ export const OUTCOMES = {
   completed: row('none', 0, 0, 'fin', '-'),
   redirected: row('none', 0, 12, 'fin', '-'),
   upgraded: row('none', 0, 0, 'fin', '-'),
+  preflight: row('none', 0, 0, 'fin', '-'),
 
   // The downstream side, before routing: nothing is written, the socket is closed.
   'not-tls': row('downstream', 0, 0, 'fin', 'DPE'),

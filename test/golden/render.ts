@@ -7,6 +7,7 @@ import { stringify } from 'yaml'
 import type { Digest } from '../../src/base/brand.ts'
 import type { Diagnostic } from '../../src/model/diagnostic.ts'
 import type { HttpMatch, HttpRule, HttpRuleAction } from '../../src/model/http.ts'
+import type { HttpFilter } from '../../src/model/http-filter.ts'
 import { displayKey } from '../../src/model/resource-key.ts'
 import type { BindPart, Chain, ChainAction, ChainTable } from '../../src/model/snapshot.ts'
 import type { Condition, ObjectStatus, ParentReference } from '../../src/model/status.ts'
@@ -168,8 +169,20 @@ function renderMatch({ path, method, headers, query }: HttpMatch): string {
   return `${method === undefined ? '' : `${method} `}${path.kind} "${path.value}"${values.join('')}`
 }
 
-function renderRule(translation: Translation, { id, action }: HttpRule): string {
-  return `${id} ${renderRuleAction(translation, action)}`
+function renderRule(translation: Translation, { id, action, filters }: HttpRule): string {
+  return `${id} ${filters.map(renderFilter).join('')}${renderRuleAction(translation, action)}`
+}
+
+/** Those that decide about more than a field or a path. */
+function renderFilter(filter: HttpFilter): string {
+  if (filter.kind !== 'cors') return ''
+  const { allowOrigins, allowCredentials, allowMethods, allowHeaders } = filter
+  const origins =
+    allowOrigins === 'any'
+      ? ['*']
+      : allowOrigins.map(({ scheme, hostname, port }) => `${scheme}://${hostname || '*'}:${port}`)
+  const lists = [origins, allowMethods, allowHeaders].map((list) => list.join(','))
+  return `cors ${lists.join('; ')}${allowCredentials ? ' with credentials' : ''} -> `
 }
 
 function renderRuleAction(translation: Translation, action: HttpRuleAction): string {

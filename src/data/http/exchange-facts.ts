@@ -5,7 +5,7 @@ import type { Outcome } from '../../model/outcome.ts'
 import type { RouteRef } from '../../model/identity.ts'
 import type { ExchangeRecord } from '../../observe/access-log.ts'
 import type { HttpDownstream } from './contract.ts'
-import type { RequestLine } from './exchange.ts'
+import type { RequestLine } from './exchange-host.ts'
 
 export interface ExchangeFacts {
   readonly method: string

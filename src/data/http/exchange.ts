@@ -5,17 +5,21 @@
  */
 import type { Duplex } from 'node:stream'
 import { assertNever } from '../../base/assert-never.ts'
-import type { Clock } from '../../base/clock.ts'
 import { GwProxyError, messageOf } from '../../base/errors.ts'
-import type { Limits } from '../../ipc/messages.ts'
 import type { HttpFilter } from '../../model/http-filter.ts'
 import { type Outcome, outcomeRow, type Reason } from '../../model/outcome.ts'
-import type { AccessLog } from '../../observe/access-log.ts'
-import { Deadline, type TimerSink, type TimerWheel } from '../timer-wheel.ts'
+import { Deadline, type TimerSink } from '../timer-wheel.ts'
 import type { Upstream } from '../upstream/contract.ts'
-import type { HttpDownstream } from './contract.ts'
 import { Fields } from './fields.ts'
-import { filterRequest, filterResponse } from './filters/filters.ts'
+import {
+  type FilterAnswer,
+  type FilterRequest,
+  filterAnswer,
+  filterRequest,
+  filterRequestOf,
+  filterResponse,
+  NOTHING_ASKED,
+} from './filters/filters.ts'
 import { redirectLocation } from './filters/redirect.ts'
 import { Forwarding, type ForwardSink } from './forward.ts'
 import {
@@ -28,41 +32,13 @@ import {
 import { type LocalReply, localReply, redirectReply } from './local-reply.ts'
 import type { Normalized, RequestHead } from './normalize.ts'
 import { exchangeRecord, newFacts } from './exchange-facts.ts'
+import type { ExchangeHost, RequestLine } from './exchange-host.ts'
 import { hasNoContent, type Responder, type ResponderSink } from './responder.ts'
-import type { TrustedProxies } from './trusted-proxies.ts'
 import { isWebSocketAnswer, Tunnel } from './upgrade.ts'
 import { CompiledView, type LiveListener, type LiveRule } from './view.ts'
 
 /** Bytes of a body of known length that must come within `bodyIdleMs` (17 B/s by default). */
 const MIN_BODY_PROGRESS = 1024
-
-/** What all exchanges of a worker share. */
-export interface HttpContext {
-  readonly clock: Clock
-  readonly wheel: TimerWheel
-  readonly limits: Limits
-  readonly trusted: TrustedProxies
-  readonly accessLog: AccessLog
-}
-
-/** The HTTP connection that an exchange belongs to. */
-export interface ExchangeHost {
-  readonly downstream: HttpDownstream
-  readonly context: HttpContext
-  /** No further exchange after this one. */
-  readonly draining: boolean
-  exchangeStarted(): void
-  exchangeEnded(): void
-}
-
-/** As sent, for the log of a request that could not be read. */
-export interface RequestLine {
-  readonly method: string
-  readonly target: string
-  readonly authority: string
-  readonly protocol: string
-  readonly userAgent: string | undefined
-}
 
 export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   readonly #host: ExchangeHost
@@ -74,6 +50,8 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   readonly #body: Deadline
   #head: RequestHead | undefined
   #rule: LiveRule | undefined
+  /** Set with the rule: the request as its filters see it. */
+  #asked: FilterRequest = NOTHING_ASKED
   #backendFilters: readonly HttpFilter[] = []
   #forwarding: Forwarding | undefined
   #tunnel: Tunnel | undefined
@@ -142,6 +120,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
       return
     }
     this.#rule = rule
+    this.#asked = filterRequestOf(head)
     this.#act(head, listener, rule)
   }
 
@@ -154,8 +133,14 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
       peerAddress: this.#host.downstream.peerAddress,
       localPort: this.#host.downstream.localPort,
       trusted: this.#host.context.trusted,
+      clientCertificate: this.#host.downstream.tls?.clientCertificate,
     })
     Object.assign(this.#facts, identity)
+    const own = filterAnswer(live.rule.filters, this.#asked)
+    if (own !== undefined) {
+      this.#answer(own)
+      return
+    }
     switch (action.kind) {
       case 'fail':
         this.#fail(action.reason)
@@ -187,6 +172,11 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
         return
       case 'upstream': {
         this.#backendFilters = choice.filters
+        const own = filterAnswer(choice.filters, this.#asked)
+        if (own !== undefined) {
+          this.#answer(own)
+          return
+        }
         const draft = { fields: head.fields, target: head.target }
         filterRequest(rule.filters, draft)
         filterRequest(choice.filters, draft)
@@ -196,6 +186,11 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
       default:
         assertNever(choice)
     }
+  }
+
+  #answer({ reply, reason }: FilterAnswer): void {
+    this.#outcome = { reason }
+    this.#reply(reply, false)
   }
 
   /** Step 5: the request goes out; what comes back arrives at the `on` methods below. */
@@ -403,7 +398,9 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     this.#perTry.cancel()
     this.#filterResponse(fields)
     const ends = close || this.#lastOne() || this.#outcome.reason === 'body-timeout'
-    this.#responder.head({ status, fields, contentLength: body.length }, ends)
+    // RFC 9110 section 8.6: a 204 has no length.
+    const contentLength = status === 204 ? undefined : body.length
+    this.#responder.head({ status, fields, contentLength }, ends)
     this.#headSent = true
     this.#facts.status = status
     if (body.length > 0 && !hasNoContent(this.#facts.method, status)) this.#responder.write(body)
@@ -411,8 +408,8 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   }
 
   #filterResponse(fields: Fields): void {
-    if (this.#rule !== undefined) filterResponse(this.#rule.rule.filters, fields)
-    filterResponse(this.#backendFilters, fields)
+    if (this.#rule !== undefined) filterResponse(this.#rule.rule.filters, fields, this.#asked)
+    filterResponse(this.#backendFilters, fields, this.#asked)
     sealResponseFields(fields)
   }
 

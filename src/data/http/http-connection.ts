@@ -5,7 +5,7 @@
 import type { Outcome } from '../../model/outcome.ts'
 import { Deadline, type TimerSink } from '../timer-wheel.ts'
 import type { HttpDownstream } from './contract.ts'
-import type { ExchangeHost, HttpContext } from './exchange.ts'
+import type { ExchangeHost, HttpContext } from './exchange-host.ts'
 
 /** Node's own check of HTTP/1.1 heads comes first where it works: it answers 408. */
 const HEADERS_SLACK_MS = 2000

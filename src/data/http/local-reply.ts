@@ -35,6 +35,10 @@ export function redirectReply(status: number, location: string): LocalReply {
   return { status, fields: Fields.fromRaw(['Location', location]), body: Buffer.alloc(0) }
 }
 
+export function emptyReply(status: number): LocalReply {
+  return { status, fields: Fields.fromRaw([]), body: Buffer.alloc(0) }
+}
+
 /** For a socket on which no request could be parsed: a whole HTTP/1.1 response. */
 export function rawReply(reason: Reason): string {
   const { status, body } = localReply(reason, false)

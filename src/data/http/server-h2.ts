@@ -11,7 +11,8 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2'
 import type { Limits } from '../../ipc/messages.ts'
-import { Exchange, type RequestLine } from './exchange.ts'
+import { Exchange } from './exchange.ts'
+import type { RequestLine } from './exchange-host.ts'
 import { Fields } from './fields.ts'
 import type { HttpConnection, Protocol } from './http-connection.ts'
 import { normalizeHttp2 } from './normalize.ts'

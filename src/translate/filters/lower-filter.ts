@@ -4,6 +4,7 @@
  */
 import type { HTTPFilter } from '../../api/http-filter.ts'
 import type { DocumentPath } from '../../model/diagnostic.ts'
+import { lowerCors } from './cors.ts'
 import { lowerHeaderModifier } from './header-modifier.ts'
 import { type LoweredFilter, unsupported } from './lowered-filter.ts'
 import { lowerRequestRedirect } from './request-redirect.ts'
@@ -41,7 +42,7 @@ const LOWERINGS = {
     message: `Filters of kind ${extensionRef?.kind} of group ${JSON.stringify(extensionRef?.group)} are not known; requests get 500.`,
   }),
   RequestMirror: notSupported,
-  CORS: notSupported,
+  CORS: ({ cors = { maxAge: 5 } }, _, path) => lowerCors(cors, [...path, 'cors']),
   ExternalAuth: notSupported,
 } as const satisfies Record<HTTPFilter['type'], Lowering>
 

@@ -93,7 +93,6 @@ describe('timeouts', () => {
 
 describe('what is not supported yet', () => {
   const mirror = { type: 'RequestMirror', requestMirror: { backendRef: { name: 'web', port: 80 } } }
-  const cors = { type: 'CORS', cors: { allowOrigins: ['*'] } }
   const auth = {
     type: 'ExternalAuth',
     externalAuth: { protocol: 'HTTP', http: {}, backendRef: { name: 'web', port: 80 } },
@@ -104,7 +103,6 @@ describe('what is not supported yet', () => {
   })
   const unsupported: readonly (readonly [string, unknown])[] = [
     ['filters[0].type', { filters: [mirror], backendRefs }],
-    ['filters[0].type', { filters: [cors], backendRefs }],
     ['filters[0].type', { filters: [auth], backendRefs }],
     ['retry', { retry: {}, backendRefs }],
     ['sessionPersistence', { sessionPersistence: {}, backendRefs }],

@@ -4,6 +4,9 @@
  */
 import type { HttpFilter } from '../../../model/http-filter.ts'
 import type { Fields } from '../fields.ts'
+import { emptyReply, type LocalReply } from '../local-reply.ts'
+import type { RequestHead } from '../normalize.ts'
+import { type CorsRequest, corsRequest, NOT_CORS, shareResponse } from './cors.ts'
 import { modifyFields } from './header-modifier.ts'
 import { rewriteTarget } from './rewrite-path.ts'
 
@@ -13,9 +16,27 @@ export interface RequestDraft {
   target: string
 }
 
+/** What filters may ask about the request as it came, whatever others did to it since. */
+export interface FilterRequest {
+  readonly cors: CorsRequest
+}
+
+export const NOTHING_ASKED: FilterRequest = { cors: NOT_CORS }
+
+export function filterRequestOf(head: RequestHead): FilterRequest {
+  return { cors: corsRequest(head.method, head.fields) }
+}
+
+/** A filter's own answer, given instead of the upstream's. */
+export interface FilterAnswer {
+  readonly reply: LocalReply
+  readonly reason: 'preflight'
+}
+
 interface FilterApplication<F> {
+  answer?(filter: F, request: FilterRequest): FilterAnswer | undefined
   request?(filter: F, draft: RequestDraft): void
-  response?(filter: F, fields: Fields): void
+  response?(filter: F, fields: Fields, request: FilterRequest): void
 }
 
 const FILTERS = {
@@ -27,14 +48,37 @@ const FILTERS = {
       if (filter.path !== undefined) draft.target = rewriteTarget(filter.path, draft.target)
     },
   },
+  cors: {
+    answer: (_, { cors }) =>
+      cors.preflightMethod === undefined
+        ? undefined
+        : { reply: emptyReply(204), reason: 'preflight' },
+    response: (filter, fields, { cors }) => shareResponse(filter, fields, cors),
+  },
 } satisfies { [K in HttpFilter['kind']]: FilterApplication<HttpFilter & { kind: K }> }
+
+/** The first filter that answers by itself. */
+export function filterAnswer(
+  filters: readonly HttpFilter[],
+  request: FilterRequest,
+): FilterAnswer | undefined {
+  for (const filter of filters) {
+    const answer = applicationOf(filter).answer?.(filter, request)
+    if (answer !== undefined) return answer
+  }
+  return undefined
+}
 
 export function filterRequest(filters: readonly HttpFilter[], draft: RequestDraft): void {
   for (const filter of filters) applicationOf(filter).request?.(filter, draft)
 }
 
-export function filterResponse(filters: readonly HttpFilter[], fields: Fields): void {
-  for (const filter of filters) applicationOf(filter).response?.(filter, fields)
+export function filterResponse(
+  filters: readonly HttpFilter[],
+  fields: Fields,
+  request: FilterRequest,
+): void {
+  for (const filter of filters) applicationOf(filter).response?.(filter, fields, request)
 }
 
 /** The registry pairs each kind with its own filter type; here the pair is taken apart. */
