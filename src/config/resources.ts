@@ -17,7 +17,7 @@ export function resourceOf(held: Held, keepsAge: boolean): Resource<AnyObject> {
     key: admitted.key,
     object: admitted.object,
     origin: originOf(path, document, admitted),
-    locate: (at) => locate(held, at),
+    locate: locator(held),
     generation: held.generation,
     createdAt: createdAt(held, keepsAge),
     stale: held.stale,
@@ -26,8 +26,18 @@ export function resourceOf(held: Held, keepsAge: boolean): Resource<AnyObject> {
   return resource
 }
 
-function locate({ path, document, admitted }: Held, at: DocumentPath): Origin {
-  return originOf(path, document, { spot: findSpot(document.text, [...admitted.at, ...at]) })
+/** A place costs a parse of the document, and a problem that stays is located in every pass. */
+function locator({ path, document, admitted }: Held): (at: DocumentPath) => Origin {
+  const found = new Map<string, Origin>()
+  return (at) => {
+    const key = JSON.stringify(at)
+    const known = found.get(key)
+    if (known !== undefined) return known
+    const spot = findSpot(document.text, [...admitted.at, ...at])
+    const origin = originOf(path, document, { spot })
+    found.set(key, origin)
+    return origin
+  }
 }
 
 function createdAt({ admitted, firstSeen }: Held, keepsAge: boolean): number | undefined {
