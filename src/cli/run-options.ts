@@ -2,6 +2,7 @@
  * The flags of `gwproxy run`, each with its GWPROXY_* variable, and their way into RunOptions.
  * A flag beats its variable, a variable beats the default.
  */
+import { isIP } from 'node:net'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { GwProxyError, messageOf } from '../base/errors.ts'
 import { addressText, parseAdminAddress, parseMetricsAddress } from '../control/admin/address.ts'
@@ -61,14 +62,14 @@ export function addTranslateFlags(command: Command): Command {
         'service-dns',
         '--service-dns <template>',
         'name of a Service that no manifest declares: {name}, {namespace} (compose: "{name}")',
-      ),
+      ).argParser(parseTemplate),
     )
     .addOption(
       option(
         'address-pool',
         '--address-pool <cidr>',
         'an own address for each Gateway without spec.addresses',
-      ),
+      ).argParser(parseRange),
     )
     .addOption(
       option(
@@ -136,7 +137,7 @@ export function addRunFlags(command: Command): Command {
         'trusted-proxy',
         '--trusted-proxy <cidr...>',
         'peer whose X-Forwarded-* is believed, repeatable',
-      ).argParser(collect),
+      ).argParser((value, previous) => collect(value, previous).map(parseRange)),
     )
     .addOption(
       option(
@@ -144,7 +145,7 @@ export function addRunFlags(command: Command): Command {
         '--poll-interval <duration>',
         'safety poll of the files, for mounts without events',
       )
-        .argParser(parseSeconds)
+        .argParser(parseInterval)
         .default(defaults.pollIntervalMs, `${defaults.pollIntervalMs / 1000}s`),
     )
     .addOption(
@@ -235,6 +236,36 @@ function parseWorkers(text: string): 'auto' | number {
     throw new InvalidArgumentError('expected auto or a number from 0 to 256.')
   }
   return count
+}
+
+/** An address, or a range of addresses as a CIDR. */
+function parseRange(text: string): string {
+  const [address = '', bits, ...rest] = text.split('/')
+  const family = isIP(address)
+  const isPrefix = bits === undefined || /^[0-9]{1,3}$/.test(bits)
+  if (
+    family === 0 ||
+    !isPrefix ||
+    Number(bits ?? 0) > (family === 6 ? 128 : 32) ||
+    rest.length > 0
+  ) {
+    throw new InvalidArgumentError(`${text}: expected an address or a CIDR such as 10.0.0.0/8.`)
+  }
+  return text
+}
+
+function parseTemplate(text: string): string {
+  const unknown = text.match(/\{(?!name\}|namespace\})[^}]*\}?/)?.[0]
+  if (unknown !== undefined || !text.includes('{name}')) {
+    throw new InvalidArgumentError('expected a name with {name}, and {namespace} if it is needed.')
+  }
+  return text
+}
+
+function parseInterval(text: string): number {
+  const ms = parseSeconds(text)
+  if (ms === 0) throw new InvalidArgumentError('expected a duration above 0.')
+  return ms
 }
 
 /** `8s`, `500ms`, `1m`, or a bare number of seconds; gives milliseconds. */
