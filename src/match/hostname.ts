@@ -41,6 +41,12 @@ export function parseHost(raw: string): HostForm {
   return name === undefined ? { kind: 'invalid' } : { kind: 'name', name }
 }
 
+/** Whether any client can send a name that the pattern matches: `10.0.0.1` is never one. */
+export function isSendable(pattern: string): boolean {
+  if (pattern === '') return true
+  return normalizeHostname(pattern.startsWith('*.') ? pattern.slice(2) : pattern) !== undefined
+}
+
 /** `name` is normalised. */
 export function hostnameMatches(pattern: string, name: string): boolean {
   if (pattern === '') return true

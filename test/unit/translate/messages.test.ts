@@ -68,4 +68,24 @@ describe('messages', () => {
       ],
     )
   })
+
+  it('of a hostname that no request can have say so', () => {
+    const route = {
+      apiVersion: API,
+      kind: 'HTTPRoute',
+      metadata: { name: 'web' },
+      spec: { hostnames: ['10.0.0.1', 'a.test', '*.b.test', 'c.0x7', '*.9'] },
+    }
+    const { diagnostics } = translate(resourceSetOf([JSON.stringify(route)]), DEFAULT_OPTIONS)
+    assert.deepEqual(
+      diagnostics.flatMap(({ path, message }) =>
+        path?.startsWith('spec.hostnames') ? [`${path}: ${message}`] : [],
+      ),
+      [
+        'spec.hostnames[0]: 10.0.0.1 is an address, which a hostname never matches; a route without hostnames serves it.',
+        'spec.hostnames[3]: c.0x7 is no DNS name that a client can send, so it never matches.',
+        'spec.hostnames[4]: *.9 is no DNS name that a client can send, so it never matches.',
+      ],
+    )
+  })
 })
