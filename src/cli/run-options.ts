@@ -137,7 +137,7 @@ export function addRunFlags(command: Command): Command {
         'trusted-proxy',
         '--trusted-proxy <cidr...>',
         'peer whose X-Forwarded-* is believed, repeatable',
-      ).argParser((value, previous) => collect(value, previous).map(parseRange)),
+      ).argParser(collectRanges),
     )
     .addOption(
       option(
@@ -236,6 +236,10 @@ function parseWorkers(text: string): 'auto' | number {
     throw new InvalidArgumentError('expected auto or a number from 0 to 256.')
   }
   return count
+}
+
+function collectRanges(value: string, previous: readonly string[] | undefined): readonly string[] {
+  return collect(value, previous).map(parseRange)
 }
 
 /** An address, or a range of addresses as a CIDR. */

@@ -10,7 +10,10 @@ import { settle } from '../../src/config/identity.ts'
 import { readPlainYaml } from '../../src/config/plain-yaml.ts'
 import { resourceOf } from '../../src/config/resources.ts'
 import { decodeText } from '../../src/config/source-cache.ts'
+import type { FuzzTarget } from './campaign.ts'
 import type { FuzzRandom } from './random.ts'
+
+export const admission: FuzzTarget = { name: 'admission', prepare }
 
 const SEEDS: readonly string[] = [
   `apiVersion: gateway.networking.k8s.io/v1
@@ -91,8 +94,7 @@ const TOKENS: readonly string[] = [
   ],
 ]
 
-/** The returned function runs one case. */
-export async function prepare(): Promise<(random: FuzzRandom) => void> {
+async function prepare(): Promise<(random: FuzzRandom) => void> {
   return (random) => {
     const text = input(random)
     try {

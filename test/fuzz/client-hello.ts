@@ -14,10 +14,12 @@ import {
   serverName,
   supportedVersions,
 } from '../support/client-hello.ts'
+import type { FuzzTarget } from './campaign.ts'
 import type { FuzzRandom } from './random.ts'
 
-/** Prepares the corpus; the returned function runs one case. */
-export async function prepare(): Promise<(random: FuzzRandom) => void> {
+export const clientHello: FuzzTarget = { name: 'client-hello', prepare }
+
+async function prepare(): Promise<(random: FuzzRandom) => void> {
   const corpus = [
     await realHello({ servername: 'real.test', ALPNProtocols: ['h2'] }),
     await realHello({ servername: 'old.test', maxVersion: 'TLSv1.2' }),

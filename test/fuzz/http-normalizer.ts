@@ -13,7 +13,10 @@ import {
 } from '../../src/data/http/normalize.ts'
 import { TrustedProxies } from '../../src/data/http/trusted-proxies.ts'
 import { pathForm } from '../../src/match/http/path-form.ts'
+import type { FuzzTarget } from './campaign.ts'
 import type { FuzzRandom } from './random.ts'
+
+export const httpNormalizer: FuzzTarget = { name: 'http-normalizer', prepare }
 
 const METHODS = [
   'GET',
@@ -172,7 +175,7 @@ const VALUES = [
 ]
 const FACTS = { peerAddress: '192.0.2.7', localPort: 443, trusted: new TrustedProxies([]) }
 
-export async function prepare(): Promise<(random: FuzzRandom) => void> {
+async function prepare(): Promise<(random: FuzzRandom) => void> {
   return (random) => {
     if (random.below(2) === 0) judge(fuzzHttp1(random))
     else judge(fuzzHttp2(random))

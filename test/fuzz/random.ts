@@ -1,13 +1,8 @@
-/** Randomness that a seed repeats, and the shape of a fuzz target. */
+/** Randomness that a seed repeats. */
 
 export interface FuzzRandom {
   /** 0 <= result < bound. */
   below(bound: number): number
-}
-
-export interface FuzzTarget {
-  /** Prepares the corpus; the returned function runs one case and throws on a finding. */
-  prepare(): Promise<(random: FuzzRandom) => void>
 }
 
 /** mulberry32: small, fast, and good enough to choose bytes. */

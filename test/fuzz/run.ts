@@ -1,50 +1,42 @@
 /**
- * Fuzzes at will: `npm run fuzz -- [TARGET...] [--seconds N] [--seed N]`. A target is a file beside
- * this one that exports `prepare`. Each case has its own seed, printed when it finds something.
+ * Fuzzes at will: `npm run fuzz -- [TARGET...] [--seconds N | --iterations N] [--seed N]`. Without
+ * a budget 30 seconds for each target; a seed is chosen and printed. Exit 1: something was found.
  */
-import { readdirSync } from 'node:fs'
-import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { seededRandom, type FuzzTarget } from './random.ts'
+import { type Budget, runCampaign } from './campaign.ts'
+import { TARGETS } from './targets.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    seconds: { type: 'string', default: '30' },
+    seconds: { type: 'string' },
+    iterations: { type: 'string' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000_007) },
   },
 })
-const targets = readdirSync(import.meta.dirname)
-  .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
-  .map((name) => basename(name, '.ts'))
-  .filter((name) => !['run', 'random'].includes(name))
-  .filter((name) => positionals.length === 0 || positionals.includes(name))
-if (targets.length === 0) {
-  console.error(`no target ${positionals.join(' ')}`)
-  process.exit(2)
-}
-for (const name of targets) {
-  const target = (await import(join(import.meta.dirname, `${name}.ts`))) as FuzzTarget
-  const cases = await fuzz(name, target, Number(values.seed), Number(values.seconds) * 1000)
-  console.log(`${name}: ${cases} cases, nothing found`)
+
+const names = TARGETS.map(({ name }) => name)
+const unknown = positionals.filter((name) => !names.includes(name))
+if (unknown.length > 0) fail(`no target ${unknown.join(', ')}; there are ${names.join(', ')}`)
+const budget: Budget = {
+  firstSeed: numberOf('seed', values.seed),
+  ...(values.iterations === undefined
+    ? { seconds: numberOf('seconds', values.seconds ?? '30') }
+    : { iterations: numberOf('iterations', values.iterations) }),
 }
 
-async function fuzz(
-  name: string,
-  { prepare }: FuzzTarget,
-  firstSeed: number,
-  durationMs: number,
-): Promise<number> {
-  const run = await prepare()
-  const end = performance.now() + durationMs
-  let seed = firstSeed
-  for (; performance.now() < end; seed++) {
-    try {
-      run(seededRandom(seed))
-    } catch (error) {
-      console.error(`${name}: seed ${seed}:`, error)
-      process.exit(1)
-    }
-  }
-  return seed - firstSeed
+for (const target of TARGETS) {
+  if (positionals.length > 0 && !positionals.includes(target.name)) continue
+  const cases = await runCampaign(target, budget)
+  console.log(`${target.name}: ${cases} cases from seed ${budget.firstSeed}, nothing found`)
+}
+
+function numberOf(option: string, text: string): number {
+  if (!/^[0-9]{1,10}$/.test(text)) fail(`--${option} ${text}: expected a number`)
+  return Number(text)
+}
+
+function fail(message: string): never {
+  console.error(message)
+  process.exit(2)
 }

@@ -1,0 +1,7 @@
+/** Every fuzz target: what strangers and users feed gwproxy. */
+import { admission } from './admission.ts'
+import type { FuzzTarget } from './campaign.ts'
+import { clientHello } from './client-hello.ts'
+import { httpNormalizer } from './http-normalizer.ts'
+
+export const TARGETS: readonly FuzzTarget[] = [clientHello, admission, httpNormalizer]
