@@ -10,10 +10,11 @@ import { systemClock } from '../../src/base/clock.ts'
 import { digestOf } from '../../src/base/digest.ts'
 import type { HttpDownstream, HttpSlot, HttpView } from '../../src/data/http/contract.ts'
 import { createHttpHub } from '../../src/data/http/hub.ts'
+import { resetSocket } from '../../src/data/io/relay-end.ts'
 import { createRegistry } from '../../src/data/upstream/registry.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/ipc/messages.ts'
 import type { HttpMatch, HttpRule, RouteTablePart } from '../../src/model/http.ts'
-import type { Outcome } from '../../src/model/outcome.ts'
+import { type Outcome, outcomeRow } from '../../src/model/outcome.ts'
 import type { ListenerKey } from '../../src/model/identity.ts'
 import type { Part } from '../../src/model/snapshot.ts'
 import type { UpstreamPart, UpstreamProtocol, WeightedUpstream } from '../../src/model/upstream.ts'
@@ -175,8 +176,9 @@ function downstreamOf(
     exchangeStarted: () => {},
     end: (outcome) => {
       outcomes.push(outcome)
-      // What the L4 side does with a connection that ended: flush, then close.
-      socket.destroySoon()
+      // What the L4 side does with a connection that ended: by the outcome table.
+      if (outcomeRow(outcome.reason).l4 === 'reset') resetSocket(socket)
+      else socket.destroySoon()
     },
   }
 }

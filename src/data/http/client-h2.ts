@@ -6,6 +6,7 @@
 import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
+  type ClientSessionOptions,
   connect,
   constants,
   type OutgoingHttpHeaders,
@@ -82,12 +83,7 @@ class Http2Session {
   constructor(endpoint: Endpoint, { connectMs, headerBytes }: Http2Options, onClose: () => void) {
     const socket = dial(endpoint)
     this.#socket = socket
-    this.#session = connect('http://upstream', {
-      createConnection: () => socket,
-      maxSessionMemory: 32,
-      maxHeaderListPairs: 256,
-      settings: { enablePush: false, maxHeaderListSize: headerBytes },
-    })
+    this.#session = connect('http://upstream', sessionOptions(headerBytes, socket))
     this.#timer = setTimeout(() => this.#failWaiting('connect-timeout', 'timed out'), connectMs)
     this.#session.on('connect', () => this.#onConnect())
     this.#session.on('error', (error: Error) =>
@@ -136,8 +132,11 @@ class Http2Session {
     try {
       call.open(this.#session)
     } catch (error) {
+      // Fields that Node refuses say nothing against the endpoint.
+      const { closed, destroyed } = this.#session
+      const reason = closed || destroyed ? 'connect-failed' : 'internal-error'
       const detail = messageOf(error)
-      setImmediate(() => call.fail('connect-failed', detail))
+      setImmediate(() => call.fail(reason, detail))
     }
   }
 
@@ -281,6 +280,18 @@ class Http2Call implements UpstreamCall {
     if (this.#stream !== undefined) body.unpipe(this.#stream)
     body.destroy()
   }
+}
+
+function sessionOptions(headerBytes: number, socket: net.Socket): ClientSessionOptions {
+  const options = {
+    createConnection: () => socket,
+    maxSessionMemory: 32,
+    maxHeaderListPairs: 256,
+    // What a client sends twice goes on twice, as over HTTP/1.1. The types know it for servers only.
+    strictSingleValueFields: false,
+    settings: { enablePush: false, maxHeaderListSize: headerBytes },
+  }
+  return options
 }
 
 function dial(endpoint: Endpoint): net.Socket {

@@ -252,7 +252,11 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   onInformation(status: number, rawFields: readonly string[]): void {
     const fields = Fields.fromRaw(rawFields)
     prepareResponseFields(fields)
-    this.#responder.inform(status, fields)
+    try {
+      this.#responder.inform(status, fields)
+    } catch {
+      // A hint that Node finds malformed is no loss.
+    }
   }
 
   /** Step 6: response filters, then the head goes out. */
@@ -328,6 +332,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   onTunnelEnd(outcome: Outcome, received: number, sent: number): void {
     this.#facts.bytesReceived = received
     this.#facts.bytesSent = sent
+    if (outcomeRow(outcome.reason).l4 === 'reset') this.#responder.abort(outcome)
     this.end(outcome)
   }
 
@@ -385,7 +390,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     this.#outcome = detail === undefined ? { reason } : { reason, detail }
     this.#forwarding?.cancel()
     if (this.#headSent || outcomeRow(reason).httpStatus === 0) {
-      this.#responder.abort()
+      this.#responder.abort(this.#outcome)
       this.end(this.#outcome)
       return undefined
     }
@@ -421,9 +426,9 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     return this.#responder.upgrade({ status: 101, fields, contentLength: undefined }, 'websocket')
   }
 
-  /** A refused upgrade leaves a connection on which bytes may already follow: it is not used again. */
+  /** A refused upgrade leaves a connection whose next bytes Node drops or misreads: the last one. */
   #lastOne(): boolean {
-    return this.#broken || this.#host.draining || this.#head?.websocket === true
+    return this.#broken || this.#host.draining || this.#head?.upgrade === true
   }
 
   #touch(): void {

@@ -33,6 +33,8 @@ export interface RequestHead {
   readonly expectContinue: boolean
   /** A WebSocket handshake over HTTP/1.1; every other upgrade is ignored. */
   readonly websocket: boolean
+  /** Asks for any upgrade: bytes of another protocol may follow. */
+  readonly upgrade: boolean
 }
 
 export type Normalized =
@@ -75,6 +77,7 @@ export function normalizeHttp1(head: Http1Head, scheme: Scheme): Normalized {
     body,
     expectContinue: fields.has('expect') && version === '1.1' && body.kind !== 'none',
     websocket: version === '1.1' && asksForWebSocket(method, fields, body),
+    upgrade: fields.has('upgrade'),
   })
 }
 
@@ -114,6 +117,7 @@ export function normalizeHttp2(
       body,
       expectContinue: all.has('expect') && body.kind !== 'none',
       websocket: false,
+      upgrade: false,
     },
   )
 }
@@ -199,7 +203,8 @@ function http1Target(
 }
 
 function asksForWebSocket(method: string, fields: Fields, body: BodyFraming): boolean {
-  if (method !== 'GET' || body.kind !== 'none') return false
+  // As the server's shouldUpgradeCallback: else Node's parser would stay on the socket.
+  if (method !== 'GET' || body.kind !== 'none' || fields.has('content-length')) return false
   if (fields.get('upgrade')?.toLowerCase() !== 'websocket') return false
   return connectionTokens(fields).includes('upgrade')
 }

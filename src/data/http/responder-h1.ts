@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { Outcome } from '../../model/outcome.ts'
 import type { RequestStream } from './body-source.ts'
 import type { Fields } from './fields.ts'
 import type { Responder, ResponderSink, ResponseHead } from './responder.ts'
@@ -14,12 +15,15 @@ const LINGER_MS = 2000
 export class Http1Responder implements Responder {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
+  readonly #cut: (outcome: Outcome) => void
   #continued = false
   bytesSent = 0
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  /** `cut` ends the connection as the outcome says: a FIN alone would end a body without framing. */
+  constructor(request: IncomingMessage, response: ServerResponse, cut: (outcome: Outcome) => void) {
     this.#request = request
     this.#response = response
+    this.#cut = cut
   }
 
   get body(): RequestStream {
@@ -54,11 +58,7 @@ export class Http1Responder implements Responder {
     // HTTP/1.0 knows no interim responses; Node writes only 103 for us.
     if (status !== 103 || this.#request.httpVersionMinor === 0) return
     if (!fields.has('link') || this.#response.headersSent) return
-    try {
-      this.#response.writeEarlyHints(fields.toHttp2())
-    } catch {
-      // A hint that Node finds malformed is no loss.
-    }
+    this.#response.writeEarlyHints(fields.toHttp2())
   }
 
   head({ status, fields, contentLength }: ResponseHead, close: boolean): void {
@@ -80,7 +80,8 @@ export class Http1Responder implements Responder {
     this.#response.end()
   }
 
-  abort(): void {
+  abort(outcome: Outcome): void {
+    this.#cut(outcome)
     this.#response.destroy()
     this.#request.socket.destroy()
   }

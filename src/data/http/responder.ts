@@ -3,6 +3,7 @@
  * comes from and how the response leaves. Framing of the response is made below this interface.
  */
 import type { Duplex } from 'node:stream'
+import type { Outcome } from '../../model/outcome.ts'
 import type { RequestStream } from './body-source.ts'
 import type { Fields } from './fields.ts'
 
@@ -32,7 +33,7 @@ export interface Responder {
   write(chunk: Uint8Array): boolean
   end(trailers: Fields | undefined): void
   /** Cuts the response so that no client takes it for complete (platform.md section 7). */
-  abort(): void
+  abort(outcome: Outcome): void
   /** The raw socket after a 101 head; undefined where upgrades do not exist. */
   upgrade(head: ResponseHead, protocol: string): Duplex | undefined
 }

@@ -38,8 +38,8 @@ export class Http1Server {
     server.on('request', (request, response) => this.#onRequest(request, response))
     server.on('checkContinue', (request, response) => this.#onRequest(request, response))
     server.on('checkExpectation', (request, response) => this.#onRequest(request, response))
-    server.on('upgrade', (request, socket) => this.#onDetached(request, socket))
-    server.on('connect', (request, socket) => this.#onDetached(request, socket))
+    server.on('upgrade', (...detached) => this.#onDetached(...detached))
+    server.on('connect', (...detached) => this.#onDetached(...detached))
     server.on('clientError', (error, socket) => this.#onClientError(error, socket))
     // Without it a server that never listens enforces no deadlines.
     server.emit('listening')
@@ -57,7 +57,8 @@ export class Http1Server {
   }
 
   /** Node has let go of the socket: the response is ours to attach, when its turn comes. */
-  #onDetached(request: IncomingMessage, socket: Duplex): void {
+  #onDetached(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (head.length > 0) socket.unshift(head)
     this.#connections.get(socket)?.enqueue(request, () => {
       const response = new ServerResponse(request)
       response.shouldKeepAlive = false
@@ -138,7 +139,7 @@ class Http1Connection implements Protocol {
     const { downstream } = this.#connection
     const exchange = new Exchange(
       this.#connection,
-      new Http1Responder(request, respond()),
+      new Http1Responder(request, respond(), (outcome) => this.#connection.end(outcome)),
       requestLine(request),
     )
     this.#current = exchange

@@ -35,6 +35,8 @@ export class Http2Server {
       maxHeaderListPairs: 128,
       maxOutstandingPings: 10,
       maxSettings: 32,
+      // What an upstream sends twice goes on twice, as over HTTP/1.1.
+      strictSingleValueFields: false,
       unknownProtocolTimeout: limits.headersMs,
       settings: {
         maxConcurrentStreams: limits.streamsPerConnection,
@@ -122,7 +124,8 @@ class Http2Connection implements Protocol {
   }
 
   #onStreamClose(stream: ServerHttp2Stream): void {
-    if (stream.rstCode === constants.NGHTTP2_NO_ERROR) this.#finished += 1
+    // A reset may carry NO_ERROR as well.
+    if (stream.rstCode === constants.NGHTTP2_NO_ERROR && !stream.aborted) this.#finished += 1
     else this.#resets += 1
     if (this.#resets <= FREE_RESETS + this.#finished || this.#session.destroyed) return
     this.#session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)

@@ -5,6 +5,7 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Outcome } from '../../model/outcome.ts'
+import { resetSocket } from '../io/relay-end.ts'
 import { Deadline, type TimerSink, type TimerWheel } from '../timer-wheel.ts'
 import type { Fields } from './fields.ts'
 import { connectionTokens } from './normalize.ts'
@@ -18,6 +19,7 @@ export function isWebSocketAnswer(fields: Fields): boolean {
 }
 
 export interface TunnelSink {
+  /** To be reset where the outcome says so: only the sink reaches below the client's TLS. */
   onTunnelEnd(outcome: Outcome, received: number, sent: number): void
 }
 
@@ -60,7 +62,6 @@ export class Tunnel implements TimerSink {
 
   /** Idempotent. */
   stop(): void {
-    if (this.#over) return
     this.#over = true
     this.#idle.cancel()
     this.#downstream.destroy()
@@ -86,7 +87,6 @@ export class Tunnel implements TimerSink {
 
   #watch(socket: Duplex, other: Duplex, reason: 'client-reset' | 'upstream-reset'): void {
     socket.on('error', (error: Error) => {
-      if (other instanceof Socket) other.resetAndDestroy()
       this.#end({ reason, detail: error.message })
     })
     socket.on('close', () => {
@@ -98,7 +98,10 @@ export class Tunnel implements TimerSink {
 
   #end(outcome: Outcome): void {
     if (this.#over) return
-    this.stop()
+    const { reason } = outcome
+    if (reason === 'client-reset' && this.#upstream instanceof Socket) resetSocket(this.#upstream)
+    this.#over = true
     this.#sink.onTunnelEnd(outcome, this.#received, this.#sent)
+    this.stop()
   }
 }

@@ -3,6 +3,7 @@
  * of the sockets goes to the relay with the end.
  */
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 
 export type RelayEnd = StreamEnd
 
@@ -18,11 +19,16 @@ export interface StreamEnd {
 
 export const NO_BYTES: Buffer = Buffer.alloc(0)
 
-/** RST where the transport knows it; a unix socket and one still connecting are just closed. */
+/**
+ * RST where the transport knows it; a unix socket and one still connecting are just closed, and so
+ * is TLS, whose missing close_notify tells the same.
+ */
 export function resetSocket(socket: Socket): void {
   if (socket.destroyed) return
-  if (socket.connecting || socket.remoteAddress === undefined) socket.destroy()
-  else socket.resetAndDestroy()
+  const resettable =
+    !(socket instanceof TLSSocket) && !socket.connecting && socket.remoteAddress !== undefined
+  if (resettable) socket.resetAndDestroy()
+  else socket.destroy()
 }
 
 /** Ends both layers of a stream end, by FIN or by RST. */
