@@ -8,6 +8,7 @@ import { before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { HostTable } from '../../../src/match/hostname.ts'
 import { SniTable } from '../../../src/match/sni.ts'
+import type { Chain } from '../../../src/model/snapshot.ts'
 import { DEFAULT_OPTIONS } from '../../../src/translate/options.ts'
 import { translate } from '../../../src/translate/translate.ts'
 import { resourceSetOf, withCertificates } from '../../golden/load.ts'
@@ -92,7 +93,7 @@ function compile(specs: readonly ListenerSpec[], secret: string): Decide {
   assert.equal(bind?.kind, 'bind')
   const [table] = bind.tables
   assert.ok(table !== undefined && manifest.binds.length === 1 && bind.tables.length === 1)
-  const chains = new SniTable([
+  const chains = new SniTable<Chain>([
     {
       localAddresses: ['*'],
       entries: table.chains.map((chain) => [chain.hostname, chain] as const),
