@@ -93,12 +93,16 @@ function outcomeFields({
 
 function tlsFields(tls: TlsFacts | undefined): Record<string, unknown> {
   if (tls === undefined) return {}
+  const { clientCertificate } = tls
   return {
     tls_version: tls.version,
     tls_cipher: tls.cipher,
     tls_group: tls.group,
     tls_alpn: tls.alpn,
     tls_resumed: tls.resumed,
+    downstream_peer_subject: cap(clientCertificate?.subject, MAX_NAME),
+    downstream_peer_fingerprint_256: clientCertificate?.fingerprint,
+    downstream_peer_verified: clientCertificate?.verified,
   }
 }
 

@@ -14,6 +14,17 @@ export interface TlsFacts {
   readonly group: string | undefined
   readonly alpn: string | undefined
   readonly resumed: boolean
+  /** What the client showed where it was asked for a certificate. */
+  readonly clientCertificate?: ClientCertificateFacts
+}
+
+export interface ClientCertificateFacts {
+  /** RFC 2253 form, ASCII, without control characters. */
+  readonly subject: string
+  /** SHA-256, lower-case hex. */
+  readonly fingerprint: string
+  /** Valid, and issued by an authority of the listener. */
+  readonly verified: boolean
 }
 
 export interface ConnectionRecord {

@@ -165,7 +165,10 @@ function readObject(secret: Secret): SecretResult {
 }
 
 /** `stringData` overrides `data`, as in the API server. */
-function secretValue({ data = {}, stringData = {} }: Secret, name: string): string | undefined {
+export function secretValue(
+  { data = {}, stringData = {} }: Secret,
+  name: string,
+): string | undefined {
   if (Object.hasOwn(stringData, name)) return stringData[name]
   const encoded = Object.hasOwn(data, name) ? data[name] : undefined
   return encoded === undefined ? undefined : Buffer.from(encoded, 'base64').toString('utf8')

@@ -15,7 +15,6 @@ import type {
   TcpForwardAction,
   TlsTerminateAction,
 } from '../model/snapshot.ts'
-import type { ClientAuth } from '../model/tls.ts'
 import type { ListenerVerdict } from './listener-verdicts.ts'
 import type { AttachedRoute } from './routes/attached.ts'
 import { type RouteOutcome, useOf } from './routes/collect.ts'
@@ -29,8 +28,6 @@ export interface Member {
   /** Digest of its RouteTablePart, for HTTP and HTTPS listeners that serve. */
   readonly routeTable?: Digest
 }
-
-const NO_CLIENT_AUTH: ClientAuth = { mode: 'none' }
 
 export function serves({ verdict }: Member): boolean {
   return verdict.notServed === undefined
@@ -172,10 +169,9 @@ function resetInstead(forward: Forward | undefined): ResetAction | undefined {
 }
 
 function terminate(
-  { listener, certificates }: ListenerVerdict,
+  { listener, certificates, clientAuth }: ListenerVerdict,
   then: TlsTerminateAction['then'],
 ): TlsTerminateAction {
-  const clientAuth = NO_CLIENT_AUTH
   return {
     kind: 'tls-terminate',
     domain: { id: digestOf([listener.key, clientAuth]), clientAuth },

@@ -4,7 +4,8 @@
  */
 import type { Digest } from '../base/brand.ts'
 import { type ListenerCertificates, resolveCertificates } from './certificates.ts'
-import { clientValidationProblem } from './client-validation.ts'
+import type { ClientAuth } from '../model/tls.ts'
+import { resolveClientValidation } from './client-validation.ts'
 import { findConflicts, type ListenerConflict } from './conflicts.ts'
 import type { DocumentPath } from '../model/diagnostic.ts'
 import type { TranslateContext } from './context.ts'
@@ -26,6 +27,8 @@ export interface ListenerVerdict {
   /** Programmed=False already now. Absent: it serves, once its sockets are bound. */
   readonly notServed?: Problem
   readonly certificates: readonly Digest[]
+  /** What clients have to prove; a listener that cannot verify what it should is not served. */
+  readonly clientAuth: ClientAuth
 }
 
 export function judgeListeners(
@@ -50,8 +53,10 @@ function judge(
 ): ListenerVerdict {
   const own = terminatesTls(listener) ? resolveCertificates(context, listener) : undefined
   const unsupported = unsupportedValue(context, listener)
-  const accepted = protocolProblem(listener) ?? conflict?.accepted ?? unsupported
-  const resolvedRefs = listener.kindsProblem ?? own?.problem
+  const clients = resolveClientValidation(context, listener)
+  const accepted =
+    protocolProblem(listener) ?? conflict?.accepted ?? unsupported ?? clients.accepted
+  const resolvedRefs = listener.kindsProblem ?? own?.problem ?? clients.resolvedRefs
   const notServed = whyNotServed(listener, accepted, own)
   return {
     listener,
@@ -61,6 +66,7 @@ function judge(
     ...(overlapping === undefined ? {} : { overlapping }),
     ...(notServed === undefined ? {} : { notServed }),
     certificates: own?.certificates ?? [],
+    clientAuth: clients.clientAuth,
   }
 }
 
@@ -85,7 +91,7 @@ function unsupportedValue(
     return refuse(['tls', 'mode'], message)
   }
   const [option] = Object.keys(spec.tls?.options ?? {})
-  if (option === undefined) return clientValidationProblem(context, listener)
+  if (option === undefined) return undefined
   // Options tighten TLS in other implementations: dropping one could be laxer than asked.
   const message = `tls.options: gwproxy knows no option ${JSON.stringify(option)}; remove it.`
   return refuse(['tls', 'options', option], message)

@@ -131,8 +131,11 @@ function collectParts(
 }
 
 function claimsOf(verdicts: readonly ListenerVerdict[]): Holdings['claims'] {
-  const accepted = verdicts.filter((verdict) => verdict.accepted === undefined)
-  return new Set(accepted.map(({ listener }) => claimOf(listener)))
+  // A CA that is missing for a while must not open the name to another Gateway.
+  const holding = verdicts.filter(
+    ({ accepted }) => accepted === undefined || accepted.reason === 'NoValidCACertificate',
+  )
+  return new Set(holding.map(({ listener }) => claimOf(listener)))
 }
 
 function comparePending(a: PendingProgrammed, b: PendingProgrammed): number {

@@ -1,7 +1,7 @@
 /**
  * Manifests of a golden case to a resource set, by the loader that the daemon uses. Certificates
  * are made at run time: `{{cert a.example.com}}` and `{{key a.example.com}}` with equal arguments
- * are a pair, as base64. Flags before the names: `rsa`, `expired`.
+ * are a pair, as base64. Flags before the names: `rsa`, `expired`. `{{ca NAME}}` is an authority.
  */
 import assert from 'node:assert/strict'
 import { parseAllDocuments } from 'yaml'
@@ -9,24 +9,29 @@ import { type AnyResource, buildResourceSet, type ResourceSet } from '../../src/
 import { systemClock } from '../../src/base/clock.ts'
 import { digestOfText } from '../../src/base/digest.ts'
 import { Loader } from '../../src/config/loader.ts'
-import type { IssuedCertificate } from '../../src/wire/issue-certificate.ts'
+import {
+  createCertificateAuthority,
+  type IssuedCertificate,
+} from '../../src/wire/issue-certificate.ts'
 import { testCertificate } from '../support/certificates.ts'
 
 /** The wall clock of every golden: expired certificates ended before it, the others last beyond it. */
 export const GOLDEN_NOW = Date.UTC(2026, 5, 1)
 
-const PLACEHOLDER = /\{\{(cert|key) ([^}]+)\}\}/g
+const PLACEHOLDER = /\{\{(cert|key|ca) ([^}]+)\}\}/g
 const DAY_MS = 86_400_000
 const issued = new Map<string, Promise<IssuedCertificate>>()
+const authorities = new Map<string, Promise<IssuedCertificate>>()
 
 /** Replaces the placeholders. */
 export async function withCertificates(text: string): Promise<string> {
-  const names = new Set([...text.matchAll(PLACEHOLDER)].map(([, , name = '']) => name))
   const pairs = new Map<string, IssuedCertificate>()
-  for (const name of names) pairs.set(name, await issue(name))
+  for (const [, part = '', name = ''] of text.matchAll(PLACEHOLDER)) {
+    pairs.set(`${part} ${name}`, part === 'ca' ? await authority(name) : await issue(name))
+  }
   return text.replaceAll(PLACEHOLDER, (_, part: string, name: string) => {
-    const pair = pairs.get(name)
-    return Buffer.from((part === 'cert' ? pair?.certPem : pair?.keyPem) ?? '').toString('base64')
+    const pair = pairs.get(`${part} ${name}`)
+    return Buffer.from((part === 'key' ? pair?.keyPem : pair?.certPem) ?? '').toString('base64')
   })
 }
 
@@ -82,6 +87,12 @@ export function asFromCluster(texts: readonly string[]): readonly string[] {
       },
     }),
   )
+}
+
+function authority(name: string): Promise<IssuedCertificate> {
+  const known = authorities.get(name) ?? createCertificateAuthority(name)
+  authorities.set(name, known)
+  return known
 }
 
 function issue(name: string): Promise<IssuedCertificate> {

@@ -3,6 +3,7 @@
  * digests resolved, diagnostics without lines. Keys never appear; certificates by name only.
  */
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
 import { stringify } from 'yaml'
 import type { Digest } from '../../src/base/brand.ts'
 import type { Diagnostic } from '../../src/model/diagnostic.ts'
@@ -11,6 +12,8 @@ import type { HttpFilter } from '../../src/model/http-filter.ts'
 import { displayKey } from '../../src/model/resource-key.ts'
 import type { BindPart, Chain, ChainAction, ChainTable } from '../../src/model/snapshot.ts'
 import type { Condition, ObjectStatus, ParentReference } from '../../src/model/status.ts'
+import type { ClientAuth } from '../../src/model/tls.ts'
+import { pemBlocks } from '../../src/wire/pem.ts'
 import { endpointText, type WeightedUpstream } from '../../src/model/upstream.ts'
 import { ownAddressesOf } from '../../src/control/own-addresses.ts'
 import { applyBindResults } from '../../src/translate/status/programmed.ts'
@@ -127,11 +130,23 @@ function renderAction(translation: Translation, action: ChainAction): string {
     case 'tls-terminate': {
       const certificates = action.certificates.map((digest) => certificateName(translation, digest))
       const alpn = action.alpn.length === 0 ? '' : ` ${action.alpn.join(',')}`
-      return `terminate [${certificates.join(', ')}]${alpn}, ${renderAction(translation, action.then)}`
+      const clients = renderClientAuth(action.domain.clientAuth)
+      return `terminate [${certificates.join(', ')}]${alpn}${clients}, ${renderAction(translation, action.then)}`
     }
     default:
       return `${action.kind} ${action.id} -> ${renderBackends(translation, action.backends)}`
   }
+}
+
+function renderClientAuth(clientAuth: ClientAuth): string {
+  return clientAuth.mode === 'none'
+    ? ''
+    : `, clients ${clientAuth.mode} [${authorityNames(clientAuth.caPem)}]`
+}
+
+function authorityNames(caPem: string): string {
+  const blocks = pemBlocks(caPem).map(({ text }) => new X509Certificate(text).subject)
+  return blocks.join(', ')
 }
 
 function certificateName({ parts, keys }: Translation, digest: Digest): string {

@@ -5,6 +5,7 @@
  * HAProxy, the X-Forwarded family is what upstreams get.
  */
 import { randomUUID } from 'node:crypto'
+import type { ClientCertificateFacts } from '../../observe/access-log.ts'
 import type { Fields } from './fields.ts'
 import { connectionTokens, type RequestHead } from './normalize.ts'
 import type { TrustedProxies } from './trusted-proxies.ts'
@@ -44,6 +45,8 @@ export interface ForwardingFacts {
   readonly peerAddress: string
   readonly localPort: number
   readonly trusted: TrustedProxies
+  /** What the client showed to the listener, where that asks for a certificate. */
+  readonly clientCertificate?: ClientCertificateFacts | undefined
 }
 
 export interface Identity {
@@ -69,6 +72,9 @@ export function prepareRequestFields(head: RequestHead, facts: ForwardingFacts):
   if (!fields.has('x-forwarded-host')) fields.set('X-Forwarded-Host', head.authority.text)
   if (!fields.has('x-forwarded-port')) fields.set('X-Forwarded-Port', String(facts.localPort))
   fields.set('X-Real-IP', client)
+  if (facts.clientCertificate?.verified) {
+    fields.set('X-Forwarded-Client-Cert', forwardedCertificate(facts.clientCertificate))
+  }
   fields.set('Host', head.authority.text)
   if (trailers) fields.set('TE', 'trailers')
   return { client, requestId: requestIdOf(fields, believed) }
@@ -104,6 +110,11 @@ export function prepareTrailers(trailers: Fields): void {
 function stripHopByHop(fields: Fields): void {
   const nominated = new Set(connectionTokens(fields).filter((key) => !NEVER_NOMINATED.test(key)))
   fields.removeWhere((key) => HOP_BY_HOP.has(key) || nominated.has(key))
+}
+
+/** Envoy's format; the subject's quotes are escaped already (RFC 2253). */
+function forwardedCertificate({ fingerprint, subject }: ClientCertificateFacts): string {
+  return `Hash=${fingerprint};Subject="${subject}"`
 }
 
 function requestIdOf(fields: Fields, believed: boolean): string {

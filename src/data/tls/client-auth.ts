@@ -7,6 +7,7 @@ import type { TLSSocket, TlsOptions } from 'node:tls'
 import { assertNever } from '../../base/assert-never.ts'
 import { GwProxyError } from '../../base/errors.ts'
 import type { ClientAuth } from '../../model/tls.ts'
+import type { ClientCertificateFacts } from '../../observe/access-log.ts'
 
 const PEM_BLOCK = /-----BEGIN [^-]+-----[^-]*-----END [^-]+-----/g
 
@@ -41,6 +42,40 @@ export function clientRefusal(
     default:
       return assertNever(clientAuth)
   }
+}
+
+/** undefined: none was asked for, or none shown. */
+export function clientCertificateFacts(
+  clientAuth: ClientAuth,
+  socket: TLSSocket,
+  now: number,
+): ClientCertificateFacts | undefined {
+  if (clientAuth.mode === 'none') return undefined
+  const certificate = socket.getPeerX509Certificate()
+  if (certificate === undefined) return undefined
+  return {
+    subject: distinguishedName(certificate.subject),
+    fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    verified: certificateRefusal(socket, now) === undefined,
+  }
+}
+
+/**
+ * Node gives one attribute a line, escaped as RFC 2253 wants, in the order of the certificate; that
+ * form reverses it. What is not ASCII is escaped too (section 2.4), so that it fits a header field.
+ */
+export function distinguishedName(subject: string | undefined): string {
+  return (subject ?? '')
+    .split('\n')
+    .reverse()
+    .join(',')
+    .replace(/[^\x20-\x7e]/gu, (character) =>
+      [...Buffer.from(character)].map((byte) => `\\${hex(byte)}`).join(''),
+    )
+}
+
+function hex(byte: number): string {
+  return byte.toString(16).toUpperCase().padStart(2, '0')
 }
 
 function certificateRefusal(socket: TLSSocket, now: number): string | undefined {

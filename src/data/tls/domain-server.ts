@@ -15,7 +15,8 @@ import { errnoOf, messageOf } from '../../base/errors.ts'
 import { parseHost } from '../../match/hostname.ts'
 import type { Reason } from '../../model/outcome.ts'
 import type { ClientAuth } from '../../model/tls.ts'
-import { clientRefusal } from './client-auth.ts'
+import type { TlsFacts } from '../../observe/access-log.ts'
+import { clientCertificateFacts, clientRefusal } from './client-auth.ts'
 import type { TlsHandshake } from './contract.ts'
 import { factsOf } from './facts.ts'
 import { nativeContext } from './native-context.ts'
@@ -61,9 +62,11 @@ export class DomainServer {
     if (!socket.isSessionReused() && nameOf(socket) !== pending.handshake.sni) {
       return pending.fail('sni-mismatch', 'the TLS stack read another server name than the peek')
     }
-    const refusal = clientRefusal(this.#clientAuth, socket, Date.now())
+    const now = Date.now()
+    const refusal = clientRefusal(this.#clientAuth, socket, now)
     if (refusal !== undefined) return pending.fail('client-certificate-refused', refusal)
-    pending.succeed(socket)
+    const certificate = clientCertificateFacts(this.#clientAuth, socket, now)
+    pending.succeed(socket, factsOf(socket, certificate))
   }
 
   /** Without an address the peer is gone, and the close of the raw socket tells the caller. */
@@ -95,8 +98,8 @@ class PendingHandshake {
     socket.once('close', this.#onClose)
   }
 
-  succeed(secure: TLSSocket): void {
-    if (this.#settle()) this.handshake.onSecure(secure, factsOf(secure))
+  succeed(secure: TLSSocket, facts: TlsFacts): void {
+    if (this.#settle()) this.handshake.onSecure(secure, facts)
   }
 
   fail(reason: Reason, detail: string): void {

@@ -1,9 +1,14 @@
 /** How a handshake came out, for the access log and for HTTP. */
 import type { TLSSocket } from 'node:tls'
-import type { TlsFacts } from '../../observe/access-log.ts'
+import type { ClientCertificateFacts, TlsFacts } from '../../observe/access-log.ts'
 
-export function factsOf(socket: TLSSocket): TlsFacts {
+/** `clientCertificate`: where one was asked for and shown. */
+export function factsOf(
+  socket: TLSSocket,
+  clientCertificate: ClientCertificateFacts | undefined,
+): TlsFacts {
   return {
+    ...(clientCertificate === undefined ? {} : { clientCertificate }),
     version: socket.getProtocol() ?? 'unknown',
     cipher: socket.getCipher().standardName,
     group: groupOf(socket),

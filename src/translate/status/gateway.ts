@@ -2,10 +2,11 @@
 import type { ListenerKey } from '../../model/identity.ts'
 import type { Condition, ObjectStatus } from '../../model/status.ts'
 import { enumerate } from '../enumerate.ts'
+import { insecureModeProblem } from '../client-validation.ts'
 import type { OwnGateway } from '../gateways.ts'
 import type { ListenerVerdict } from '../listener-verdicts.ts'
 import type { Problem } from '../problem.ts'
-import { conditionFrom, pendingCondition } from './conditions.ts'
+import { conditionFrom, conditionIf, pendingCondition } from './conditions.ts'
 import { listenerStatus } from './listener.ts'
 
 /** `verdicts` of this Gateway's listeners, in the order of its spec. */
@@ -26,6 +27,11 @@ export function gatewayStatus(
         acceptedCondition(gateway, verdicts),
         programmedCondition(gateway, verdicts),
         ...resolvedRefsCondition(gateway),
+        ...conditionIf(
+          'InsecureFrontendValidationMode',
+          insecureModeProblem(gateway.resource.object.spec.tls?.frontend),
+          generation,
+        ),
       ],
       listeners: verdicts.map((verdict) =>
         listenerStatus(verdict, attachedRoutes(verdict.listener.key)),
