@@ -34,3 +34,13 @@ export function codeSpans(markdown: string, fits: RegExp): readonly string[] {
     .map((match) => match[1] ?? '')
     .filter((span) => fits.test(span))
 }
+
+/** What `#anchor` may name, as GitHub makes it of headings. */
+export function headingAnchors(markdown: string): readonly string[] {
+  return [...markdown.matchAll(/^#+ (.*)$/gm)].map((match) =>
+    (match[1] ?? '')
+      .toLowerCase()
+      .replace(/[^\p{Letter}\p{Number} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+}
