@@ -2,9 +2,10 @@
  * What may be done to an exchange on its way, as data: one union member per filter, each with its
  * schema in api/, its lowering in translate/filters and its apply in data/http/filters.
  */
+import type { UpstreamTarget } from './upstream-target.ts'
 
 /** Filters that change an exchange on its way. One file each under data/http/filters. */
-export type HttpFilter = HeaderModifierFilter | UrlRewriteFilter | CorsFilter
+export type HttpFilter = HeaderModifierFilter | UrlRewriteFilter | MirrorFilter | CorsFilter
 
 export interface HeaderModifierFilter {
   readonly kind: 'request-header-modifier' | 'response-header-modifier'
@@ -38,6 +39,17 @@ export interface RedirectFilter {
   readonly path?: PathRewrite
   readonly port?: number
   readonly statusCode: 301 | 302 | 303 | 307 | 308
+}
+
+/** A copy of the request for another upstream, whose answer nobody waits for. */
+export interface MirrorFilter {
+  readonly kind: 'request-mirror'
+  /** Keys the position of the share, as HttpRule.id does that of the weights. */
+  readonly id: string
+  readonly target: UpstreamTarget
+  /** So many of `denominator` requests are copied, evenly spread. */
+  readonly numerator: number
+  readonly denominator: number
 }
 
 /** Cross-origin sharing (Fetch standard): preflights are answered here, never by an upstream. */

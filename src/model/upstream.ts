@@ -1,6 +1,6 @@
 /** Where traffic goes after resolution: weighted upstreams of endpoints. */
-import type { Digest } from '../base/brand.ts'
 import type { HttpFilter } from './http-filter.ts'
+import type { UpstreamTarget } from './upstream-target.ts'
 
 /** A literal place to connect to. */
 export type Endpoint =
@@ -32,11 +32,6 @@ export interface WeightedUpstream {
   /** Backend-level filters (HTTP only), applied after the rule's. */
   readonly filters: readonly HttpFilter[]
 }
-
-export type UpstreamTarget =
-  | { readonly kind: 'upstream'; readonly upstream: Digest }
-  /** A bad reference spoils its own weighted share only: 500, or a reset at L4. */
-  | { readonly kind: 'invalid'; readonly name: string; readonly message: string }
 
 /** `10.0.0.1:80`, `[::1]:80`, `unix:/run/x.sock`: for logs and as a Map key. */
 export function endpointText(endpoint: Endpoint | NamedEndpoint): string {

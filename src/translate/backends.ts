@@ -7,7 +7,8 @@ import type { BackendRef } from '../api/backend-ref.ts'
 import type { Resource } from '../api/resource.ts'
 import type { DocumentPath } from '../model/diagnostic.ts'
 import { displayKey, type ResourceKey } from '../model/resource-key.ts'
-import type { UpstreamTarget, WeightedUpstream } from '../model/upstream.ts'
+import type { WeightedUpstream } from '../model/upstream.ts'
+import type { UpstreamTarget } from '../model/upstream-target.ts'
 import { resolveEnvoyBackend } from './backends/envoy-backend.ts'
 import {
   type BackendUse,

@@ -2,8 +2,11 @@
 import type { Digest } from '../base/brand.ts'
 import { compareText } from '../base/byte-order.ts'
 import { assertNever } from '../base/assert-never.ts'
+import type { HttpFilter } from '../model/http-filter.ts'
+import type { HttpRule } from '../model/http.ts'
 import type { ChainAction, Part } from '../model/snapshot.ts'
 import type { WeightedUpstream } from '../model/upstream.ts'
+import type { UpstreamTarget } from '../model/upstream-target.ts'
 
 /** Sorted by digest, the binds themselves included. */
 export function reachableParts(
@@ -29,15 +32,28 @@ function referencesOf(part: Part): readonly Digest[] {
         ...listeners.flatMap(({ routes }) => routes ?? []),
       ])
     case 'route-table':
-      return part.rules.flatMap(({ action }) =>
-        action.kind === 'forward' ? upstreamsOf(action.backends) : [],
-      )
+      return part.rules.flatMap(ruleReferences)
     case 'upstream':
     case 'certificate':
       return []
     default:
       return assertNever(part)
   }
+}
+
+function ruleReferences({ action, filters }: HttpRule): readonly Digest[] {
+  const own = filters.flatMap(filterReferences)
+  if (action.kind !== 'forward') return own
+  const { backends } = action
+  return [
+    ...own,
+    ...upstreamsOf(backends),
+    ...backends.flatMap((backend) => backend.filters.flatMap(filterReferences)),
+  ]
+}
+
+function filterReferences(filter: HttpFilter): readonly Digest[] {
+  return filter.kind === 'request-mirror' ? targetReferences(filter.target) : []
 }
 
 function actionReferences(action: ChainAction): readonly Digest[] {
@@ -57,5 +73,9 @@ function actionReferences(action: ChainAction): readonly Digest[] {
 }
 
 function upstreamsOf(backends: readonly WeightedUpstream[]): readonly Digest[] {
-  return backends.flatMap(({ target }) => (target.kind === 'upstream' ? [target.upstream] : []))
+  return backends.flatMap(({ target }) => targetReferences(target))
+}
+
+function targetReferences(target: UpstreamTarget): readonly Digest[] {
+  return target.kind === 'upstream' ? [target.upstream] : []
 }

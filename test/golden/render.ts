@@ -7,8 +7,8 @@ import { X509Certificate } from 'node:crypto'
 import { stringify } from 'yaml'
 import type { Digest } from '../../src/base/brand.ts'
 import type { Diagnostic } from '../../src/model/diagnostic.ts'
-import type { HttpMatch, HttpRule, HttpRuleAction } from '../../src/model/http.ts'
 import type { HttpFilter } from '../../src/model/http-filter.ts'
+import type { HttpMatch, HttpRule, HttpRuleAction } from '../../src/model/http.ts'
 import { displayKey } from '../../src/model/resource-key.ts'
 import type { BindPart, Chain, ChainAction, ChainTable } from '../../src/model/snapshot.ts'
 import type { Condition, ObjectStatus, ParentReference } from '../../src/model/status.ts'
@@ -185,11 +185,17 @@ function renderMatch({ path, method, headers, query }: HttpMatch): string {
 }
 
 function renderRule(translation: Translation, { id, action, filters }: HttpRule): string {
-  return `${id} ${filters.map(renderFilter).join('')}${renderRuleAction(translation, action)}`
+  const special = filters.map((filter) => renderFilter(translation, filter)).join('')
+  return `${id} ${special}${renderRuleAction(translation, action)}`
 }
 
 /** Those that decide about more than a field or a path. */
-function renderFilter(filter: HttpFilter): string {
+function renderFilter(translation: Translation, filter: HttpFilter): string {
+  if (filter.kind === 'request-mirror') {
+    const { id, numerator, denominator, target } = filter
+    const copies = renderBackends(translation, [{ weight: 1, target, filters: [] }])
+    return `mirror ${numerator}/${denominator} ${id} to ${copies} -> `
+  }
   if (filter.kind !== 'cors') return ''
   const { allowOrigins, allowCredentials, allowMethods, allowHeaders } = filter
   const origins =

@@ -13,6 +13,7 @@ import { createHttpHub } from '../../src/data/http/hub.ts'
 import { resetSocket } from '../../src/data/io/relay-end.ts'
 import { createRegistry } from '../../src/data/upstream/registry.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/ipc/messages.ts'
+import type { HttpFilter } from '../../src/model/http-filter.ts'
 import type { HttpMatch, HttpRule, RouteTablePart } from '../../src/model/http.ts'
 import { type Outcome, outcomeRow } from '../../src/model/outcome.ts'
 import type { ListenerKey } from '../../src/model/identity.ts'
@@ -34,6 +35,14 @@ export interface TestRule extends Partial<Omit<HttpRule, 'id' | 'route'>> {
   readonly ports?: readonly number[]
   readonly protocol?: UpstreamProtocol
   readonly backends?: readonly WeightedUpstream[]
+  /** Mirrors of the rule: ports and shares. */
+  readonly mirrors?: readonly TestMirror[]
+}
+
+export interface TestMirror {
+  readonly port: number
+  readonly numerator?: number
+  readonly denominator?: number
 }
 
 export interface ProxyOptions {
@@ -238,11 +247,15 @@ function routeTable(listener: TestListener, add: (part: Part) => Digest): RouteT
 }
 
 function httpRule(rule: TestRule, index: number, add: (part: Part) => Digest): HttpRule {
-  const { prefix: _p, match: _m, ports = [], protocol = 'http/1.1', backends, ...rest } = rule
+  const { prefix: _p, match: _m, ports = [], protocol = 'http/1.1', backends, ...more } = rule
+  const { mirrors = [], ...rest } = more
+  const copies = mirrors.map(({ port, numerator = 1, denominator = 1 }, place): HttpFilter => {
+    const target = { kind: 'upstream', upstream: add(upstreamPart([port], protocol)) } as const
+    return { kind: 'request-mirror', id: `m${index}/${place}`, target, numerator, denominator }
+  })
   return {
     id: `HTTPRoute/default/web/${index}`,
     route: { kind: 'HTTPRoute', namespace: 'default', name: 'web' },
-    filters: [],
     timeouts: {},
     action: {
       kind: 'forward',
@@ -255,6 +268,7 @@ function httpRule(rule: TestRule, index: number, add: (part: Part) => Digest): H
       ],
     },
     ...rest,
+    filters: [...(rest.filters ?? []), ...copies],
   }
 }
 

@@ -4,9 +4,7 @@
  * socket.
  */
 import { Readable } from 'node:stream'
-
-/** IncomingMessage and Http2Stream. */
-export type RequestStream = Readable & { readonly aborted: boolean }
+import type { RequestBody, RequestStream } from './request-body.ts'
 
 export interface BodyWatcher {
   /** The upstream wants more; before the first chunk this is where 100 Continue belongs. */
@@ -17,21 +15,18 @@ export interface BodyWatcher {
 }
 
 export class BodySource extends Readable {
+  readonly #body: RequestBody
   readonly #source: RequestStream
   readonly #watcher: BodyWatcher
   #attached = false
 
-  constructor(source: RequestStream, watcher: BodyWatcher) {
+  constructor(body: RequestBody, watcher: BodyWatcher) {
     super({ highWaterMark: 65_536 })
-    this.#source = source
+    this.#body = body
+    this.#source = body.stream
     this.#watcher = watcher
     // Whoever destroys it has its own way to say why.
     this.on('error', ignore)
-  }
-
-  /** Whether any byte may have left the source for this attempt. */
-  get started(): boolean {
-    return this.#attached
   }
 
   override _read(): void {
@@ -55,6 +50,7 @@ export class BodySource extends Readable {
   }
 
   readonly #onData = (chunk: Buffer): void => {
+    this.#body.passed(chunk)
     const more = this.push(chunk)
     if (!more) this.#source.pause()
     this.#watcher.onBodyChunk(chunk.length, more)
@@ -66,6 +62,7 @@ export class BodySource extends Readable {
       this.destroy(new Error('the request broke off'))
       return
     }
+    this.#body.ended()
     this.#watcher.onBodyEnd()
     this.push(null)
   }

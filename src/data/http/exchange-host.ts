@@ -4,6 +4,7 @@ import type { Limits } from '../../ipc/messages.ts'
 import type { AccessLog } from '../../observe/access-log.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
 import type { HttpDownstream } from './contract.ts'
+import type { Mirrors } from './mirror.ts'
 import type { TrustedProxies } from './trusted-proxies.ts'
 
 /** What all exchanges of a worker share. */
@@ -13,6 +14,7 @@ export interface HttpContext {
   readonly limits: Limits
   readonly trusted: TrustedProxies
   readonly accessLog: AccessLog
+  readonly mirrors: Mirrors
 }
 
 /** The HTTP connection that an exchange belongs to. */

@@ -33,6 +33,7 @@ import { type LocalReply, localReply, redirectReply } from './local-reply.ts'
 import type { Normalized, RequestHead } from './normalize.ts'
 import { exchangeRecord, newFacts } from './exchange-facts.ts'
 import type { ExchangeHost, RequestLine } from './exchange-host.ts'
+import { RequestBody } from './request-body.ts'
 import { hasNoContent, type Responder, type ResponderSink } from './responder.ts'
 import { isWebSocketAnswer, Tunnel } from './upgrade.ts'
 import { CompiledView, type LiveListener, type LiveRule } from './view.ts'
@@ -53,6 +54,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   /** Set with the rule: the request as its filters see it. */
   #asked: FilterRequest = NOTHING_ASKED
   #backendFilters: readonly HttpFilter[] = []
+  #requestBody: RequestBody | undefined
   #forwarding: Forwarding | undefined
   #tunnel: Tunnel | undefined
   #grpc = false
@@ -161,7 +163,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   }
 
   /** Step 4: a backend by weight, then its filters after the rule's. */
-  #pick(head: RequestHead, { rule, backends }: LiveRule): void {
+  #pick(head: RequestHead, { rule, backends, mirrors }: LiveRule): void {
     const choice = backends?.choose() ?? { kind: 'none' }
     switch (choice.kind) {
       case 'none':
@@ -178,8 +180,14 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
           return
         }
         const draft = { fields: head.fields, target: head.target }
+        const { body } = this.#responder
+        this.#requestBody = head.body.kind === 'none' ? undefined : new RequestBody(body)
+        const { context } = this.#host
+        const mirrored = { head, draft, body: this.#requestBody }
         filterRequest(rule.filters, draft)
+        context.mirrors.send(rule.filters, mirrors, mirrored, context)
         filterRequest(choice.filters, draft)
+        context.mirrors.send(choice.filters, mirrors, mirrored, context)
         this.#forward(head, choice.upstream, draft.target)
         return
       }
@@ -205,7 +213,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
         target,
         host,
         fields: raw,
-        body: head.body.kind === 'none' ? undefined : this.#responder.body,
+        body: this.#requestBody,
         contentLength: head.body.kind === 'length' ? head.body.bytes : undefined,
         websocket: head.websocket,
       },
@@ -376,6 +384,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     this.#perTry.cancel()
     this.#body.cancel()
     this.#forwarding?.cancel()
+    this.#requestBody?.close()
     this.#tunnel?.stop()
     const { downstream, context } = this.#host
     this.#facts.bytesSent ||= this.#responder.bytesSent

@@ -7,9 +7,10 @@ import { assertNever } from '../../base/assert-never.ts'
 import { outcomeRow, type Reason } from '../../model/outcome.ts'
 import type { UpstreamProtocol } from '../../model/upstream.ts'
 import type { EndpointState, Upstream } from '../upstream/contract.ts'
-import { BodySource, type BodyWatcher, type RequestStream } from './body-source.ts'
+import { BodySource, type BodyWatcher } from './body-source.ts'
 import { Http1Client } from './client-h1.ts'
 import { Http2Client } from './client-h2.ts'
+import type { RequestBody } from './request-body.ts'
 import type {
   UpstreamCall,
   UpstreamClient,
@@ -40,7 +41,7 @@ export interface ForwardSink extends BodyWatcher {
   onFailure(reason: Reason, detail: string): void
 }
 
-export type Outgoing = Omit<UpstreamRequest, 'body'> & { readonly body: RequestStream | undefined }
+export type Outgoing = Omit<UpstreamRequest, 'body'> & { readonly body: RequestBody | undefined }
 
 export class Forwarding implements UpstreamEvents {
   readonly #upstream: Upstream
@@ -180,7 +181,8 @@ export class Forwarding implements UpstreamEvents {
   }
 
   #mayTryAnother(reason: Reason): boolean {
-    return outcomeRow(reason).retryable && this.attempts < MAX_ATTEMPTS && !this.#body?.started
+    const isWhole = this.#request.body?.replayable ?? true
+    return outcomeRow(reason).retryable && this.attempts < MAX_ATTEMPTS && isWhole
   }
 
   #maySendAgain(reason: Reason): boolean {

@@ -10,6 +10,7 @@ import type { Registry } from '../upstream/contract.ts'
 import type { HttpDownstream, HttpHub } from './contract.ts'
 import type { HttpContext } from './exchange-host.ts'
 import { type ConnectionSet, HttpConnection } from './http-connection.ts'
+import { Mirrors } from './mirror.ts'
 import { Http1Server } from './server-h1.ts'
 import { Http2Server } from './server-h2.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
@@ -43,6 +44,7 @@ class LiveHub implements HttpHub, ConnectionSet {
       ...context,
       wheel: new TimerWheel(context.clock),
       trusted: new TrustedProxies(trustedProxies),
+      mirrors: new Mirrors(),
     }
     this.#http1 = new Http1Server(context.limits)
     this.#http2 = new Http2Server(context.limits)

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Outcome } from '../../model/outcome.ts'
-import type { RequestStream } from './body-source.ts'
+import type { RequestStream } from './request-body.ts'
 import type { Fields } from './fields.ts'
 import type { Responder, ResponderSink, ResponseHead } from './responder.ts'
 

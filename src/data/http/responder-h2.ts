@@ -4,7 +4,7 @@
  */
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
-import type { RequestStream } from './body-source.ts'
+import type { RequestStream } from './request-body.ts'
 import { Fields } from './fields.ts'
 import { hasNoContent, type Responder, type ResponderSink, type ResponseHead } from './responder.ts'
 

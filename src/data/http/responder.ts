@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream'
 import type { Outcome } from '../../model/outcome.ts'
-import type { RequestStream } from './body-source.ts'
+import type { RequestStream } from './request-body.ts'
 import type { Fields } from './fields.ts'
 
 export interface ResponseHead {

@@ -6,9 +6,11 @@ import type { Digest } from '../../base/brand.ts'
 import { GwProxyError } from '../../base/errors.ts'
 import { HostTable } from '../../match/hostname.ts'
 import { compileRouteTable, type RouteTable } from '../../match/http/table.ts'
+import type { HttpFilter, MirrorFilter } from '../../model/http-filter.ts'
 import type { HttpRule, RouteTablePart } from '../../model/http.ts'
 import type { ListenerKey } from '../../model/identity.ts'
 import type { ChainTable, HttpListener, Part } from '../../model/snapshot.ts'
+import type { WeightedUpstream } from '../../model/upstream.ts'
 import type { BackendSet, Registry } from '../upstream/contract.ts'
 import type { HttpView } from './contract.ts'
 
@@ -28,6 +30,8 @@ export interface LiveRule {
   readonly rule: HttpRule
   /** For `forward` only. */
   readonly backends: BackendSet | undefined
+  /** The share of each mirror, at rule and at backend level. */
+  readonly mirrors: ReadonlyMap<HttpFilter, BackendSet>
 }
 
 export class CompiledView implements HttpView {
@@ -68,12 +72,30 @@ export class CompiledView implements HttpView {
   }
 
   #rule(rule: HttpRule, part: (digest: Digest) => Part, registry: Registry): LiveRule {
-    if (rule.action.kind !== 'forward') return { rule, backends: undefined }
-    const backends = registry.acquire(rule.id, rule.action.backends, part)
-    this.#held.push(backends)
-    return { rule, backends }
+    const mirrors = new Map<HttpFilter, BackendSet>()
+    if (rule.action.kind !== 'forward') return { rule, backends: undefined, mirrors }
+    const hold = (id: string, backends: readonly WeightedUpstream[]): BackendSet => {
+      const held = registry.acquire(id, backends, part)
+      this.#held.push(held)
+      return held
+    }
+    const backends = hold(rule.id, rule.action.backends)
+    for (const filter of [rule, ...rule.action.backends].flatMap(({ filters }) => filters)) {
+      if (filter.kind === 'request-mirror') mirrors.set(filter, hold(filter.id, shareOf(filter)))
+    }
+    return { rule, backends, mirrors }
   }
 }
+
+/** A mirror is a weighted choice between its target and nothing: exact shares, evenly spread. */
+function shareOf({ target, numerator, denominator }: MirrorFilter): readonly WeightedUpstream[] {
+  return [
+    { weight: numerator, target, filters: [] },
+    { weight: denominator - numerator, target: NOTHING, filters: [] },
+  ]
+}
+
+const NOTHING = { kind: 'invalid', name: '', message: 'not mirrored' } as const
 
 function routeTable(part: Part, digest: Digest): RouteTablePart {
   if (part.kind === 'route-table') return part

@@ -3,49 +3,44 @@
  * exist is refused, naming the field: a filter is never skipped.
  */
 import type { HTTPFilter } from '../../api/http-filter.ts'
-import type { DocumentPath } from '../../model/diagnostic.ts'
 import { lowerCors } from './cors.ts'
 import { lowerHeaderModifier } from './header-modifier.ts'
-import { type LoweredFilter, unsupported } from './lowered-filter.ts'
+import { type FilterPlace, type LoweredFilter, unsupported } from './lowered-filter.ts'
+import { lowerRequestMirror } from './request-mirror.ts'
 import { lowerRequestRedirect } from './request-redirect.ts'
 import { lowerUrlRewrite } from './url-rewrite.ts'
 
-/** `prefix` is that of lowerPathModifier; `path` is the filter's. */
-export function lowerFilter(
-  filter: HTTPFilter,
-  prefix: string | undefined,
-  path: DocumentPath,
-): LoweredFilter {
-  return LOWERINGS[filter.type](filter, prefix, path)
+export function lowerFilter(filter: HTTPFilter, place: FilterPlace): LoweredFilter {
+  return LOWERINGS[filter.type](filter, place)
 }
 
 type Lowering = typeof lowerFilter
 
 const LOWERINGS = {
-  RequestHeaderModifier: ({ requestHeaderModifier = {} }, _, path) =>
+  RequestHeaderModifier: ({ requestHeaderModifier = {} }, { path }) =>
     lowerHeaderModifier('request-header-modifier', requestHeaderModifier, [
       ...path,
       'requestHeaderModifier',
     ]),
-  ResponseHeaderModifier: ({ responseHeaderModifier = {} }, _, path) =>
+  ResponseHeaderModifier: ({ responseHeaderModifier = {} }, { path }) =>
     lowerHeaderModifier('response-header-modifier', responseHeaderModifier, [
       ...path,
       'responseHeaderModifier',
     ]),
-  RequestRedirect: ({ requestRedirect = { statusCode: 302 } }, prefix, path) =>
+  RequestRedirect: ({ requestRedirect = { statusCode: 302 } }, { prefix, path }) =>
     lowerRequestRedirect(requestRedirect, prefix, [...path, 'requestRedirect']),
-  URLRewrite: ({ urlRewrite = {} }, prefix, path) =>
+  URLRewrite: ({ urlRewrite = {} }, { prefix, path }) =>
     lowerUrlRewrite(urlRewrite, prefix, [...path, 'urlRewrite']),
-  ExtensionRef: ({ extensionRef }, _, path) => ({
+  ExtensionRef: ({ extensionRef }, { path }) => ({
     kind: 'unresolved',
     path: [...path, 'extensionRef'],
     message: `Filters of kind ${extensionRef?.kind} of group ${JSON.stringify(extensionRef?.group)} are not known; requests get 500.`,
   }),
-  RequestMirror: notSupported,
-  CORS: ({ cors = { maxAge: 5 } }, _, path) => lowerCors(cors, [...path, 'cors']),
+  RequestMirror: ({ requestMirror }, place) => lowerRequestMirror(requestMirror, place),
+  CORS: ({ cors = { maxAge: 5 } }, { path }) => lowerCors(cors, [...path, 'cors']),
   ExternalAuth: notSupported,
 } as const satisfies Record<HTTPFilter['type'], Lowering>
 
-function notSupported(filter: HTTPFilter, _: string | undefined, path: DocumentPath) {
+function notSupported(filter: HTTPFilter, { path }: FilterPlace) {
   return unsupported([...path, 'type'], `${filter.type} filters are not supported yet.`)
 }

@@ -1,10 +1,25 @@
-/** What becomes of one filter of a rule or a backendRef. */
+/** What becomes of one filter of a rule or a backendRef, and what its lowering is given. */
+import type { Resource } from '../../api/resource.ts'
 import type { DocumentPath } from '../../model/diagnostic.ts'
 import type { HttpFilter, RedirectFilter } from '../../model/http-filter.ts'
+import type { TranslateContext } from '../context.ts'
+import type { Problem, RouteRefReason } from '../problem.ts'
+
+/** Where a filter stands. */
+export interface FilterPlace {
+  readonly context: TranslateContext
+  readonly route: Resource<unknown>
+  /** The rule's one PathPrefix as in PathMatch, or undefined when the rule has another match. */
+  readonly prefix: string | undefined
+  /** The filter's. */
+  readonly path: DocumentPath
+}
 
 export type LoweredFilter =
   | { readonly kind: 'filter'; readonly filter: HttpFilter }
   | { readonly kind: 'redirect'; readonly redirect: RedirectFilter }
+  /** A reference that does not resolve in a filter without which the rule serves all the same. */
+  | { readonly kind: 'left-out'; readonly problem: Problem<RouteRefReason> | undefined }
   | FilterFault
 
 export type FilterFault =

@@ -10,7 +10,8 @@ import { parseDuration } from '../../base/duration.ts'
 import type { DocumentPath } from '../../model/diagnostic.ts'
 import type { HttpFilter, RedirectFilter } from '../../model/http-filter.ts'
 import type { HttpRule, HttpRuleAction, HttpTimeouts } from '../../model/http.ts'
-import type { UpstreamTarget, WeightedUpstream } from '../../model/upstream.ts'
+import type { WeightedUpstream } from '../../model/upstream.ts'
+import type { UpstreamTarget } from '../../model/upstream-target.ts'
 import { upstreamName } from '../backends/resolution.ts'
 import { resolveBackendRef } from '../backends.ts'
 import type { TranslateContext } from '../context.ts'
@@ -109,13 +110,17 @@ function lowerFilters(
   let redirect: RedirectFilter | undefined
   let failure: string | undefined
   for (const [position, filter] of list.entries()) {
-    const result = lowerFilter(filter, prefix, [...path, position])
+    const place = { context: own.context, route: own.route, prefix, path: [...path, position] }
+    const result = lowerFilter(filter, place)
     switch (result.kind) {
       case 'filter':
         filters.push(result.filter)
         break
       case 'redirect':
         redirect = result.redirect
+        break
+      case 'left-out':
+        own.problems.addUnresolved(result.problem)
         break
       case 'unsupported':
         own.problems.drop(own.index, result.path, result.message)

@@ -92,7 +92,6 @@ describe('timeouts', () => {
 })
 
 describe('what is not supported yet', () => {
-  const mirror = { type: 'RequestMirror', requestMirror: { backendRef: { name: 'web', port: 80 } } }
   const auth = {
     type: 'ExternalAuth',
     externalAuth: { protocol: 'HTTP', http: {}, backendRef: { name: 'web', port: 80 } },
@@ -102,11 +101,10 @@ describe('what is not supported yet', () => {
     backendRefs: [{ ...backendRefs[0], filters: [filter] }],
   })
   const unsupported: readonly (readonly [string, unknown])[] = [
-    ['filters[0].type', { filters: [mirror], backendRefs }],
     ['filters[0].type', { filters: [auth], backendRefs }],
     ['retry', { retry: {}, backendRefs }],
     ['sessionPersistence', { sessionPersistence: {}, backendRefs }],
-    ['backendRefs[0].filters[0].type', withBackendFilter(mirror)],
+    ['backendRefs[0].filters[0].type', withBackendFilter(auth)],
     ['backendRefs[0].filters[0].type', withBackendFilter(redirect)],
   ]
   for (const [place, rule] of unsupported) {

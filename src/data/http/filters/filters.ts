@@ -48,6 +48,8 @@ const FILTERS = {
       if (filter.path !== undefined) draft.target = rewriteTarget(filter.path, draft.target)
     },
   },
+  // Sent by the exchange, between the rule's filters and the backend's.
+  'request-mirror': {},
   cors: {
     answer: (_, { cors }) =>
       cors.preflightMethod === undefined

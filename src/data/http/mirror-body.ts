@@ -1,0 +1,88 @@
+/**
+ * The body of a mirrored copy: what passes by on its way to the primary, held until the mirror's
+ * upstream takes it. It never pushes back; one that falls too far behind is broken off.
+ */
+import { Readable } from 'node:stream'
+import type { BodyTap } from './request-body.ts'
+
+/** Bytes that one copy may be behind. */
+const MAX_BEHIND = 1024 * 1024
+
+/** Bytes that all copies of a worker may hold. */
+export class MirrorMemory {
+  #left = 32 * 1024 * 1024
+
+  take(bytes: number): boolean {
+    if (bytes > this.#left) return false
+    this.#left -= bytes
+    return true
+  }
+
+  give(bytes: number): void {
+    this.#left += bytes
+  }
+}
+
+export class MirrorBody extends Readable implements BodyTap {
+  readonly aborted = false
+  readonly #memory: MirrorMemory
+  readonly #onDropped: () => void
+  readonly #waiting: Buffer[] = []
+  #held = 0
+  #wanted = false
+  #whole = false
+
+  /** `onDropped`: the copy cannot be sent as a whole any more. */
+  constructor(memory: MirrorMemory, onDropped: () => void) {
+    super()
+    this.#memory = memory
+    this.#onDropped = onDropped
+    this.on('error', ignore)
+  }
+
+  onChunk(chunk: Buffer): void {
+    if (this.destroyed) return
+    if (this.#wanted) {
+      this.#wanted = false
+      this.push(chunk)
+      return
+    }
+    if (this.#held + chunk.length > MAX_BEHIND || !this.#memory.take(chunk.length)) {
+      this.#onDropped()
+      return
+    }
+    this.#waiting.push(chunk)
+    this.#held += chunk.length
+  }
+
+  onWhole(): void {
+    this.#whole = true
+    if (this.#wanted) this.push(null)
+  }
+
+  onCut(): void {
+    this.#onDropped()
+  }
+
+  override _read(): void {
+    const chunk = this.#waiting.shift()
+    if (chunk !== undefined) {
+      this.#release(chunk.length)
+      this.push(chunk)
+    } else if (this.#whole) this.push(null)
+    else this.#wanted = true
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    this.#waiting.length = 0
+    this.#release(this.#held)
+    callback(error)
+  }
+
+  #release(bytes: number): void {
+    this.#held -= bytes
+    this.#memory.give(bytes)
+  }
+}
+
+function ignore(): void {}
