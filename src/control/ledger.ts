@@ -38,6 +38,7 @@ export class WorkerLedger {
   /** Of the last manifest that it acked: it keeps those, whatever else it was sent. */
   #parts: ReadonlySet<Digest>
   #keys: ReadonlySet<Digest> = new Set()
+  /** TCP sockets that were handed over and UDP binds that it owns. */
   #sockets: Set<BindKey> = new Set()
   #inFlight: Target | undefined
   #answer: Answer | undefined
@@ -52,7 +53,11 @@ export class WorkerLedger {
   }
 
   /** What to send now; nothing while an answer is awaited or the worker is up to date. */
-  next(target: Target, socketOf: (bind: BindKey) => SocketState | undefined): readonly Outgoing[] {
+  next(
+    target: Target,
+    socketOf: (bind: BindKey) => SocketState | undefined,
+    ownsUdp: (bind: BindKey) => boolean,
+  ): readonly Outgoing[] {
     if (this.#inFlight !== undefined || this.#answer?.revision === target.revision) return []
     this.#inFlight = target
     const { manifest } = target
@@ -61,9 +66,18 @@ export class WorkerLedger {
       .map((digest) => [digest, partOf(target, digest)] as const)
     const keys = [...target.keys.values()].filter(({ keyId }) => !this.#keys.has(keyId))
     return [
-      ...target.binds.flatMap((bind) => this.#socket(bind, socketOf(bind.key))),
+      ...target.binds.flatMap((bind) =>
+        bind.transport === 'udp'
+          ? this.#ownership(bind.key, ownsUdp(bind.key))
+          : this.#socket(bind, socketOf(bind.key)),
+      ),
       { message: { type: 'publish', manifest, parts, keys } },
     ]
+  }
+
+  /** Whether the worker was given the bind and has not been told that it left. */
+  holds(bind: BindKey): boolean {
+    return this.#sockets.has(bind)
   }
 
   acked(generation: number, binds: readonly BindResult[]): void {
@@ -92,14 +106,20 @@ export class WorkerLedger {
   }
 
   #socket(bind: BindPart, state: SocketState | undefined): Outgoing[] {
-    // UDP sockets are the worker's own (decision 15).
-    if (bind.transport === 'udp' || this.#sockets.has(bind.key) || state === undefined) return []
+    if (this.#sockets.has(bind.key) || state === undefined) return []
     if (state.kind === 'failed') {
       const result = { bind: bind.key, error: state.error }
       return [{ message: { type: 'socket-failed', result } }]
     }
     this.#sockets.add(bind.key)
     return [{ message: { type: 'socket', bind: bind.key }, socketOf: bind.key }]
+  }
+
+  /** UDP sockets are the worker's own (decision 15). */
+  #ownership(bind: BindKey, isOwner: boolean): Outgoing[] {
+    if (!isOwner || this.#sockets.has(bind)) return []
+    this.#sockets.add(bind)
+    return [{ message: { type: 'own-udp', bind } }]
   }
 }
 

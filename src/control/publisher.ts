@@ -11,6 +11,7 @@ import type { BindResult } from '../model/status.ts'
 import type { KeyMaterial } from '../model/tls.ts'
 import { type Answer, type Outgoing, type Target, WorkerLedger } from './ledger.ts'
 import type { Sockets } from './sockets.ts'
+import { UdpOwners } from './udp-owners.ts'
 
 /** A worker's place; a restarted worker takes the place of the one before. */
 export type Slot = number
@@ -37,6 +38,7 @@ export interface PublisherPorts {
 export class Publisher {
   readonly #ports: PublisherPorts
   readonly #ledgers = new Map<Slot, WorkerLedger>()
+  readonly #udpOwners = new UdpOwners()
   /** Forked and not yet greeted: a settlement waits for them. */
   readonly #starting = new Set<Slot>()
   #target: Target | undefined
@@ -64,7 +66,7 @@ export class Publisher {
     const current = this.#target
     if (current?.manifest.digest === update.manifest.digest) return
     const target = targetOf(update, current)
-    this.#ports.sockets.open(target.binds.filter(({ transport }) => transport === 'tcp'))
+    this.#ports.sockets.open(target.binds)
     this.#target = target
     this.#publish()
   }
@@ -91,7 +93,13 @@ export class Publisher {
   left(slot: Slot): void {
     this.#starting.delete(slot)
     this.#ledgers.delete(slot)
-    this.#settle()
+    if (this.#udpOwners.left(slot)) this.#revise()
+    else this.#settle()
+  }
+
+  /** A worker's answer for a bind holds no longer: everybody is asked again. */
+  bindsChanged(): void {
+    this.#revise()
   }
 
   /** The worker's answer to a publish. */
@@ -112,11 +120,25 @@ export class Publisher {
   #publish(): void {
     const target = this.#target
     if (target === undefined) return
+    this.#assignUdp(target)
     for (const [slot, ledger] of this.#ledgers) {
-      const outgoing = ledger.next(target, (bind) => this.#ports.sockets.state(bind))
+      const outgoing = ledger.next(
+        target,
+        (bind) => this.#ports.sockets.state(bind),
+        (bind) => this.#udpOwners.isOwner(slot, bind),
+      )
       for (const one of outgoing) this.#ports.send(slot, one)
     }
     this.#settle()
+  }
+
+  #assignUdp({ binds }: Target): void {
+    const wanted = binds.flatMap(({ transport, key }) => (transport === 'udp' ? key : []))
+    this.#udpOwners.assign(
+      wanted,
+      [...this.#ledgers.keys()],
+      (slot, bind) => this.#ledgers.get(slot)?.holds(bind) === true,
+    )
   }
 
   #settle(): void {

@@ -33,11 +33,12 @@ export class Sockets {
     this.#ownAddresses = new OwnAddresses(bind)
   }
 
-  /** Binds what is new among these. Binds that are no longer named stay open until `retain`. */
+  /** Binds what is new among these and TCP. Binds that are no longer named stay open until `retain`. */
   open(binds: readonly BindPart[]): void {
     this.#ownAddresses.watch(binds)
-    for (const { key, address, port } of binds) {
-      if (this.#entries.has(key)) continue
+    for (const { key, address, port, transport } of binds) {
+      // UDP sockets are opened by the worker that owns the bind (decision 15).
+      if (transport === 'udp' || this.#entries.has(key)) continue
       this.#entries.set(key, { address, port, state: this.#attempt(address, port) })
     }
   }

@@ -214,6 +214,9 @@ export class Supervisor {
       case 'name-failed':
         this.#options.onNameFailed(message.name)
         break
+      case 'binds-changed':
+        this.#options.publisher.bindsChanged()
+        break
       case 'drained':
         place.drained = true
         this.#checkDrained()

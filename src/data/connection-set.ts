@@ -1,19 +1,24 @@
-/** The live connections of a worker: counted for the cap, cut at a drain's deadline. */
-import type { Connection } from './connection.ts'
+/** The live connections and UDP flows of a worker: counted for the cap, cut at a drain's deadline. */
+import type { Outcome } from '../model/outcome.ts'
+
+/** A connection or a flow. */
+export interface Living {
+  end(outcome: Outcome): void
+}
 
 export class ConnectionSet {
-  readonly #connections = new Set<Connection>()
+  readonly #connections = new Set<Living>()
   #onEmpty: (() => void) | undefined
 
   get size(): number {
     return this.#connections.size
   }
 
-  add(connection: Connection): void {
+  add(connection: Living): void {
     this.#connections.add(connection)
   }
 
-  delete(connection: Connection): void {
+  delete(connection: Living): void {
     this.#connections.delete(connection)
     if (this.#connections.size === 0) this.#onEmpty?.()
   }
@@ -24,7 +29,7 @@ export class ConnectionSet {
     if (this.#connections.size === 0) callback()
   }
 
-  [Symbol.iterator](): Iterator<Connection> {
+  [Symbol.iterator](): Iterator<Living> {
     return [...this.#connections].values()
   }
 }

@@ -16,6 +16,7 @@ import { compileAction } from './handlers/handlers.ts'
 import type { HttpHub, HttpView } from './http/contract.ts'
 import type { PartStore } from './part-store.ts'
 import type { TlsDomains } from './tls/contract.ts'
+import { CompiledUdpBind } from './udp/compiled-bind.ts'
 import type { Registry } from './upstream/contract.ts'
 
 const SLICE_MS = 8
@@ -27,14 +28,16 @@ export interface RuntimeContext {
   readonly httpHub: HttpHub
   /** The slots that a live bind has now; connections of the new runtime share them. */
   slotsOf(bind: BindKey): ReadonlyMap<string, ChainSlot>
+  /** Another worker may own it: then there is nothing to compile. */
+  ownsUdp(bind: BindKey): boolean
 }
 
 export class Runtime {
   readonly manifest: Manifest
   /** TCP binds only. */
   readonly binds = new Map<BindKey, CompiledBind>()
-  /** Binds that this worker cannot serve: the transport is UDP. */
-  readonly unsupported: BindKey[] = []
+  /** Those that this worker owns. */
+  readonly udpBinds = new Map<BindKey, CompiledUdpBind>()
 
   private constructor(manifest: Manifest) {
     this.manifest = manifest
@@ -48,7 +51,7 @@ export class Runtime {
       for (const digest of manifest.binds) {
         const part = context.store.bind(digest)
         if (part.transport === 'udp') {
-          runtime.unsupported.push(part.key)
+          runtime.#compileUdp(part, context)
           continue
         }
         const bind = new CompiledBind(part)
@@ -66,6 +69,14 @@ export class Runtime {
   async release(): Promise<void> {
     const slice = new Slice()
     for (const bind of this.binds.values()) await bind.release(slice)
+    for (const bind of this.udpBinds.values()) bind.release()
+  }
+
+  #compileUdp(bind: BindPart, context: RuntimeContext): void {
+    if (!context.ownsUdp(bind.key)) return
+    const { registry, store } = context
+    const compiled = new CompiledUdpBind(bind, { registry, part: (digest) => store.part(digest) })
+    this.udpBinds.set(bind.key, compiled)
   }
 }
 

@@ -34,6 +34,7 @@ import { PartStore } from './part-store.ts'
 import { Runtime } from './runtime.ts'
 import { TimerWheel } from './timer-wheel.ts'
 import type { TlsDomains } from './tls/contract.ts'
+import { UdpBinds } from './udp/udp-binds.ts'
 import type { UpstreamRegistry } from './upstream/contract.ts'
 
 const HEARTBEAT_MS = 1000
@@ -94,6 +95,7 @@ class Worker {
   readonly #log: Logger
   readonly #store = new PartStore()
   readonly #binds = new Map<BindKey, Bind>()
+  readonly #udpBinds: UdpBinds
   readonly #connections = new ConnectionSet()
   readonly #overload: Overload
   readonly #registry: UpstreamRegistry
@@ -140,6 +142,10 @@ class Worker {
       connections: this.#connections,
       nextId: connectionIds(),
     }
+    // A share of its own: datagrams need no handshake, and must not crowd out what does.
+    this.#udpBinds = new UdpBinds(this.#context, Math.ceil(settings.maxConnections / 4), () =>
+      link.send({ type: 'binds-changed' }),
+    )
   }
 
   start(warnings: readonly string[]): void {
@@ -159,10 +165,14 @@ class Worker {
       case 'socket-failed':
         this.#bindFor(message.result.bind).fail(message.result.error)
         return
+      case 'own-udp':
+        this.#udpBinds.own(message.bind)
+        return
       case 'publish':
         this.#store.add(message.parts, message.keys)
         this.#published.push(message.manifest)
         for (const bind of this.#binds.values()) bind.isFresh = false
+        this.#udpBinds.published()
         return void this.#compilePublished()
       case 'names':
         this.#registry.updateNames(message.names)
@@ -223,6 +233,7 @@ class Worker {
         tlsDomains: this.#tlsDomains,
         httpHub: this.#httpHub,
         slotsOf: (key) => this.#binds.get(key)?.slots ?? new Map(),
+        ownsUdp: (key) => this.#udpBinds.owns(key),
       })
     } catch (error) {
       this.#runtimes--
@@ -230,6 +241,7 @@ class Worker {
       return { type: 'nack', generation, message: messageOf(error) }
     }
     const binds = this.#install(this.#runtime)
+    const udpBinds = await this.#udpBinds.install(this.#runtime.udpBinds)
     const durationMs = Math.round(this.#context.clock.monotonic() - startedAt)
     this.#log.debug({ generation, durationMs }, 'installed')
     this.#store.keepOnly([manifest, ...this.#published])
@@ -237,7 +249,7 @@ class Worker {
       await old.release()
       this.#runtimes--
     }
-    return { type: 'ack', generation, binds }
+    return { type: 'ack', generation, binds: [...binds, ...udpBinds] }
   }
 
   /** The swap: new tables in, what is gone out. */
@@ -249,10 +261,7 @@ class Worker {
       bind.remove()
       this.#binds.delete(key)
     }
-    return [
-      ...[...runtime.binds.keys()].map((key) => this.#bindFor(key).result),
-      ...runtime.unsupported.map((bind) => ({ bind, error: NO_UDP })),
-    ]
+    return [...runtime.binds.keys()].map((key) => this.#bindFor(key).result)
   }
 
   #beat(): void {
@@ -275,6 +284,7 @@ class Worker {
   #startDrain(deadlineMs: number): void {
     if (this.#drain !== undefined) return
     for (const bind of this.#binds.values()) bind.close()
+    this.#udpBinds.drain()
     this.#drain = new Drain(this.#connections, this.#httpHub, deadlineMs, () => this.#stopped())
   }
 
@@ -285,11 +295,6 @@ class Worker {
     this.#options.link.send({ type: 'drained' })
     this.#options.onStopped?.()
   }
-}
-
-const NO_UDP = {
-  errno: 'EPROTONOSUPPORT',
-  message: 'UDP listeners are not served by this version',
 }
 
 /** Unique over workers and restarts, short, and cheap: a random prefix and a counter. */

@@ -99,6 +99,8 @@ export type WorkerMessage =
     }
   /** All connections to a name's addresses failed: resolve it again now. */
   | { readonly type: 'name-failed'; readonly name: string }
+  /** An address of a UDP bind came or went: what was acked for it is no longer so. */
+  | { readonly type: 'binds-changed' }
   | { readonly type: 'drained' }
 
 // --- control -> worker ---
@@ -125,6 +127,9 @@ export interface Limits {
   readonly streamIdleMs: number
   readonly connectMs: number
   readonly tcpIdleMs: number
+  readonly udpIdleMs: number
+  /** Of one UDP bind; more evict the oldest. */
+  readonly udpFlows: number
   readonly httpIdleMs: number
   readonly streamsPerConnection: number
   /** What connections of a removed listener have left; a worker's own drain names its deadline. */
@@ -140,6 +145,8 @@ export const DEFAULT_LIMITS: Limits = {
   streamIdleMs: 300_000,
   connectMs: 5_000,
   tcpIdleMs: 3_600_000,
+  udpIdleMs: 60_000,
+  udpFlows: 4096,
   httpIdleMs: 75_000,
   streamsPerConnection: 100,
   drainMs: 8_000,
@@ -163,6 +170,8 @@ export type ControlMessage =
   | { readonly type: 'socket'; readonly bind: BindKey }
   /** Control could not bind it; the worker acks the bind with this error. */
   | { readonly type: 'socket-failed'; readonly result: BindResult }
+  /** Precedes the publish that needs it: this worker alone opens and serves the UDP bind. */
+  | { readonly type: 'own-udp'; readonly bind: BindKey }
   | { readonly type: 'names'; readonly names: readonly ResolvedName[] }
   | { readonly type: 'ticket-roots'; readonly roots: TicketRoots }
   | { readonly type: 'drain'; readonly deadlineMs: number }

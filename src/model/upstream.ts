@@ -14,8 +14,8 @@ export interface NamedEndpoint {
   readonly port: number
 }
 
-/** How to speak to the endpoints; `tcp` is for L4 actions. */
-export type UpstreamProtocol = 'tcp' | 'http/1.1' | 'h2c'
+/** How to speak to the endpoints; `tcp` and `udp` are for L4 actions. */
+export type UpstreamProtocol = 'tcp' | 'udp' | 'http/1.1' | 'h2c'
 
 export interface UpstreamPart {
   readonly kind: 'upstream'

@@ -114,7 +114,7 @@ function resolve(
     )
   }
   const resolution = resolveKind(context, to, port, use)
-  const isPlain = resolution.kind === 'upstream' && use !== 'tcp'
+  const isPlain = resolution.kind === 'upstream' && use !== 'tcp' && use !== 'udp'
   return isPlain && requiresTls(context, to, port)
     ? { kind: 'refused', message: wantsTls(to) }
     : resolution

@@ -9,6 +9,7 @@ import type { BindPart } from '../model/snapshot.ts'
 import type { PendingProgrammed } from '../model/status.ts'
 import { isWildcard, socketAddress } from './addresses.ts'
 import { buildChainTable, type Member, serves } from './chains.ts'
+import { transportOf } from './listeners.ts'
 
 export interface BindPlan {
   /** Sorted by key. */
@@ -18,16 +19,23 @@ export interface BindPlan {
 }
 
 export function planBinds(members: readonly Member[]): BindPlan {
-  const plans = [...Map.groupBy(members, ({ verdict }) => verdict.listener.spec.port)].map(
-    ([port, onPort]) => planPort(port, onPort),
-  )
+  const plans = TRANSPORTS.flatMap((transport) => {
+    const own = members.filter(({ verdict }) => transportOf(verdict.listener) === transport)
+    return [...Map.groupBy(own, ({ verdict }) => verdict.listener.spec.port)].map(
+      ([port, onPort]) => planPort({ transport, port }, onPort),
+    )
+  })
   return {
     binds: plans.flatMap(({ binds }) => binds).sort((a, b) => compareText(a.key, b.key)),
     pending: plans.flatMap(({ pending }) => pending),
   }
 }
 
-function planPort(port: number, members: readonly Member[]): BindPlan {
+/** TCP and UDP on one port number are two ports. */
+type Port = Pick<BindPart, 'transport' | 'port'>
+const TRANSPORTS = ['tcp', 'udp'] as const satisfies readonly BindPart['transport'][]
+
+function planPort(port: Port, members: readonly Member[]): BindPlan {
   const inUse = addressesInUse(members)
   const placed = members.flatMap((member) =>
     addressesOf(member).map((address) => ({
@@ -40,7 +48,7 @@ function planPort(port: number, members: readonly Member[]): BindPlan {
     binds: [...Map.groupBy(placed, ({ socket }) => socket)]
       .filter(([, places]) => places.some(({ member }) => serves(member)))
       .map(([socket, places]) => planSocket(socket, port, places)),
-    pending: members.filter(serves).map((member) => waitFor(member, inUse)),
+    pending: members.filter(serves).map((member) => waitFor(member, port, inUse)),
   }
 }
 
@@ -59,7 +67,7 @@ interface Place {
   readonly member: Member
 }
 
-function planSocket(socket: string, port: number, places: readonly Place[]): BindPart {
+function planSocket(socket: string, { transport, port }: Port, places: readonly Place[]): BindPart {
   const ingress = places.map(({ member }) => member).find(serves)?.verdict.listener
     .protocol?.ingress
   const fitting = places
@@ -77,20 +85,25 @@ function planSocket(socket: string, port: number, places: readonly Place[]): Bin
     )
   return {
     kind: 'bind',
-    key: bindKey('tcp', socket, port),
-    transport: 'tcp',
+    key: bindKey(transport, socket, port),
+    transport,
     address: socket,
     port,
-    ingress: ingress ?? 'tcp',
+    ingress: ingress ?? transport,
     tables,
   }
 }
 
-function waitFor(member: Member, inUse: ReadonlySet<string>): PendingProgrammed {
+function waitFor(
+  member: Member,
+  { transport, port }: Port,
+  inUse: ReadonlySet<string>,
+): PendingProgrammed {
   const { owner, spec } = member.verdict.listener
+  const keyOf = (address: string): BindKey => bindKey(transport, address, port)
   const binds = addressesOf(member).flatMap((address) => {
-    const socket = bindKey('tcp', socketAddress(address, inUse), spec.port)
-    return isWildcard(address) ? [socket] : [socket, bindKey('tcp', address, spec.port)]
+    const socket = keyOf(socketAddress(address, inUse))
+    return isWildcard(address) ? [socket] : [socket, keyOf(address)]
   })
   return {
     owner: owner.key,

@@ -14,10 +14,12 @@ import type {
   ResetAction,
   TcpForwardAction,
   TlsTerminateAction,
+  UdpForwardAction,
 } from '../model/snapshot.ts'
+import type { BackendUse } from './backends.ts'
 import type { ListenerVerdict } from './listener-verdicts.ts'
 import type { AttachedRoute } from './routes/attached.ts'
-import { type RouteOutcome, useOf } from './routes/collect.ts'
+import { type L4RouteKind, type RouteOutcome, useOf } from './routes/collect.ts'
 import type { Forward } from './routes/l4-route.ts'
 
 /** A listener with everything that its chains are made of. */
@@ -53,6 +55,12 @@ export function buildChainTable(
       return {
         localAddresses,
         chains: [chainOf(broadest, '', tcpAction(broadest.routes))],
+        listeners: [],
+      }
+    case 'udp':
+      return {
+        localAddresses,
+        chains: [chainOf(broadest, '', udpAction(broadest.routes))],
         listeners: [],
       }
     case undefined:
@@ -113,7 +121,7 @@ function tlsActions(member: Member): ReadonlyMap<string, ChainAction> {
   return actions
 }
 
-type L4Outcome = RouteOutcome & { readonly kind: 'TLSRoute' | 'TCPRoute' }
+type L4Outcome = RouteOutcome & { readonly kind: L4RouteKind }
 
 /** Which TLSRoute claims which name, best first: the more specific own hostname, then the oldest. */
 function tlsClaims(
@@ -147,13 +155,28 @@ function fallbackAction(verdict: ListenerVerdict, routes: readonly AttachedRoute
 
 /** The oldest TCPRoute alone carries traffic (digest section 7). */
 function tcpAction(routes: readonly AttachedRoute[]): TcpForwardAction | ResetAction {
-  const oldest = routes.map(({ outcome }) => outcome).find(({ kind }) => kind === 'TCPRoute')
-  if (oldest?.kind !== 'TCPRoute') return { kind: 'reset', reason: 'no-route' }
-  const forward = oldest.forwards.get('tcp')
+  const forward = oldestForward(routes, 'TCPRoute', 'tcp')
+  return forward.kind === 'reset' ? forward : { ...forward, kind: 'tcp-forward' }
+}
+
+/** The oldest UDPRoute alone carries traffic; a reset drops the datagrams (digest sections 3.3, 7). */
+function udpAction(routes: readonly AttachedRoute[]): UdpForwardAction | ResetAction {
+  const forward = oldestForward(routes, 'UDPRoute', 'udp')
+  return forward.kind === 'reset' ? forward : { ...forward, kind: 'udp-forward' }
+}
+
+function oldestForward(
+  routes: readonly AttachedRoute[],
+  kind: L4RouteKind,
+  use: BackendUse,
+): (Forward & { readonly kind: 'forward' }) | ResetAction {
+  const oldest = routes.map(({ outcome }) => outcome).find((outcome) => outcome.kind === kind)
+  const forward =
+    oldest !== undefined && 'forwards' in oldest ? oldest.forwards.get(use) : undefined
   const reset = resetInstead(forward)
   if (forward === undefined || reset !== undefined)
     return reset ?? { kind: 'reset', reason: 'no-route' }
-  return { kind: 'tcp-forward', ...forward }
+  return { kind: 'forward', ...forward }
 }
 
 /**

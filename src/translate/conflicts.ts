@@ -6,7 +6,7 @@
 import type { ListenerKey } from '../model/identity.ts'
 import { isWildcard, sharesSocket } from './addresses.ts'
 import { claimOf } from './holdings.ts'
-import { displayListener, type OwnListener } from './listeners.ts'
+import { displayListener, type OwnListener, portOf } from './listeners.ts'
 import type { Problem } from './problem.ts'
 
 export interface ListenerConflict {
@@ -46,7 +46,7 @@ export function findConflicts(
 function judgeInside(
   listeners: readonly OwnListener[],
 ): readonly (readonly [OwnListener, ListenerConflict | undefined])[] {
-  return [...Map.groupBy(listeners, ({ spec }) => spec.port).values()].flatMap((onPort) => {
+  return [...Map.groupBy(listeners, portOf).values()].flatMap((onPort) => {
     const byHostname = Map.groupBy(onPort, ({ hostname }) => hostname)
     return onPort.map((listener) => {
       const twins = byHostname.get(listener.hostname) ?? []
@@ -95,11 +95,11 @@ interface Held {
 
 /** The listeners that stay. */
 class Holders {
-  /** By port, then by address. */
-  readonly #ports = new Map<number, Map<string, Held>>()
+  /** By `portOf`, then by address. */
+  readonly #ports = new Map<string, Map<string, Held>>()
 
   add(listener: OwnListener): void {
-    const { port } = listener.spec
+    const port = portOf(listener)
     const addresses = this.#ports.get(port) ?? new Map<string, Held>()
     this.#ports.set(port, addresses)
     for (const address of listener.gateway.bindAddresses) {
@@ -110,7 +110,7 @@ class Holders {
   }
 
   conflictWith(listener: OwnListener): ListenerConflict | undefined {
-    const held = this.#ports.get(listener.spec.port)
+    const held = this.#ports.get(portOf(listener))
     if (held === undefined) return undefined
     for (const mine of listener.gateway.bindAddresses) {
       for (const [theirs, holders] of held) {

@@ -3,7 +3,7 @@
  * Gateways (DESIGN.md decision 6) and addresses of the pool (not reused within a run). Without it,
  * at a cold start, age decides.
  */
-import type { OwnListener } from './listeners.ts'
+import { type OwnListener, portOf } from './listeners.ts'
 
 export interface Holdings {
   /** Claims of the accepted listeners. */
@@ -15,6 +15,7 @@ export interface Holdings {
 export const NO_HOLDINGS: Holdings = { claims: new Set(), poolAddresses: new Map() }
 
 /** A listener with the place that it holds: one that moves to another port holds nothing there. */
-export function claimOf({ key, spec, hostname, gateway }: OwnListener): string {
-  return JSON.stringify([key, spec.port, hostname, gateway.bindAddresses])
+export function claimOf(listener: OwnListener): string {
+  const { key, hostname, gateway } = listener
+  return JSON.stringify([key, portOf(listener), hostname, gateway.bindAddresses])
 }

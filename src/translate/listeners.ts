@@ -55,6 +55,16 @@ export function terminatesTls({ protocol, mode }: OwnListener): boolean {
   return protocol?.ingress === 'tls' && mode === 'Terminate'
 }
 
+/** TCP and UDP on one port number are two ports; an unknown protocol counts as TCP. */
+export function transportOf({ protocol }: OwnListener): 'tcp' | 'udp' {
+  return protocol?.ingress === 'udp' ? 'udp' : 'tcp'
+}
+
+/** `udp 53`: which listeners compete for a socket, as a Map key. */
+export function portOf(listener: OwnListener): string {
+  return `${transportOf(listener)} ${listener.spec.port}`
+}
+
 /** `Gateway default/web, listener https`: for messages about another listener. */
 export function displayListener(listener: OwnListener): string {
   return `${displayKey(listener.owner.key)}, listener ${listener.spec.name}`
@@ -121,9 +131,7 @@ function describe({ protocol, tls }: Listener): string {
 }
 
 export function unsupportedProtocolMessage({ spec }: Pick<OwnListener, 'spec'>): string {
-  return spec.protocol === 'UDP'
-    ? 'Protocol UDP is not supported yet.'
-    : `Protocol ${spec.protocol} is not supported; use ${PROTOCOL_NAMES}.`
+  return `Protocol ${spec.protocol} is not supported; use ${PROTOCOL_NAMES}.`
 }
 
 function reportUnsupported(

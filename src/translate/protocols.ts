@@ -14,14 +14,14 @@ export const ROUTE_KIND_SUPPORTED = {
   GRPCRoute: false,
   TLSRoute: true,
   TCPRoute: true,
-  UDPRoute: false,
+  UDPRoute: true,
 } as const satisfies Record<RouteKind, boolean>
 
 export interface Protocol {
   /** What the port's socket does first: listeners with different ones cannot share a port. */
-  readonly ingress: 'tls' | 'http' | 'tcp'
+  readonly ingress: 'tls' | 'http' | 'tcp' | 'udp'
   /** Equal hostnames: HostnameConflict within one family, ProtocolConflict between families. */
-  readonly family: 'HTTP' | 'HTTPS' | 'TLS' | 'TCP'
+  readonly family: 'HTTP' | 'HTTPS' | 'TLS' | 'TCP' | 'UDP'
   readonly kinds: {
     readonly Terminate: readonly RouteKind[]
     readonly Passthrough: readonly RouteKind[]
@@ -52,6 +52,7 @@ const PROTOCOLS: Readonly<Record<string, Protocol>> = {
     alpn: [],
   },
   TCP: { ingress: 'tcp', family: 'TCP', kinds: always('TCPRoute'), alpn: [] },
+  UDP: { ingress: 'udp', family: 'UDP', kinds: always('UDPRoute'), alpn: [] },
 }
 
 /** undefined: not supported. */
@@ -60,7 +61,7 @@ export function protocolOf(name: string): Protocol | undefined {
 }
 
 /** For messages: what a user may write instead. */
-export const PROTOCOL_NAMES = 'HTTP, HTTPS, TLS or TCP'
+export const PROTOCOL_NAMES = 'HTTP, HTTPS, TLS, TCP or UDP'
 
 export function routeGroupKind(kind: RouteKind): RouteGroupKind {
   return { group: GATEWAY_GROUP, kind }

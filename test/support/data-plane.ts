@@ -25,7 +25,8 @@ import type {
   Part,
 } from '../../src/model/snapshot.ts'
 import type { KeyMaterial } from '../../src/model/tls.ts'
-import type { Endpoint, WeightedUpstream } from '../../src/model/upstream.ts'
+import type { Endpoint, UpstreamProtocol, WeightedUpstream } from '../../src/model/upstream.ts'
+import { freeUdpPort } from './udp-peers.ts'
 import type { ConnectionRecord, ExchangeRecord } from '../../src/observe/access-log.ts'
 import { type LineSink, openLineSink } from '../../src/observe/line-sink.ts'
 
@@ -87,8 +88,13 @@ export class DataPlane {
   }
 
   /** Adds an upstream part; gives the reference for an action's backends. */
-  upstream(name: string, endpoints: readonly Endpoint[], weight = 1): WeightedUpstream {
-    const part: Part = { kind: 'upstream', name, protocol: 'tcp', endpoints }
+  upstream(
+    name: string,
+    endpoints: readonly Endpoint[],
+    weight = 1,
+    protocol: UpstreamProtocol = 'tcp',
+  ): WeightedUpstream {
+    const part: Part = { kind: 'upstream', name, protocol, endpoints }
     const digest = digestOf(part)
     this.#parts.set(digest, part)
     return { weight, target: { kind: 'upstream', upstream: digest }, filters: [] }
@@ -109,6 +115,22 @@ export class DataPlane {
     this.#binds.set(name, { bind, address, port })
     this.#link.worker.send({ type: 'socket', bind }, handle)
     return port
+  }
+
+  /** Gives the worker a UDP bind on a port that is free (once for each name). */
+  async openUdp(name: string, address = '127.0.0.1'): Promise<number> {
+    const port = await freeUdpPort()
+    const bind = bindKey('udp', address, port)
+    this.#binds.set(name, { bind, address, port })
+    this.giveUdp(name)
+    return port
+  }
+
+  /** Makes the worker its owner, also after a publish without it. */
+  giveUdp(name: string): void {
+    const bind = this.#binds.get(name)?.bind
+    if (bind === undefined) throw new Error(`no bind ${name}`)
+    this.#link.worker.send({ type: 'own-udp', bind })
   }
 
   /** Publishes these binds, by the names given to `open`; resolves with the worker's answer. */
@@ -177,7 +199,7 @@ export class DataPlane {
     return {
       kind: 'bind',
       key: open.bind,
-      transport: 'tcp',
+      transport: spec.ingress === 'udp' ? 'udp' : 'tcp',
       address: open.address,
       port: open.port,
       ingress: spec.ingress,
@@ -228,11 +250,16 @@ export function tcpForward(...backends: readonly WeightedUpstream[]): ChainActio
   return { kind: 'tcp-forward', route: ROUTE, id: 'TCPRoute/default/r/0', backends }
 }
 
+export function udpForward(...backends: readonly WeightedUpstream[]): ChainAction {
+  return { kind: 'udp-forward', route: UDP_ROUTE, id: 'UDPRoute/default/r/0', backends }
+}
+
 export function ip(port: number, address = '127.0.0.1'): Endpoint {
   return { kind: 'ip', address, port }
 }
 
 const ROUTE = { kind: 'TLSRoute', namespace: 'default', name: 'r' }
+const UDP_ROUTE = { kind: 'UDPRoute', namespace: 'default', name: 'r' }
 
 function nullSink(): LineSink {
   return openLineSink('/dev/null')

@@ -47,6 +47,10 @@ export function httpListener(name: string, port: number, hostname?: string): Man
   return { name, port, protocol: 'HTTP', ...(hostname === undefined ? {} : { hostname }) }
 }
 
+export function udpListener(name: string, port: number): Manifest {
+  return { name, port, protocol: 'UDP' }
+}
+
 interface RouteOptions {
   readonly gateway?: string
   readonly sectionName?: string
@@ -67,6 +71,14 @@ export function tcpRoute(
   options: RouteOptions = {},
 ): Manifest {
   return route('TCPRoute', name, { rules: [{ backendRefs: backends }] }, options)
+}
+
+export function udpRoute(
+  name: string,
+  backends: readonly Manifest[],
+  options: RouteOptions = {},
+): Manifest {
+  return route('UDPRoute', name, { rules: [{ backendRefs: backends }] }, options)
 }
 
 export function httpRoute(
@@ -104,6 +116,20 @@ export function service(
   }))
   const ports = [{ name: 'main', port, ...(appProtocol === undefined ? {} : { appProtocol }) }]
   return [{ apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports } }, ...slices]
+}
+
+/** A Service with a UDP port and the EndpointSlice that leads to these ports of loopback. */
+export function udpService(name: string, port: number, backend: number): readonly Manifest[] {
+  const slice = {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name, labels: { 'kubernetes.io/service-name': name } },
+    addressType: 'IPv4',
+    ports: [{ port: backend, protocol: 'UDP' }],
+    endpoints: [{ addresses: ['127.0.0.1'] }],
+  }
+  const spec = { ports: [{ port, protocol: 'UDP' }] }
+  return [{ apiVersion: 'v1', kind: 'Service', metadata: { name }, spec }, slice]
 }
 
 export function tlsSecret(name: string, certificate: IssuedCertificate): Manifest {

@@ -5,11 +5,19 @@
 import type { EnvoyBackend, EnvoyBackendEndpoint } from '../../api/envoy-backend.ts'
 import type { Resource } from '../../api/resource.ts'
 import type { DocumentPath } from '../../model/diagnostic.ts'
-import type { ResourceKey } from '../../model/resource-key.ts'
+import { displayKey, type ResourceKey } from '../../model/resource-key.ts'
 import type { TranslateContext } from '../context.ts'
 import { addressEndpoint, nameEndpoint, unixEndpoint } from './addresses.ts'
 import type { AnyEndpoint } from './endpoints.ts'
-import { type BackendUse, notDeclared, notObeyed, type Resolution, upstream } from './resolution.ts'
+import {
+  type BackendUse,
+  notDeclared,
+  notObeyed,
+  plainProtocolOf,
+  type Resolution,
+  unresolved,
+  upstream,
+} from './resolution.ts'
 
 /** The endpoints' own ports count: that of the reference is not used. */
 export function resolveEnvoyBackend(
@@ -24,7 +32,11 @@ export function resolveEnvoyBackend(
   if (unsupported !== undefined) return notObeyed(context, backend, unsupported)
   const { appProtocols = [], endpoints = [] } = backend.object.spec
   const isH2c = appProtocols.includes('gateway.envoyproxy.io/h2c')
-  const protocol = use !== 'http' ? 'tcp' : isH2c ? 'h2c' : 'http/1.1'
+  if (use === 'udp' && endpoints.some(({ unix }) => unix !== undefined)) {
+    const message = `${displayKey(key)} names a unix socket, which takes no datagrams.`
+    return unresolved('UnsupportedProtocol', message)
+  }
+  const protocol = use === 'http' && isH2c ? 'h2c' : plainProtocolOf(use)
   const found = endpoints.flatMap((endpoint, index) =>
     endpointOf(context, backend, endpoint, ['spec', 'endpoints', index]),
   )

@@ -13,9 +13,15 @@ import type { RouteRefReason } from '../problem.ts'
 
 /**
  * What will be sent to the upstream: a stream as it came in (`tcp`), a stream that TLS was taken off
- * (`decrypted`), or HTTP as the port's appProtocol says.
+ * (`decrypted`), datagrams (`udp`), or HTTP as the port's appProtocol says.
  */
-export type BackendUse = 'tcp' | 'decrypted' | 'http'
+export type BackendUse = 'tcp' | 'decrypted' | 'udp' | 'http'
+
+/** How an upstream is spoken to when nothing declares its protocol. */
+export function plainProtocolOf(use: BackendUse): UpstreamProtocol {
+  if (use === 'udp') return 'udp'
+  return use === 'http' ? 'http/1.1' : 'tcp'
+}
 
 export type Resolution =
   | { readonly kind: 'upstream'; readonly upstream: UpstreamPart }

@@ -5,7 +5,13 @@
 import { normalizeHostname } from '../../match/hostname.ts'
 import { displayKey, type ResourceKey } from '../../model/resource-key.ts'
 import type { TranslateContext } from '../context.ts'
-import { type BackendUse, type Resolution, unresolved, upstream } from './resolution.ts'
+import {
+  type BackendUse,
+  plainProtocolOf,
+  type Resolution,
+  unresolved,
+  upstream,
+} from './resolution.ts'
 
 /** `number` is the reference's port, used as it is. */
 export function resolveUndeclared(
@@ -33,6 +39,5 @@ export function resolveUndeclared(
       `${displayKey(key)} is not declared in any file and --service-dns makes ${JSON.stringify(text)} of it, which is no DNS name.`,
     )
   }
-  const protocol = use === 'http' ? 'http/1.1' : 'tcp'
-  return upstream(key, number, protocol, [{ kind: 'name', name, port: number }])
+  return upstream(key, number, plainProtocolOf(use), [{ kind: 'name', name, port: number }])
 }

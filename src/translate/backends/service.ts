@@ -10,9 +10,15 @@ import type { TranslateContext } from '../context.ts'
 import { addressEndpoint, nameEndpoint } from './addresses.ts'
 import { httpProtocolOf } from './app-protocol.ts'
 import { type AnyEndpoint, findEndpoints } from './endpoints.ts'
-import { type BackendUse, type Resolution, unresolved, upstream } from './resolution.ts'
+import {
+  type BackendUse,
+  plainProtocolOf,
+  type Resolution,
+  unresolved,
+  upstream,
+} from './resolution.ts'
 import { resolveUndeclared } from './service-dns.ts'
-import { tcpPort } from './service-port.ts'
+import { servicePort } from './service-port.ts'
 
 /** `number` is the reference's port. */
 export function resolveService(
@@ -36,12 +42,13 @@ function resolveDeclared(
   number: number,
   use: BackendUse,
 ): Resolution {
-  const port = tcpPort(service, number)
+  const transport = use === 'udp' ? 'UDP' : 'TCP'
+  const port = servicePort(service, number, transport)
   const isExternal = service.object.spec.type === 'ExternalName'
   if (port === undefined && !isExternal) {
-    return unresolved('BackendNotFound', missingPort(service, number))
+    return unresolved('BackendNotFound', missingPort(service, number, transport))
   }
-  const protocol = use === 'http' ? httpProtocolOf(port?.appProtocol) : 'tcp'
+  const protocol = use === 'http' ? httpProtocolOf(port?.appProtocol) : plainProtocolOf(use)
   if (protocol === undefined) {
     return unresolved(
       'UnsupportedProtocol',
@@ -55,10 +62,10 @@ function resolveDeclared(
   return upstream(service.key, number, protocol, endpoints)
 }
 
-function missingPort(service: Resource<Service>, number: number): string {
+function missingPort(service: Resource<Service>, number: number, transport: 'TCP' | 'UDP'): string {
   const { ports = [] } = service.object.spec
   const has = ports.map((port) => `${port.port}/${port.protocol}`).join(', ')
-  return `${displayKey(service.key)} has no TCP port ${number}; it has ${has || 'no ports'}.`
+  return `${displayKey(service.key)} has no ${transport} port ${number}; it has ${has || 'no ports'}.`
 }
 
 function externalEndpoints(

@@ -39,7 +39,7 @@ export function resolveXBackend(
   if (tls !== undefined && tls.mode !== 'None') {
     return notObeyed(context, backend, ['spec', 'tls', 'mode'])
   }
-  const spoken = use === 'http' ? PROTOCOLS[protocol] : 'tcp'
+  const spoken = spokenTo(protocol, use)
   if (spoken === undefined) {
     return unresolved(
       'UnsupportedProtocol',
@@ -49,4 +49,10 @@ export function resolveXBackend(
   const place = { resource: backend, path: ['spec', 'externalHostname', 'hostname'] }
   const endpoints = nameEndpoint(context, place, externalHostname?.hostname ?? '', port.port)
   return upstream(key, undefined, spoken, endpoints)
+}
+
+/** It has no protocol for datagrams. */
+function spokenTo(protocol: keyof typeof PROTOCOLS, use: BackendUse): UpstreamProtocol | undefined {
+  if (use === 'udp') return undefined
+  return use === 'http' ? PROTOCOLS[protocol] : 'tcp'
 }

@@ -27,16 +27,18 @@ interface OutcomeBase<R extends Route = Route> {
   readonly verdict: RouteVerdict
 }
 
+export type L4RouteKind = 'TLSRoute' | 'TCPRoute' | 'UDPRoute'
+
 export type RouteOutcome =
   | (OutcomeBase<Resource<HTTPRoute>> & {
       readonly kind: 'HTTPRoute'
       readonly lowered: LoweredHttpRoute
     })
   | (OutcomeBase & {
-      readonly kind: 'TLSRoute' | 'TCPRoute'
+      readonly kind: L4RouteKind
       readonly forwards: ReadonlyMap<BackendUse, Forward>
     })
-  | (OutcomeBase & { readonly kind: 'GRPCRoute' | 'UDPRoute' })
+  | (OutcomeBase & { readonly kind: 'GRPCRoute' })
 
 /** Oldest first within a kind: the order of every "oldest wins" rule. Routes of others are left out. */
 export function collectRoutes(
@@ -69,15 +71,9 @@ export function collectRoutes(
         verdict: judgeUnsupported(context, route, 'http', parents),
       }
     }),
-    ...oldestFirst(udpRoutes).map((route): RouteOutcome => {
-      const parents = attach('UDPRoute', route)
-      return {
-        kind: 'UDPRoute',
-        route,
-        parents,
-        verdict: judgeUnsupported(context, route, 'tcp', parents),
-      }
-    }),
+    ...oldestFirst(udpRoutes).map((route) =>
+      l4Outcome(context, 'UDPRoute', route, attach('UDPRoute', route)),
+    ),
   ]
 }
 
@@ -92,7 +88,7 @@ function httpOutcome(
 
 function l4Outcome(
   context: TranslateContext,
-  kind: 'TLSRoute' | 'TCPRoute',
+  kind: L4RouteKind,
   route: Resource<L4RouteObject>,
   parents: readonly ParentResult[],
 ): RouteOutcome {
@@ -101,14 +97,13 @@ function l4Outcome(
       attachments.map(({ listener }): BackendUse => useOf(kind, listener.mode)),
     ),
   )
-  const lowered = lowerL4Route(context, route, uses.size === 0 ? new Set(['tcp']) : uses)
+  const unattached = useOf(kind, 'Passthrough')
+  const lowered = lowerL4Route(context, route, uses.size === 0 ? new Set([unattached]) : uses)
   return { kind, route, parents, verdict: lowered, forwards: lowered.forwards }
 }
 
 /** A BackendTLSPolicy holds for what a TLSRoute decrypted, not for a TCPRoute (digest section 6.2). */
-export function useOf(
-  kind: 'TLSRoute' | 'TCPRoute',
-  mode: 'Terminate' | 'Passthrough',
-): BackendUse {
+export function useOf(kind: L4RouteKind, mode: 'Terminate' | 'Passthrough'): BackendUse {
+  if (kind === 'UDPRoute') return 'udp'
   return kind === 'TLSRoute' && mode === 'Terminate' ? 'decrypted' : 'tcp'
 }

@@ -1,5 +1,5 @@
 /**
- * TLSRoute and TCPRoute: one rule whose backends a connection is relayed to (digest section 7). The
+ * TLSRoute, TCPRoute and UDPRoute: one rule whose backends get the bytes (digest section 7). The
  * upstream depends on what is sent to it, so a route has one forward per use.
  */
 import type { L4Rule } from '../../api/l4-rules.ts'

@@ -50,9 +50,10 @@ export function bindFailureMessage(bind: BindKey, error: BindError, binary: stri
   const place = bind.slice(bind.indexOf('/') + 1)
   const port = place.slice(place.lastIndexOf(':') + 1)
   const start = `Cannot listen on ${place} (${error.errno})`
+  const socketKind = bind.startsWith('udp/') ? 'u' : 't'
   switch (error.errno) {
     case 'EADDRINUSE':
-      return `${start}: another process holds the port; find it with "ss -ltnp 'sport = :${port}'".`
+      return `${start}: another process holds the port; find it with "ss -l${socketKind}np 'sport = :${port}'".`
     case 'EACCES':
       return `${start}: no permission. Ports below 1024 need CAP_NET_BIND_SERVICE: AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit, or "setcap cap_net_bind_service=+ep ${binary}", or "sysctl net.ipv4.ip_unprivileged_port_start=${port}".`
     case 'EADDRNOTAVAIL':

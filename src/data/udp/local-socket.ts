@@ -1,0 +1,74 @@
+/**
+ * One local address of a UDP bind: where clients send to, and where answers leave from. Owns the
+ * socket.
+ */
+import type { RemoteInfo, Socket } from 'node:dgram'
+import { isIPv6 } from 'node:net'
+import { errnoOf, messageOf } from '../../base/errors.ts'
+import { createSocket, SEND_QUEUE_BYTES } from './datagram-socket.ts'
+import type { BindResult } from '../../model/status.ts'
+
+export type BindError = NonNullable<BindResult['error']>
+
+/** Asked of the kernel, which grants what net.core.rmem_max allows: room for bursts. */
+const RECEIVE_BUFFER_BYTES = 1 << 20
+
+export interface DatagramSink {
+  onDatagram(local: LocalSocket, datagram: Buffer, from: RemoteInfo): void
+}
+
+export class LocalSocket {
+  /** As given, with the zone of a link-local address. */
+  readonly address: string
+  readonly #sink: DatagramSink
+  readonly #socket: Socket
+  #port: number
+  #isClosed = false
+
+  constructor(address: string, port: number, sink: DatagramSink) {
+    this.address = address
+    this.#port = port
+    this.#sink = sink
+    this.#socket = createSocket(isIPv6(address.split('%')[0] ?? ''), RECEIVE_BUFFER_BYTES)
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  /** Resolves with the reason when the address cannot be bound; then the socket is closed. */
+  open(): Promise<BindError | undefined> {
+    const socket = this.#socket
+    return new Promise((resolve) => {
+      socket.on('error', (error) => {
+        this.close()
+        resolve({ errno: errnoOf(error) ?? 'UNKNOWN', message: messageOf(error) })
+      })
+      socket.once('listening', () => {
+        this.#port = socket.address().port
+        socket.on('message', (datagram, from) => this.#sink.onDatagram(this, datagram, from))
+        resolve(undefined)
+      })
+      socket.bind({ address: this.address, port: this.#port, exclusive: true })
+    })
+  }
+
+  /** False: dropped, since too much waits already. What the network refuses is lost silently. */
+  send(datagram: Buffer, address: string, port: number): boolean {
+    if (this.#isClosed || this.#socket.getSendQueueSize() > SEND_QUEUE_BYTES) return false
+    this.#socket.send(datagram, port, address, ignore)
+    return true
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#socket.close()
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,157 @@
+/**
+ * A UDP bind of the worker that owns it: a socket for each local address, the flows, and the tables
+ * of the current runtime. Addresses of a wildcard come and go with the machine's interfaces.
+ */
+import type { RemoteInfo } from 'node:dgram'
+import type { BindKey } from '../../model/identity.ts'
+import type { Outcome } from '../../model/outcome.ts'
+import type { BindResult } from '../../model/status.ts'
+import type { CompiledUdpBind } from './compiled-bind.ts'
+import { Flow, type FlowContext } from './flow.ts'
+import { type FlowBudget, FlowTable } from './flow-table.ts'
+import { type BindError, type DatagramSink, LocalSocket } from './local-socket.ts'
+
+/** Of an address that went away between being listed and being bound: a wildcard does without. */
+const GONE: ReadonlySet<string> = new Set(['EADDRNOTAVAIL', 'ENODEV'])
+const NO_ADDRESS: BindError = {
+  errno: 'EADDRNOTAVAIL',
+  message: 'no interface of this machine has an address',
+}
+
+export class UdpBind implements DatagramSink {
+  readonly key: BindKey
+  /** Given to this worker after the newest publish: the next one will name it. */
+  isFresh = true
+  readonly #context: FlowContext
+  readonly #table: FlowTable
+  readonly #sockets = new Map<string, LocalSocket>()
+  /** By address. */
+  #errors = new Map<string, BindError>()
+  #compiled: CompiledUdpBind | undefined
+  #isDraining = false
+  /** Sockets are opened and closed by one at a time. */
+  #opening: Promise<void> = Promise.resolve()
+
+  constructor(key: BindKey, context: FlowContext, budget: FlowBudget) {
+    this.key = key
+    this.#context = context
+    this.#table = new FlowTable({
+      wheel: context.wheel,
+      budget,
+      maxFlows: context.limits.udpFlows,
+      idleMs: context.limits.udpIdleMs,
+      onEmpty: () => {
+        if (this.#isDraining) this.#closeSockets()
+      },
+    })
+  }
+
+  get result(): BindResult {
+    const [error] = this.#errors.values()
+    return error === undefined ? { bind: this.key } : { bind: this.key, error }
+  }
+
+  /** The swap. Flows keep their backends; those of a listener that went away end. */
+  async install(compiled: CompiledUdpBind): Promise<BindResult> {
+    this.#compiled = compiled
+    for (const flow of this.#table.flows) {
+      const chain = compiled.choose(flow.local.address)
+      if (chain?.listener !== flow.listener) flow.end({ reason: 'listener-removed' })
+    }
+    await this.openSockets()
+    return this.result
+  }
+
+  /** Opens what is missing and closes what no interface has any more. */
+  openSockets(): Promise<void> {
+    this.#opening = this.#opening.then(() => this.#openSockets())
+    return this.#opening
+  }
+
+  onDatagram(local: LocalSocket, datagram: Buffer, from: RemoteInfo): void {
+    const key = `${from.port} ${from.address} ${local.address}`
+    const flow = this.#table.find(key) ?? this.#begin(local, from, key)
+    flow?.receive(datagram)
+  }
+
+  /** The bind left the configuration, or the worker. */
+  remove(): void {
+    this.#compiled = undefined
+    this.#endFlows({ reason: 'listener-removed' })
+    this.#closeSockets()
+  }
+
+  /** No new flows; those that are there go on until they are silent. */
+  drain(): void {
+    this.#isDraining = true
+    this.#table.drain()
+    if (this.#table.size === 0) this.#closeSockets()
+  }
+
+  #begin(local: LocalSocket, from: RemoteInfo, key: string): Flow | undefined {
+    const chain = this.#isDraining ? undefined : this.#compiled?.choose(local.address)
+    if (chain === undefined || !this.#table.makeRoom()) return undefined
+    const flow = new Flow(
+      {
+        bind: this.key,
+        table: this.#table,
+        local,
+        clientAddress: from.address,
+        clientPort: from.port,
+        key,
+      },
+      chain,
+      this.#context,
+    )
+    flow.start()
+    return flow
+  }
+
+  async #openSockets(): Promise<void> {
+    const compiled = this.#wanted
+    if (compiled === undefined) return
+    const addresses = compiled.localAddresses
+    for (const [address, socket] of this.#sockets) {
+      if (!addresses.has(address) || socket.isClosed) this.#closeSocket(socket)
+    }
+    const missing = [...addresses].filter((address) => !this.#sockets.has(address))
+    const opened = await Promise.all(missing.map((address) => this.#open(address, compiled.port)))
+    const errors = opened.filter((failed) => failed !== undefined)
+    this.#errors = new Map(
+      compiled.isWildcard ? errors.filter(([, { errno }]) => !GONE.has(errno)) : errors,
+    )
+    if (this.#sockets.size === 0 && this.#errors.size === 0) this.#errors.set('', NO_ADDRESS)
+  }
+
+  async #open(address: string, port: number): Promise<[string, BindError] | undefined> {
+    const socket = new LocalSocket(address, port, this)
+    const error = await socket.open()
+    if (error !== undefined) return [address, error]
+    if (this.#wanted === undefined) socket.close()
+    else this.#sockets.set(address, socket)
+    return undefined
+  }
+
+  /** undefined: removed or draining, so that nothing may be opened. */
+  get #wanted(): CompiledUdpBind | undefined {
+    return this.#isDraining ? undefined : this.#compiled
+  }
+
+  #closeSocket(socket: LocalSocket): void {
+    this.#sockets.delete(socket.address)
+    this.#endFlows({ reason: 'listener-removed', detail: 'the address is gone' }, socket)
+    socket.close()
+  }
+
+  #closeSockets(): void {
+    for (const socket of this.#sockets.values()) socket.close()
+    this.#sockets.clear()
+  }
+
+  /** `local`: of this socket only. */
+  #endFlows(outcome: Outcome, local?: LocalSocket): void {
+    for (const flow of this.#table.flows) {
+      if (local === undefined || flow.local === local) flow.end(outcome)
+    }
+  }
+}

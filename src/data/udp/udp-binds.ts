@@ -1,0 +1,83 @@
+/**
+ * The UDP binds that this worker owns. Control gives each to one worker, which opens the sockets
+ * itself: a flow lives in one process, and there is no accept queue that would outlive a worker.
+ */
+import type { BindKey } from '../../model/identity.ts'
+import type { BindResult } from '../../model/status.ts'
+import type { CompiledUdpBind } from './compiled-bind.ts'
+import type { FlowContext } from './flow.ts'
+import { FlowBudget } from './flow-table.ts'
+import { UdpBind } from './udp-bind.ts'
+
+/** How often interfaces are looked at and failed addresses tried again. */
+const RESCAN_MS = 5000
+
+export class UdpBinds {
+  readonly #context: FlowContext
+  readonly #budget: FlowBudget
+  readonly #onChanged: () => void
+  readonly #binds = new Map<BindKey, UdpBind>()
+  #rescan: NodeJS.Timeout | undefined
+  #isDraining = false
+
+  /** `onChanged`: what was acknowledged for a bind is no longer so. */
+  constructor(context: FlowContext, maxFlows: number, onChanged: () => void) {
+    this.#context = context
+    this.#budget = new FlowBudget(maxFlows)
+    this.#onChanged = onChanged
+  }
+
+  /** Control gave it to this worker. */
+  own(key: BindKey): void {
+    if (this.#isDraining || this.#binds.has(key)) return
+    this.#binds.set(key, new UdpBind(key, this.#context, this.#budget))
+  }
+
+  owns(key: BindKey): boolean {
+    return this.#binds.has(key)
+  }
+
+  /** A publish came: it names every bind that is this worker's by now. */
+  published(): void {
+    for (const bind of this.#binds.values()) bind.isFresh = false
+  }
+
+  /** Resolves when every socket is open or has failed. */
+  async install(compiled: ReadonlyMap<BindKey, CompiledUdpBind>): Promise<BindResult[]> {
+    const installing: Promise<BindResult>[] = []
+    for (const [key, bind] of this.#binds) {
+      const next = compiled.get(key)
+      if (next !== undefined) installing.push(bind.install(next))
+      else if (!bind.isFresh) {
+        bind.remove()
+        this.#binds.delete(key)
+      }
+    }
+    this.#watchInterfaces()
+    return await Promise.all(installing)
+  }
+
+  /** No new flows. */
+  drain(): void {
+    this.#isDraining = true
+    clearInterval(this.#rescan)
+    for (const bind of this.#binds.values()) bind.drain()
+  }
+
+  #watchInterfaces(): void {
+    clearInterval(this.#rescan)
+    if (this.#binds.size === 0 || this.#isDraining) return
+    this.#rescan = setInterval(() => void this.#openSockets(), RESCAN_MS)
+    this.#rescan.unref()
+  }
+
+  async #openSockets(): Promise<void> {
+    const before = this.#results()
+    await Promise.all([...this.#binds.values()].map((bind) => bind.openSockets()))
+    if (!this.#isDraining && this.#results() !== before) this.#onChanged()
+  }
+
+  #results(): string {
+    return JSON.stringify([...this.#binds.values()].map(({ result }) => result))
+  }
+}

@@ -1,0 +1,195 @@
+/** UDP flows of the data plane: sticky, weighted, refused, evicted, expired, reloaded, drained. */
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { chain, DataPlane, ip, udpForward } from '../support/data-plane.ts'
+import type { WeightedUpstream } from '../../src/model/upstream.ts'
+import { freeUdpPort, UdpBackend, UdpClient } from '../support/udp-peers.ts'
+
+const WAIT = { timeout: 20_000 }
+
+describe('UDP flows', () => {
+  let plane: DataPlane
+  let one: UdpBackend
+  let two: UdpBackend
+  let port: number
+  const clients: UdpClient[] = []
+
+  async function client(address?: string): Promise<UdpClient> {
+    const opened = await UdpClient.open(address)
+    clients.push(opened)
+    return opened
+  }
+
+  function upstreams(weightOne = 1, weightTwo = 1): readonly WeightedUpstream[] {
+    return [
+      plane.upstream('one', [ip(one.port)], weightOne, 'udp'),
+      plane.upstream('two', [ip(two.port)], weightTwo, 'udp'),
+    ]
+  }
+
+  function lineOf(peer: UdpClient) {
+    return plane.line((record) => record.peer === `127.0.0.1:${peer.port}`)
+  }
+
+  before(async () => {
+    plane = await DataPlane.start({ limits: { udpIdleMs: 600, udpFlows: 50 } })
+    one = await UdpBackend.start('one')
+    two = await UdpBackend.start('two')
+    port = await plane.openUdp('dns')
+    await publish(...upstreams())
+  })
+  after(async () => {
+    for (const opened of clients) opened.close()
+    await plane.stop()
+    await Promise.all([one.close(), two.close()])
+  })
+
+  async function publish(...backends: readonly WeightedUpstream[]): Promise<void> {
+    const answer = await plane.publish({
+      dns: { ingress: 'udp', chains: [chain('', udpForward(...backends), 'dns')] },
+    })
+    assert.equal(answer.type, 'ack')
+    assert.deepEqual(answer.type === 'ack' && answer.binds[0]?.error, undefined)
+  }
+
+  it('keep their backend and end when they are silent, with one line', WAIT, async () => {
+    const peer = await client()
+    const first = await peer.ask('a', port)
+    const name = first.text.slice(0, 3)
+    assert.equal(first.from, `127.0.0.1:${port}`)
+    for (const text of ['bb', 'ccc']) {
+      assert.equal((await peer.ask(text, port)).text, `${name}:${text}`)
+    }
+    const line = await lineOf(peer)
+    const { action, reason, bytesReceived, bytesSent, upstream, listener, route } = line
+    assert.deepEqual(
+      { action, reason, bytesReceived, bytesSent, upstream, listener, route: route?.kind },
+      {
+        action: 'udp-forward',
+        reason: 'completed',
+        bytesReceived: 6,
+        bytesSent: 18,
+        upstream: name,
+        listener: 'Gateway/default/web/dns',
+        route: 'UDPRoute',
+      },
+    )
+    assert.ok(line.durationMs >= 600)
+    assert.equal(plane.lines.filter(({ peer: text }) => text === line.peer).length, 1)
+  })
+
+  it('are shared out by weight, hundreds of one-shot ports included', WAIT, async () => {
+    await publish(...upstreams(3, 1))
+    const counts = { one: 0, two: 0 }
+    for (let round = 0; round < 40; round++) {
+      const peers = await Promise.all(Array.from({ length: 10 }, () => UdpClient.open()))
+      const answers = await Promise.all(peers.map((peer) => peer.ask('q', port)))
+      for (const { text } of answers) counts[text.startsWith('one') ? 'one' : 'two']++
+      for (const peer of peers) peer.close()
+    }
+    assert.deepEqual(counts, { one: 300, two: 100 })
+    await publish(...upstreams())
+  })
+
+  it('carry empty datagrams and those of the largest size', WAIT, async () => {
+    const peer = await client()
+    assert.equal((await peer.ask('', port)).bytes.length, 4)
+    const large = Buffer.alloc(65_507 - 4, 7)
+    const { bytes } = await peer.ask(large, port)
+    assert.equal(bytes.length, 65_507)
+    assert.ok(bytes.subarray(4).equals(large))
+  })
+
+  it('take answers from their backend alone, late and unasked ones too', WAIT, async () => {
+    await publish(...upstreams(1, 0))
+    const peer = await client()
+    await peer.ask('hello', port)
+    two.send('forged', one.lastSender)
+    one.send('later', one.lastSender)
+    assert.equal((await peer.receive()).text, 'later')
+    await publish(...upstreams())
+  })
+
+  it('are evicted at the cap, those who talk last', WAIT, async () => {
+    await publish(...upstreams(1, 0))
+    const talker = await client()
+    await talker.ask('1', port)
+    await talker.ask('2', port)
+    const flow = one.lastSender
+    const strangers = await Promise.all(Array.from({ length: 120 }, () => client()))
+    const firstLine = plane.lines.length
+    for (const stranger of strangers) await stranger.ask('x', port)
+    const { connections } = await plane.stats()
+    assert.ok(connections <= 50, `${connections} flows`)
+    const evicted = plane.lines.slice(firstLine).filter(({ reason }) => reason === 'overload')
+    assert.ok(evicted.length >= 60, `${evicted.length} evicted`)
+    await talker.ask('3', port)
+    assert.equal(one.lastSender, flow, 'the talker kept its flow')
+    await publish(...upstreams())
+  })
+
+  it('of a dead backend end; the next datagram goes to a living one', WAIT, async () => {
+    const dead = await freeUdpPort()
+    await publish(plane.upstream('both', [ip(dead), ip(one.port)], 1, 'udp'))
+    for (let i = 0; i < 2; i++) {
+      const peer = await client()
+      assert.equal((await peer.askUntilAnswered('again', port)).text, 'one:again')
+    }
+    const refused = plane.lines.filter(({ reason }) => reason === 'connect-refused')
+    assert.equal(refused.length, 1, 'the dead one is avoided from then on')
+    assert.equal(refused[0]?.detail, 'ECONNREFUSED')
+    await publish(...upstreams())
+  })
+
+  it('to a faulty backend drop datagrams and count them', WAIT, async () => {
+    const target = { kind: 'invalid', name: 'Service/default/no:53', message: 'no such' } as const
+    await publish({ weight: 1, target, filters: [] })
+    const peer = await client()
+    for (let i = 0; i < 3; i++) peer.send('x', port)
+    const line = await lineOf(peer)
+    assert.equal(line.reason, 'invalid-backend')
+    assert.equal(line.detail, 'no such; 3 datagrams dropped')
+    await publish(...upstreams())
+  })
+
+  it('live through a reload; new ones see the new route', WAIT, async () => {
+    await publish(...upstreams(1, 0))
+    const old = await client()
+    assert.equal((await old.ask('a', port)).text, 'one:a')
+    await publish(...upstreams(0, 1))
+    assert.equal((await old.ask('b', port)).text, 'one:b')
+    assert.equal((await (await client()).ask('c', port)).text, 'two:c')
+    await publish(...upstreams())
+  })
+
+  it('end with their listener', WAIT, async () => {
+    const peer = await client()
+    await peer.ask('a', port)
+    const action = udpForward(...upstreams())
+    await plane.publish({ dns: { ingress: 'udp', chains: [chain('', action, 'renamed')] } })
+    assert.equal((await lineOf(peer)).reason, 'listener-removed')
+    await plane.publish({})
+    const again = await client()
+    plane.giveUdp('dns')
+    await publish(...upstreams())
+    assert.match((await again.ask('b', port)).text, /:b$/)
+  })
+
+  it('hold no more than the drain while nothing is said', WAIT, async () => {
+    const own = await DataPlane.start()
+    const at = await own.openUdp('dns')
+    const backend = own.upstream('one', [ip(one.port)], 1, 'udp')
+    await own.publish({ dns: { ingress: 'udp', chains: [chain('', udpForward(backend))] } })
+    const peer = await client()
+    await peer.ask('a', at)
+    own.send({ type: 'drain', deadlineMs: 10_000 })
+    await peer.ask('b', at)
+    const stranger = await client()
+    stranger.send('c', at)
+    await own.drained()
+    assert.deepEqual(
+      own.lines.map(({ reason, peer: text }) => [reason, text]),
+      [['completed', `127.0.0.1:${peer.port}`]],
+    )
+  })
+})
