@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { type CommandResult, shell } from '../support/command.ts'
+import { type CommandResult, curl, shell } from '../support/command.ts'
 import { ownAddress } from '../support/daemon.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -27,9 +27,13 @@ const EXPECTATIONS: readonly (readonly [command: RegExp, stdout: RegExp])[] = [
   [/gwproxy check/, /0 errors/],
 ]
 
-for (const workers of ['0', '2']) {
-  describe(`the demo with --workers ${workers}`, () => {
+for (const [workers, signal] of [
+  ['0', 'SIGTERM'],
+  ['2', 'SIGINT'],
+] as const) {
+  describe(`the demo with --workers ${workers}, ended by ${signal}`, () => {
     const home = mkdtempSync(join(tmpdir(), 'gwproxy-demo-'))
+    const address = ownAddress()
     let demo: ChildProcess
     let printed = ''
     let commands: readonly string[] = []
@@ -37,7 +41,7 @@ for (const workers of ['0', '2']) {
     before(async () => {
       demo = spawn('npm', ['start', '--silent', '--', '--workers', workers], {
         cwd: ROOT,
-        env: { ...process.env, GWPROXY_DEMO_DIR: home, GWPROXY_DEMO_ADDRESS: ownAddress() },
+        env: { ...process.env, GWPROXY_DEMO_DIR: home, GWPROXY_DEMO_ADDRESS: address },
         stdio: ['ignore', 'pipe', 'inherit'],
         detached: true,
       })
@@ -52,12 +56,14 @@ for (const workers of ['0', '2']) {
     })
 
     after(async () => {
-      // npm, sh and node are one process group; signalling the group is what Ctrl-C does.
       if (demo.pid !== undefined && demo.exitCode === null) {
         const ended = once(demo, 'exit')
-        process.kill(-demo.pid, 'SIGINT')
+        // Ctrl-C goes to the whole process group, a supervisor's signal to npm alone.
+        process.kill(signal === 'SIGINT' ? -demo.pid : demo.pid, signal)
         await ended
       }
+      const { code } = await curl([`http://${address}:8080/`])
+      assert.equal(code, 7, 'nothing listens any more')
       rmSync(home, { recursive: true, force: true })
     })
 
