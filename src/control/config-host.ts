@@ -1,6 +1,7 @@
 /**
  * The main thread's side of the config thread: starts it, puts its updates together, starts it
- * anew when it dies. Loads neither yaml nor zod.
+ * anew when it dies. What serves goes on serving then; the new thread knows what a restarted
+ * gwproxy would know: last good versions and ages from --state-dir. Loads neither yaml nor zod.
  */
 import { Worker } from 'node:worker_threads'
 import { GwProxyError, messageOf } from '../base/errors.ts'
@@ -72,6 +73,7 @@ class ThreadHost implements ConfigHost {
   }
 
   reload(): Promise<ConfigUpdate> {
+    if (this.#isStopped) return Promise.reject(cannot('gwproxy is stopping'))
     this.#requests += 1
     const request = this.#requests
     const { promise, resolve, reject } = Promise.withResolvers<ConfigUpdate>()
@@ -92,8 +94,11 @@ class ThreadHost implements ConfigHost {
     const workerData: ConfigThreadData = { options: this.#options, start: this.#start }
     const worker = new Worker(ENTRY, { name: 'gwproxy-config', workerData })
     worker.on('message', (message: ThreadMessage) => this.#received(message))
-    worker.on('error', (error) => this.#failed(`the config thread died: ${messageOf(error)}`))
-    worker.on('exit', () => this.#exited())
+    let reason: string | undefined
+    worker.on('error', (error) => {
+      reason = messageOf(error)
+    })
+    worker.on('exit', (code) => this.#exited(code, reason))
     return worker
   }
 
@@ -133,9 +138,10 @@ class ThreadHost implements ConfigHost {
     this.#rejectWaiting(message)
   }
 
-  #exited(): void {
+  #exited(code: number, reason = `exit code ${code}`): void {
     if (this.#isStopped) return
-    this.#rejectWaiting('the config thread ended')
+    // One that ended by itself has said why.
+    if (code !== 0) this.#failed(`the config thread died: ${reason}`)
     this.#restart = setTimeout(() => {
       this.#worker = this.#spawn()
       // Reloads that were asked for while there was no thread.
@@ -152,6 +158,10 @@ class ThreadHost implements ConfigHost {
   #rejectWaiting(message: string): void {
     const waiting = this.#waiting
     this.#waiting = []
-    for (const { reject } of waiting) reject(new GwProxyError('GWP_CONFIG_UNREADABLE', message))
+    for (const { reject } of waiting) reject(cannot(message))
   }
+}
+
+function cannot(message: string): GwProxyError {
+  return new GwProxyError('GWP_CONFIG_UNREADABLE', message)
 }

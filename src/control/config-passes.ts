@@ -41,9 +41,9 @@ export class ConfigPasses {
   readonly #timers: NodeJS.Timeout[] = []
   #retry: NodeJS.Timeout | undefined
   #looked: Listing | undefined
-  /** What the last pass was made from. */
   /** What Gateways hold, so that a later one takes no port or address away. */
   #holdings: Holdings | undefined
+  /** What the last pass was made from. */
   #applied: { readonly listing: Listing; readonly fingerprint: string } | undefined
   #pass: number
   #requested = 0

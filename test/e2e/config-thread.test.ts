@@ -1,9 +1,11 @@
 /** The config thread as control sees it: a real worker thread behind ConfigHost. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import type { Worker } from 'node:worker_threads'
 import { type ConfigHost, startConfigThread } from '../../src/control/config-host.ts'
 import { loadOnce } from '../../src/control/load-once.ts'
 import type { ConfigUpdate } from '../../src/ipc/messages.ts'
@@ -68,6 +70,34 @@ describe('the config thread', () => {
       'parts that went away travel again',
     )
     await host.stop()
+  })
+
+  it('is started again when it dies, and goes on from the same generation', async (t) => {
+    const state = mkdtempSync(join(tmpdir(), 'gwproxy-thread-state-'))
+    t.after(() => rmSync(state, { recursive: true, force: true }))
+    const spawned = once(process, 'worker') as Promise<[Worker]>
+    writeFileSync(join(dir, 'gateway.yaml'), gateway(8443))
+    const host = start(state)
+    t.after(() => host.stop())
+    const first = await firstUpdate(host)
+    const [thread] = await spawned
+    // Broken now: only the memory of --state-dir can bring it back.
+    writeFileSync(join(dir, 'gateway.yaml'), 'kind: Gateway')
+    const failures: string[] = []
+    host.onFailed((message) => failures.push(message))
+    const revived = firstUpdate(host)
+    void thread.terminate()
+    await assert.rejects(host.reload(), /died/)
+    const asked = host.reload()
+    const next = await revived
+    assert.ok(next.pass > first.pass)
+    assert.deepEqual([next.manifest, next.parts], [first.manifest, first.parts])
+    assert.equal(next.counts.stale, 1)
+    assert.deepEqual(failures, ['the config thread died: exit code 1'])
+    assert.equal((await asked).manifest.generation, first.manifest.generation)
+    await host.stop()
+    await assert.rejects(host.reload(), /stopping/)
+    rmSync(join(dir, 'gateway.yaml'))
   })
 
   it('answers reloads that overlap, each with a pass of its own time', async () => {
