@@ -69,6 +69,8 @@ function enterHttp(
   const handoff = new HttpHandoff(connection, socket, slot, protocol)
   connection.enter(handoff)
   if (head.length > 0) socket.unshift(head)
+  // HTTP/2 knows no half-closed connection, and Node's session would keep one: it is over.
+  if (protocol === 'h2') socket.allowHalfOpen = false
   connection.context.httpHub.accept(handoff)
   // The peek has paused it, and the parser, which reads from the handle, does not resume it. An
   // HTTP/2 session does, after it has read what was unshifted.
