@@ -17,6 +17,8 @@ import { grantYaml, permits } from './reference-grants.ts'
 
 const TLS_TYPE = 'kubernetes.io/tls'
 const DAY_MS = 86_400_000
+const MISSING =
+  'Add a Secret of type kubernetes.io/tls, with the pair inline or the annotation gwproxy.dev/from-directory; "gwproxy cert self-signed" makes one for trying things out.'
 
 export interface ListenerCertificates {
   /** Good ones in the order of the references: the first is the default. */
@@ -57,8 +59,9 @@ function resolveRef(
   const path = [...listener.path, 'tls', 'certificateRefs', index]
   const { group, kind, name, namespace = owner.key.namespace } = ref
   const target: ResourceKey = { group, kind, namespace, name }
-  const fail = (code: DiagnosticCode, message: string): CertificateProblem => {
-    context.diagnostics.report(owner, { severity: 'error', code, path, message })
+  const fail = (code: DiagnosticCode, message: string, help?: string): CertificateProblem => {
+    const finding = { severity: 'error', code, path, message } as const
+    context.diagnostics.report(owner, help === undefined ? finding : { ...finding, help })
     return { reason: 'InvalidCertificateRef', message }
   }
   if (!permits(context, owner.key, target)) return notPermitted(context, listener, target, path)
@@ -66,7 +69,8 @@ function resolveRef(
     return fail('reference', `A certificate must be a Secret, not ${kind} of group "${group}".`)
   }
   const secret = context.resources.find({ ...target, kind: 'Secret' })
-  if (secret === undefined) return fail('reference', `${displayKey(target)} does not exist.`)
+  if (secret === undefined)
+    return fail('reference', `${displayKey(target)} does not exist.`, MISSING)
   if (secret.fileProblem !== undefined) {
     // The Secret's own diagnostic names the file already; saying it here again would be noise.
     const message = `${displayKey(target)}: ${secret.fileProblem}.`

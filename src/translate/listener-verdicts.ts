@@ -133,5 +133,9 @@ function reportConflict(
     code: 'conflict',
     path: [...path, field],
     message: accepted.message,
+    ...(accepted.reason === 'PortUnavailable' ? { help: SHARING } : {}),
   })
 }
+
+const SHARING =
+  'Gateways share a port when their listeners speak the same way on it (TLS, or plain HTTP) and have different hostnames; else give one of them another port or spec.addresses of its own.'

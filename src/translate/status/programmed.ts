@@ -38,16 +38,33 @@ export function applyBindResults(
   const outcomes = new Map(
     pending.map((entry) => [listenerText(entry.owner, entry.listener), outcomeOf(entry, byBind)]),
   )
-  return statuses.map((status) =>
-    status.body.kind === 'gateway'
-      ? { ...status, body: applyToGateway(status.key, status.body, outcomes, binary) }
-      : status,
-  )
+  const missing = new Set(results.filter(isMissing).map(({ bind }) => addressOf(bind)))
+  return statuses.map((status) => {
+    if (status.body.kind !== 'gateway') return status
+    const body = applyToGateway(status.key, status.body, outcomes, binary)
+    // Those that are bound, as the specification has it.
+    const addresses = body.addresses.filter(({ value }) => !missing.has(value))
+    return { ...status, body: { ...body, addresses } }
+  })
+}
+
+/** An address that this machine lacks. */
+function isMissing({ error }: Pick<BindResult, 'error'>): boolean {
+  return error?.errno === 'EADDRNOTAVAIL'
+}
+
+function placeOf(bind: BindKey): string {
+  return bind.slice(bind.indexOf('/') + 1)
+}
+
+function addressOf(bind: BindKey): string {
+  const place = placeOf(bind)
+  return place.slice(0, place.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1')
 }
 
 /** What is wrong with a bind and what to do, without a final word on what is affected. */
 export function bindFailureMessage(bind: BindKey, error: BindError, binary: string): string {
-  const place = bind.slice(bind.indexOf('/') + 1)
+  const place = placeOf(bind)
   const port = place.slice(place.lastIndexOf(':') + 1)
   const start = `Cannot listen on ${place} (${error.errno})`
   const socketKind = bind.startsWith('udp/') ? 'u' : 't'
@@ -71,10 +88,12 @@ function outcomeOf(
   { binds }: PendingProgrammed,
   results: ReadonlyMap<BindKey, BindResult>,
 ): ListenerOutcome {
-  for (const bind of binds) {
+  const failed = binds.flatMap((bind) => {
     const error = results.get(bind)?.error
-    if (error !== undefined) return { kind: 'failed', bind, error }
-  }
+    return error === undefined ? [] : [{ kind: 'failed' as const, bind, error }]
+  })
+  const worst = failed.find(isMissing) ?? failed[0]
+  if (worst !== undefined) return worst
   return { kind: binds.every((bind) => results.has(bind)) ? 'bound' : 'unknown' }
 }
 
@@ -116,11 +135,9 @@ type Verdict = Pick<Condition, 'status' | 'reason' | 'message'>
 /** An address that this machine lacks spoils the Gateway; else one listener that serves is enough. */
 function judge(outcomes: readonly ListenerOutcome[]): Verdict | undefined {
   const failed = outcomes.filter((outcome) => outcome.kind === 'failed')
-  const unusable = failed.find(({ error }) => error.errno === 'EADDRNOTAVAIL')
+  const unusable = failed.find(isMissing)
   if (unusable !== undefined) {
-    const place = unusable.bind.slice(unusable.bind.indexOf('/') + 1)
-    const address = place.slice(0, place.lastIndexOf(':'))
-    const message = `No interface of this machine has the address ${address}; correct spec.addresses or add the address.`
+    const message = `No interface of this machine has the address ${addressOf(unusable.bind)}; correct spec.addresses or add the address.`
     return { status: 'False', reason: 'AddressNotUsable', message }
   }
   if (outcomes.some(({ kind }) => kind === 'unknown')) return undefined

@@ -13,7 +13,7 @@ const GATEWAY = JSON.stringify({
   metadata: { name: 'gw' },
   spec: {
     gatewayClassName: 'gwproxy',
-    addresses: [{ value: '192.0.2.1' }],
+    addresses: [{ value: '192.0.2.1' }, { value: '127.0.0.9' }],
     listeners: [
       { name: 'http', port: 80, protocol: 'HTTP' },
       { name: 'alt', port: 8080, protocol: 'HTTP' },
@@ -23,6 +23,8 @@ const GATEWAY = JSON.stringify({
 })
 const PORT_80 = bindKey('tcp', '192.0.2.1', 80)
 const PORT_8080 = bindKey('tcp', '192.0.2.1', 8080)
+/** The Gateway's other address, whose sockets open. */
+const OTHERS = [80, 8080].map((port): BindResult => ({ bind: bindKey('tcp', '127.0.0.9', port) }))
 
 describe('applyBindResults', () => {
   it('programs what is bound and leaves what is not accepted alone', () => {
@@ -59,8 +61,15 @@ describe('applyBindResults', () => {
     const error = failure('EADDRNOTAVAIL')
     const status = apply({ bind: PORT_80, error }, { bind: PORT_8080, error })
     assert.equal(short(gateway(status)), 'False/AddressNotUsable')
-    assert.match(gateway(status).message, /192\.0\.2\.1/)
+    assert.match(gateway(status).message, /the address 192\.0\.2\.1;/)
+    assert.deepEqual(addresses(status), ['127.0.0.9'], 'the one that is bound')
     assert.equal(short(condition(status.body, 'Accepted')), 'True/ListenersNotValid')
+  })
+
+  it('names the missing address, whatever else fails', () => {
+    const inUse = { bind: bindKey('tcp', '127.0.0.9', 80), error: failure('EADDRINUSE') }
+    const status = apply(inUse, { bind: PORT_80, error: failure('EADDRNOTAVAIL') })
+    assert.equal(short(gateway(status)), 'False/AddressNotUsable')
   })
 
   it('is not programmed when nothing could be bound, whatever the reason', () => {
@@ -75,10 +84,15 @@ describe('applyBindResults', () => {
   it('can be applied anew: a later success replaces an earlier failure', () => {
     const { statuses, pending } = translated()
     const failed = applyBindResults(statuses, pending, [
+      ...OTHERS,
       { bind: PORT_80, error: failure('EADDRINUSE') },
       { bind: PORT_8080 },
     ])
-    const [later] = applyBindResults(failed, pending, [{ bind: PORT_80 }, { bind: PORT_8080 }])
+    const [later] = applyBindResults(failed, pending, [
+      ...OTHERS,
+      { bind: PORT_80 },
+      { bind: PORT_8080 },
+    ])
     assert.ok(later)
     assert.equal(short(listener(later, 'http')), 'True/Programmed')
   })
@@ -90,13 +104,18 @@ function translated() {
 
 function apply(...results: readonly BindResult[]): ObjectStatus {
   const { statuses, pending } = translated()
-  const [status] = applyBindResults(statuses, pending, results, '/opt/node')
+  const [status] = applyBindResults(statuses, pending, [...OTHERS, ...results], '/opt/node')
   assert.ok(status)
   return status
 }
 
 function failure(errno: string): NonNullable<BindResult['error']> {
   return { errno, message: `listen ${errno}` }
+}
+
+function addresses({ body }: ObjectStatus): readonly string[] {
+  assert.equal(body.kind, 'gateway')
+  return body.addresses.map(({ value }) => value)
 }
 
 function gateway({ body }: ObjectStatus): Condition {
