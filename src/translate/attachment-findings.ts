@@ -5,11 +5,10 @@
 import type { Gateway } from '../api/gateway.ts'
 import type { ParentRef } from '../api/parent-ref.ts'
 import type { Resource } from '../api/resource.ts'
-import { isSendable } from '../match/hostname.ts'
-import { canonicalAddress } from '../match/target-address.ts'
 import { displayKey } from '../model/resource-key.ts'
 import { isMissingParent, type Route } from './attachment.ts'
 import type { TranslateContext } from './context.ts'
+import { neverMatches } from './futile-hostnames.ts'
 import { groupedBy } from './grouped.ts'
 import { ROUTE_KIND_SUPPORTED } from './protocols.ts'
 import type { RouteOutcome } from './routes/collect.ts'
@@ -23,8 +22,8 @@ export function reportAttachment(context: TranslateContext, outcome: RouteOutcom
   }
   const { hostnames = [], parentRefs: refs = [], useDefaultGateways } = route.object.spec
   for (const [index, hostname] of hostnames.entries()) {
-    if (!isSendable(hostname))
-      warn(context, route, ['spec', 'hostnames', index], neverMatches(hostname))
+    const futile = neverMatches(hostname)
+    if (futile !== undefined) warn(context, route, ['spec', 'hostnames', index], futile)
   }
   if (useDefaultGateways === 'All') {
     const message = 'Default Gateways are not supported: name the Gateway in spec.parentRefs.'
@@ -39,13 +38,6 @@ export function reportAttachment(context: TranslateContext, outcome: RouteOutcom
     const message = `${parent} ${namespace}/${name} does not exist, so the route is not attached to it.`
     warn(context, route, ['spec', 'parentRefs', index], message, namesake(context, ref))
   }
-}
-
-/** The API's pattern lets names pass that no client sends, above all IPv4 addresses. */
-function neverMatches(hostname: string): string {
-  return canonicalAddress(hostname) === undefined
-    ? `${hostname} is no DNS name that a client can send, so it never matches.`
-    : `${hostname} is an address, which a hostname never matches; a route without hostnames serves it.`
 }
 
 const gatewaysNamed = groupedBy(({ key }: Resource<Gateway>) => [key.name])

@@ -9,6 +9,7 @@ import type { DocumentPath } from '../model/diagnostic.ts'
 import { displayKey } from '../model/resource-key.ts'
 import type { ListenerKey } from '../model/identity.ts'
 import type { TranslateContext } from './context.ts'
+import { neverMatches } from './futile-hostnames.ts'
 import type { OwnGateway } from './gateways.ts'
 import { selectorProblem } from './namespaces.ts'
 import type { Problem } from './problem.ts'
@@ -94,6 +95,7 @@ function toListener(
   if (protocol === undefined) reportUnsupported(context, listener)
   if (spec.protocol === 'GRPC') reportGrpcAlias(context, listener)
   reportSelector(context, listener)
+  reportHostname(context, listener)
   return { ...listener, ...judgeKinds(context, listener) }
 }
 
@@ -157,6 +159,20 @@ function reportSelector(
     code: 'unsupported',
     path: [...path, 'allowedRoutes', 'namespaces'],
     message: `No namespace is admitted: ${problem}.`,
+  })
+}
+
+function reportHostname(
+  context: TranslateContext,
+  { owner, path, hostname }: Pick<OwnListener, 'owner' | 'path' | 'hostname'>,
+): void {
+  const message = neverMatches(hostname)
+  if (message === undefined) return
+  context.diagnostics.report(owner, {
+    severity: 'warning',
+    code: 'attachment',
+    path: [...path, 'hostname'],
+    message,
   })
 }
 

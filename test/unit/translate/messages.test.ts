@@ -76,13 +76,24 @@ describe('messages', () => {
       metadata: { name: 'web' },
       spec: { hostnames: ['10.0.0.1', 'a.test', '*.b.test', 'c.0x7', '*.9'] },
     }
-    const { diagnostics } = translate(resourceSetOf([JSON.stringify(route)]), DEFAULT_OPTIONS)
+    const gateway = {
+      apiVersion: API,
+      kind: 'Gateway',
+      metadata: { name: 'gw' },
+      spec: {
+        gatewayClassName: 'c',
+        listeners: [{ name: 'http', port: 80, protocol: 'HTTP', hostname: '10.0.0.2' }],
+      },
+    }
+    const documents = [gateway, route].map((object) => JSON.stringify(object))
+    const { diagnostics } = translate(resourceSetOf(documents), DEFAULT_OPTIONS)
     assert.deepEqual(
       diagnostics.flatMap(({ path, message }) =>
-        path?.startsWith('spec.hostnames') ? [`${path}: ${message}`] : [],
+        path?.includes('hostname') ? [`${path}: ${message}`] : [],
       ),
       [
-        'spec.hostnames[0]: 10.0.0.1 is an address, which a hostname never matches; a route without hostnames serves it.',
+        'spec.listeners[0].hostname: 10.0.0.2 is an address, which a hostname never matches; without hostname it is served.',
+        'spec.hostnames[0]: 10.0.0.1 is an address, which a hostname never matches; without hostname it is served.',
         'spec.hostnames[3]: c.0x7 is no DNS name that a client can send, so it never matches.',
         'spec.hostnames[4]: *.9 is no DNS name that a client can send, so it never matches.',
       ],
