@@ -59,6 +59,7 @@ export interface HttpRule {
   readonly filters: readonly HttpFilter[]
   readonly action: HttpRuleAction
   readonly timeouts: HttpTimeouts
+  readonly retry?: HttpRetry
 }
 
 export type HttpRuleAction =
@@ -66,6 +67,16 @@ export type HttpRuleAction =
   | { readonly kind: 'redirect'; readonly redirect: RedirectFilter }
   /** No backendRefs (500), an unresolvable filter (500). */
   | { readonly kind: 'fail'; readonly reason: 'no-backend' | 'filter-invalid' }
+
+/** Lost connections and tries that time out count as well, whatever the codes. */
+export interface HttpRetry {
+  /** Statuses of the upstream that are tried again. */
+  readonly codes: readonly number[]
+  /** Tries after the first one. */
+  readonly attempts: number
+  /** The least pause before a try, in milliseconds. */
+  readonly backoffMs: number
+}
 
 /** Milliseconds; absent: no limit by the route. */
 export interface HttpTimeouts {

@@ -184,9 +184,11 @@ function renderMatch({ path, method, headers, query }: HttpMatch): string {
   return `${method === undefined ? '' : `${method} `}${path.kind} "${path.value}"${values.join('')}`
 }
 
-function renderRule(translation: Translation, { id, action, filters }: HttpRule): string {
+function renderRule(translation: Translation, { id, action, filters, retry }: HttpRule): string {
   const special = filters.map((filter) => renderFilter(translation, filter)).join('')
-  return `${id} ${special}${renderRuleAction(translation, action)}`
+  const again =
+    retry && `retry ${retry.attempts} x [${retry.codes.join()}] after ${retry.backoffMs} ms -> `
+  return `${id} ${again ?? ''}${special}${renderRuleAction(translation, action)}`
 }
 
 /** Those that decide about more than a field or a path. */

@@ -33,6 +33,8 @@ export class BodySource extends Readable {
     this.#watcher.onBodyWanted()
     if (!this.#attached) {
       this.#attached = true
+      const { replay } = this.#body
+      if (replay.length > 0) this.push(replay)
       this.#source.on('data', this.#onData)
       this.#source.on('end', this.#onEnd)
     }

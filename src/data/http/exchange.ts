@@ -21,7 +21,7 @@ import {
   NOTHING_ASKED,
 } from './filters/filters.ts'
 import { redirectLocation } from './filters/redirect.ts'
-import { Forwarding, type ForwardSink } from './forward.ts'
+import { Forwarding, type ForwardSink, type Outgoing } from './forward.ts'
 import {
   prepareRequestFields,
   prepareResponseFields,
@@ -33,7 +33,8 @@ import { type LocalReply, localReply, redirectReply } from './local-reply.ts'
 import type { Normalized, RequestHead } from './normalize.ts'
 import { exchangeRecord, newFacts } from './exchange-facts.ts'
 import type { ExchangeHost, RequestLine } from './exchange-host.ts'
-import { RequestBody } from './request-body.ts'
+import { requestBodyOf, type RequestBody } from './request-body.ts'
+import { Retries } from './retry.ts'
 import { hasNoContent, type Responder, type ResponderSink } from './responder.ts'
 import { isWebSocketAnswer, Tunnel } from './upgrade.ts'
 import { CompiledView, type LiveListener, type LiveRule } from './view.ts'
@@ -48,6 +49,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   readonly #idle: Deadline
   readonly #total: Deadline
   readonly #perTry: Deadline
+  readonly #pause: Deadline
   readonly #body: Deadline
   #head: RequestHead | undefined
   #rule: LiveRule | undefined
@@ -57,6 +59,9 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   #requestBody: RequestBody | undefined
   #forwarding: Forwarding | undefined
   #tunnel: Tunnel | undefined
+  #retries: Retries | undefined
+  /** What each try sends, and where. */
+  #order: { readonly upstream: Upstream; readonly request: Outgoing } | undefined
   #grpc = false
   #awaitsBody = false
   #bodyProgress = 0
@@ -76,6 +81,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     this.#idle = new Deadline(context.wheel, this)
     this.#total = new Deadline(context.wheel, this)
     this.#perTry = new Deadline(context.wheel, this)
+    this.#pause = new Deadline(context.wheel, this)
     this.#body = new Deadline(context.wheel, this)
   }
 
@@ -181,7 +187,8 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
         }
         const draft = { fields: head.fields, target: head.target }
         const { body } = this.#responder
-        this.#requestBody = head.body.kind === 'none' ? undefined : new RequestBody(body)
+        if (rule.retry !== undefined) this.#retries = new Retries(rule.retry, head.method)
+        this.#requestBody = requestBodyOf(head, body, rule.retry !== undefined)
         const { context } = this.#host
         const mirrored = { head, draft, body: this.#requestBody }
         filterRequest(rule.filters, draft)
@@ -204,24 +211,42 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   /** Step 5: the request goes out; what comes back arrives at the `on` methods below. */
   #forward(head: RequestHead, upstream: Upstream, target: string): void {
     const { host, raw } = sealRequestFields(head.fields)
-    const { limits } = this.#host.context
     this.#facts.upstream = upstream.name
-    const forwarding = new Forwarding(
-      upstream,
-      {
-        method: head.method,
-        target,
-        host,
-        fields: raw,
-        body: this.#requestBody,
-        contentLength: head.body.kind === 'length' ? head.body.bytes : undefined,
-        websocket: head.websocket,
-      },
-      this,
-      { connectMs: limits.connectMs, headerBytes: limits.headerBytes },
-    )
-    this.#forwarding = forwarding
-    forwarding.start()
+    const request = {
+      method: head.method,
+      target,
+      host,
+      fields: raw,
+      body: this.#requestBody,
+      contentLength: head.body.kind === 'length' ? head.body.bytes : undefined,
+      websocket: head.websocket,
+    }
+    this.#order = { upstream, request }
+    this.#try()
+  }
+
+  #try(): void {
+    if (this.#order === undefined) return
+    const { upstream, request } = this.#order
+    const { connectMs, headerBytes } = this.#host.context.limits
+    this.#forwarding = new Forwarding(upstream, request, this, { connectMs, headerBytes })
+    this.#forwarding.start()
+  }
+
+  /** Another try after a pause, while the client has seen nothing and the body can go again. */
+  #tryAgain(pauseMs: number | undefined): boolean {
+    if (pauseMs === undefined) return false
+    this.#forwarding?.cancel()
+    this.#perTry.cancel()
+    this.onBodyEnd()
+    this.#pause.arm(pauseMs)
+    return true
+  }
+
+  /** undefined: no further try can be made, whatever became of this one. */
+  get #untried(): Retries | undefined {
+    const isOpen = !this.#headSent && !this.#ended
+    return isOpen && (this.#requestBody?.replayable ?? true) ? this.#retries : undefined
   }
 
   onAttempt(endpoint: string): void {
@@ -269,7 +294,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
 
   /** Step 6: response filters, then the head goes out. */
   onHead(status: number, rawFields: readonly string[]): void {
-    if (this.#ended) return
+    if (this.#ended || this.#tryAgain(this.#untried?.afterStatus(status))) return
     const fields = Fields.fromRaw(rawFields)
     const length = prepareResponseFields(fields)
     const contentLength = status === 204 ? undefined : length
@@ -345,7 +370,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   }
 
   onFailure(reason: Reason, detail: string): void {
-    this.#fail(reason, detail)
+    if (!this.#tryAgain(this.#untried?.afterFailure(reason))) this.#fail(reason, detail)
   }
 
   /** The request turned out to be unreadable in its middle: an answer if possible, then no more. */
@@ -359,8 +384,13 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
       this.#fail('request-timeout')
       return
     }
+    if (timer === this.#pause) {
+      this.#try()
+      return
+    }
     if (timer === this.#perTry) {
-      this.#fail('backend-timeout')
+      const pause = this.#untried?.afterFailure('backend-timeout')
+      if (!this.#tryAgain(pause)) this.#fail('backend-timeout')
       return
     }
     if (timer === this.#body) this.#fail('body-timeout')
@@ -382,6 +412,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     this.#idle.cancel()
     this.#total.cancel()
     this.#perTry.cancel()
+    this.#pause.cancel()
     this.#body.cancel()
     this.#forwarding?.cancel()
     this.#requestBody?.close()
@@ -410,6 +441,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   #reply({ status, fields, body }: LocalReply, close: boolean): void {
     this.#total.cancel()
     this.#perTry.cancel()
+    this.#pause.cancel()
     this.#filterResponse(fields)
     const ends = close || this.#lastOne() || this.#outcome.reason === 'body-timeout'
     // RFC 9110 section 8.6: a 204 has no length.

@@ -8,6 +8,9 @@ import type { BodyTap } from './request-body.ts'
 /** Bytes that one copy may be behind. */
 const MAX_BEHIND = 1024 * 1024
 
+/** What a chunk costs beside its bytes: a body of tiny ones must not cost many times its size. */
+const CHUNK_COST = 256
+
 /** Bytes that all copies of a worker may hold. */
 export class MirrorMemory {
   #left = 32 * 1024 * 1024
@@ -47,12 +50,13 @@ export class MirrorBody extends Readable implements BodyTap {
       this.push(chunk)
       return
     }
-    if (this.#held + chunk.length > MAX_BEHIND || !this.#memory.take(chunk.length)) {
+    const cost = chunk.length + CHUNK_COST
+    if (this.#held + cost > MAX_BEHIND || !this.#memory.take(cost)) {
       this.#onDropped()
       return
     }
     this.#waiting.push(chunk)
-    this.#held += chunk.length
+    this.#held += cost
   }
 
   onWhole(): void {
@@ -67,7 +71,7 @@ export class MirrorBody extends Readable implements BodyTap {
   override _read(): void {
     const chunk = this.#waiting.shift()
     if (chunk !== undefined) {
-      this.#release(chunk.length)
+      this.#release(chunk.length + CHUNK_COST)
       this.push(chunk)
     } else if (this.#whole) this.push(null)
     else this.#wanted = true

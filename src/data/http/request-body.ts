@@ -3,6 +3,7 @@
  * the mirrors that tap it. Only the attempt pulls: a mirror never sets the pace.
  */
 import type { Readable } from 'node:stream'
+import type { RequestHead } from './normalize.ts'
 
 /** IncomingMessage and Http2Stream. */
 export type RequestStream = Readable & { readonly aborted: boolean }
@@ -15,14 +16,34 @@ export interface BodyTap {
   onCut(): void
 }
 
+/** A longer body is sent once only. */
+const MAX_REPLAY = 65_536
+
+/** undefined: the request has none. `replay`: it is kept for further tries, if it is short enough. */
+export function requestBodyOf(
+  { body }: Pick<RequestHead, 'body'>,
+  stream: RequestStream,
+  replay: boolean,
+): RequestBody | undefined {
+  if (body.kind === 'none') return undefined
+  const bytes = body.kind === 'length' ? body.bytes : MAX_REPLAY
+  return new RequestBody(stream, replay && bytes <= MAX_REPLAY ? bytes : 0)
+}
+
 export class RequestBody {
   readonly stream: RequestStream
   readonly #taps: BodyTap[] = []
+  readonly #keepBytes: number
+  /** What was read, in one piece: many small chunks would cost far more than their bytes. */
+  #kept: Buffer | undefined
+  #keptBytes = 0
   #isRead = false
   #isOver = false
 
-  constructor(stream: RequestStream) {
+  /** `keepBytes`: as long as no more was read, another attempt can send it again. */
+  constructor(stream: RequestStream, keepBytes = 0) {
     this.stream = stream
+    this.#keepBytes = keepBytes
   }
 
   /** Before the first attempt. */
@@ -32,11 +53,18 @@ export class RequestBody {
 
   /** Whether another attempt can still send all of it. */
   get replayable(): boolean {
-    return !this.#isRead
+    return !this.#isRead || this.#kept !== undefined
+  }
+
+  /** What the attempts before have read; call only while `replayable`. */
+  get replay(): Buffer {
+    // A copy: an attempt that was given up may still hold it.
+    return Buffer.from(this.#kept?.subarray(0, this.#keptBytes) ?? [])
   }
 
   /** Called by the attempt that reads, for each chunk. */
   passed(chunk: Buffer): void {
+    this.#keep(chunk)
     this.#isRead = true
     for (const tap of this.#taps) tap.onChunk(chunk)
   }
@@ -53,5 +81,15 @@ export class RequestBody {
     if (this.#isOver) return
     this.#isOver = true
     for (const tap of this.#taps) tap.onCut()
+  }
+
+  #keep(chunk: Buffer): void {
+    if (!this.#isRead && this.#keepBytes > 0) this.#kept = Buffer.allocUnsafe(this.#keepBytes)
+    if (this.#kept === undefined) return
+    if (this.#keptBytes + chunk.length > this.#keepBytes) {
+      this.#kept = undefined
+      return
+    }
+    this.#keptBytes += chunk.copy(this.#kept, this.#keptBytes)
   }
 }

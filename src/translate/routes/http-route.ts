@@ -9,7 +9,7 @@ import type { Resource } from '../../api/resource.ts'
 import { parseDuration } from '../../base/duration.ts'
 import type { DocumentPath } from '../../model/diagnostic.ts'
 import type { HttpFilter, RedirectFilter } from '../../model/http-filter.ts'
-import type { HttpRule, HttpRuleAction, HttpTimeouts } from '../../model/http.ts'
+import type { HttpRetry, HttpRule, HttpRuleAction, HttpTimeouts } from '../../model/http.ts'
 import type { WeightedUpstream } from '../../model/upstream.ts'
 import type { UpstreamTarget } from '../../model/upstream-target.ts'
 import { upstreamName } from '../backends/resolution.ts'
@@ -81,16 +81,16 @@ function lowerRule(own: RuleContext, rule: HTTPRule): LoweredHttpRule {
       filters: filters.filters,
       action: actionOf(filters, backends),
       timeouts: lowerTimeouts(rule.timeouts ?? {}),
+      ...(rule.retry === undefined ? {} : { retry: lowerRetry(rule.retry) }),
     },
   }
 }
 
 /** Fields whose behaviour does not exist yet. */
 function dropUnsupportedFields(own: RuleContext, rule: HTTPRule, path: DocumentPath): void {
-  for (const field of ['retry', 'sessionPersistence'] as const) {
-    if (rule[field] === undefined) continue
-    own.problems.drop(own.index, [...path, field], `The field ${field} is not supported yet.`)
-  }
+  const field = 'sessionPersistence'
+  if (rule[field] === undefined) return
+  own.problems.drop(own.index, [...path, field], `The field ${field} is not supported yet.`)
 }
 
 interface LoweredFilters {
@@ -188,3 +188,10 @@ function lowerTimeouts({
     ...(backendRequestMs === 0 ? {} : { backendRequestMs }),
   }
 }
+
+/** The API leaves both defaults to implementations: one more try, after Envoy's base interval. */
+function lowerRetry({ codes = [], attempts = 1, backoff = '25ms' }: Retry): HttpRetry {
+  return { codes: codes.toSorted(), attempts, backoffMs: parseDuration(backoff) ?? 0 }
+}
+
+type Retry = NonNullable<HTTPRule['retry']>

@@ -91,6 +91,23 @@ describe('timeouts', () => {
   }
 })
 
+describe('retries', () => {
+  const table: readonly (readonly [unknown, unknown])[] = [
+    [{}, { codes: [], attempts: 1, backoffMs: 25 }],
+    [
+      { codes: [503, 500], attempts: 3, backoff: '1s500ms' },
+      { codes: [500, 503], attempts: 3, backoffMs: 1500 },
+    ],
+  ]
+  for (const [retry, expected] of table) {
+    it(`reads ${JSON.stringify(retry)}`, () => {
+      const { rules, accepted } = lower([{ retry, backendRefs }])
+      assert.equal(accepted, undefined)
+      assert.deepEqual(rules[0]?.rule.retry, expected)
+    })
+  }
+})
+
 describe('what is not supported yet', () => {
   const auth = {
     type: 'ExternalAuth',
@@ -102,7 +119,6 @@ describe('what is not supported yet', () => {
   })
   const unsupported: readonly (readonly [string, unknown])[] = [
     ['filters[0].type', { filters: [auth], backendRefs }],
-    ['retry', { retry: {}, backendRefs }],
     ['sessionPersistence', { sessionPersistence: {}, backendRefs }],
     ['backendRefs[0].filters[0].type', withBackendFilter(auth)],
     ['backendRefs[0].filters[0].type', withBackendFilter(redirect)],
@@ -125,7 +141,7 @@ describe('what is not supported yet', () => {
     const { rules, actions, accepted, partiallyInvalid, resolvedRefs } = lower([
       { filters: [auth], matches: [{ path: { value: '/admin' } }], backendRefs },
       { backendRefs },
-      { retry: {}, backendRefs: [{ name: 'absent', port: 80 }] },
+      { sessionPersistence: {}, backendRefs: [{ name: 'absent', port: 80 }] },
     ])
     assert.deepEqual(
       rules.map(({ index, rule, matches }) => [index, rule.id, matches[0]?.path.value]),
@@ -141,7 +157,7 @@ describe('what is not supported yet', () => {
     assert.equal(partiallyInvalid?.reason, 'UnsupportedValue')
     assert.match(
       partiallyInvalid?.message ?? '',
-      /^Dropped Rule: spec\.rules\[0\]\.filters.* spec\.rules\[2\]\.retry/,
+      /^Dropped Rule: spec\.rules\[0\]\.filters.* spec\.rules\[2\]\.sessionPersistence/,
     )
     assert.equal(resolvedRefs?.reason, 'BackendNotFound')
   })
