@@ -5,9 +5,9 @@
 import type { Clock } from '../base/clock.ts'
 import { GwProxyError } from '../base/errors.ts'
 import type { ConfigUpdate, WorkerSettings } from '../ipc/messages.ts'
-import { formatOrigin, type Diagnostic } from '../model/diagnostic.ts'
 import type { Logger } from '../observe/log.ts'
 import type { ReadyReport, ReloadReport } from './admin/contract.ts'
+import { ConfigLog } from './config-log.ts'
 import { Names } from './dns.ts'
 import type { LookUp } from './name-resolver.ts'
 import { Publisher, type Settlement } from './publisher.ts'
@@ -38,6 +38,7 @@ export class ControlPlane {
   readonly #publisher: Publisher
   readonly #supervisor: Supervisor
   readonly #names: Names
+  readonly #configLog: ConfigLog
   readonly #tickets = new TicketRootKeeper()
   readonly #timers: NodeJS.Timeout[] = []
   #update: ConfigUpdate | undefined
@@ -46,11 +47,11 @@ export class ControlPlane {
   #waiting: ((settlement: Settlement) => void)[] = []
   #configFailure: string | undefined
   #draining = false
-  #problems: ReadonlySet<string> = new Set()
 
   constructor(options: ControlPlaneOptions) {
     const { lookUp, log } = options
     this.#options = options
+    this.#configLog = new ConfigLog(log)
     this.#publisher = new Publisher({
       sockets: this.#sockets,
       send: (slot, outgoing) => this.#supervisor.send(slot, outgoing),
@@ -96,7 +97,7 @@ export class ControlPlane {
     const started = this.#options.clock.monotonic()
     this.#configFailure = undefined
     this.#update = update
-    this.#logProblems(update.diagnostics)
+    this.#configLog.problems(update.diagnostics)
     this.#publisher.update(update)
     // Whoever asks for a reload may have freed a port just now.
     this.#publisher.retrySockets()
@@ -209,51 +210,15 @@ export class ControlPlane {
     this.#settlement = settlement
     if (this.isClean) this.#cleanAt = this.#options.clock.now()
     this.#options.statusStore.publish(update, settlement.results)
-    if (before?.revision !== settlement.revision) this.#logSettlement(update, settlement)
+    if (before?.revision !== settlement.revision) this.#configLog.settled(update, settlement)
     const waiting = this.#waiting
     this.#waiting = []
     for (const resolve of waiting) resolve(settlement)
-  }
-
-  #logSettlement(update: ConfigUpdate, settlement: Settlement): void {
-    const { log } = this.#options
-    const failed = settlement.results.filter(({ error }) => error !== undefined)
-    for (const { bind, error } of failed) {
-      log.error({ bind, errno: error?.errno }, error?.message ?? 'bind failed')
-    }
-    const fields = {
-      generation: settlement.generation,
-      ...update.counts,
-      binds: settlement.results.length - failed.length,
-      failedBinds: failed.length,
-      problems: update.diagnostics.length,
-      durationMs: Math.round(update.durationMs),
-    }
-    if (settlement.refusals.length > 0) {
-      const refusals = settlement.refusals
-      log.error({ ...fields, refusals }, 'configuration refused; the one before keeps serving')
-    } else log.info(fields, 'configuration applied')
-  }
-
-  /** A problem is told when it appears, not again with each pass. */
-  #logProblems(diagnostics: readonly Diagnostic[]): void {
-    const known = this.#problems
-    const texts = new Map(diagnostics.map((one) => [problemText(one), one]))
-    for (const [text, { severity, code, object, help }] of texts) {
-      if (known.has(text)) continue
-      const fields = { code, ...(object && { object }), ...(help && { help }) }
-      this.#options.log[severity === 'error' ? 'error' : 'warn'](fields, text)
-    }
-    this.#problems = new Set(texts.keys())
   }
 }
 
 function isWhole({ refusals, results }: Settlement): boolean {
   return refusals.length === 0 && results.every(({ error }) => error === undefined)
-}
-
-function problemText({ origin, path, message }: Diagnostic): string {
-  return `${formatOrigin(origin)}: ${path === undefined ? '' : `${path}: `}${message}`
 }
 
 /** The names that the snapshot's upstreams point at. */

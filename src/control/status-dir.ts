@@ -6,6 +6,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { stringify } from 'yaml'
+import { digestOfText } from '../base/digest.ts'
 import { messageOf } from '../base/errors.ts'
 import type { ManifestObject, StatusReport } from './admin/contract.ts'
 import type { Logger } from '../observe/log.ts'
@@ -87,10 +88,16 @@ export class StatusDirectory {
   }
 }
 
+/** What fits into NAME_MAX (255) with `.`, `.yaml` and `.tmp` around it. */
+const MAX_NAME = 240
+
 /** `Gateway_default_web.yaml`: no name of an object holds an underscore. */
 function fileName({ kind, metadata: { namespace, name } }: ManifestObject): string {
   const parts = [kind, namespace, name].filter((part) => typeof part === 'string')
-  return `${parts.map(encodeURIComponent).join('_')}.yaml`
+  const text = parts.map(encodeURIComponent).join('_')
+  return text.length <= MAX_NAME
+    ? `${text}.yaml`
+    : `${text.slice(0, MAX_NAME - 44)}_${digestOfText(text)}.yaml`
 }
 
 async function replaceFile(directory: string, name: string, text: string): Promise<void> {

@@ -4,6 +4,7 @@
  * the data plane in this very process (`--workers 0`): it lives and dies with control.
  */
 import { type Clock, systemClock } from '../base/clock.ts'
+import { messageOf } from '../base/errors.ts'
 import type { WorkerLink } from '../ipc/link.ts'
 import type {
   ControlMessage,
@@ -185,7 +186,8 @@ export class Supervisor {
   #start(place: Place): void {
     place.restarts.started()
     place.silentBeats = 0
-    const worker = this.#options.start(place.slot)
+    const worker = this.#tryStart(place)
+    if (worker === undefined) return
     place.worker = worker
     this.#options.publisher.starting(place.slot)
     worker.link.onMessage((message) => {
@@ -193,8 +195,18 @@ export class Supervisor {
       if (place.worker === worker) this.#onMessage(place, worker, message)
     })
     worker.link.onClose((reason) => {
-      if (place.worker === worker) this.#onEnd(place, worker, reason)
+      if (place.worker === worker) this.#onEnd(place, worker.pid, reason)
     })
+  }
+
+  /** Without memory or processes left, fork(2) fails: the others serve, and it is tried again. */
+  #tryStart(place: Place): StartedWorker | undefined {
+    try {
+      return this.#options.start(place.slot)
+    } catch (error) {
+      this.#onEnd(place, undefined, `could not be started: ${messageOf(error)}`)
+      return undefined
+    }
   }
 
   #onMessage(place: Place, worker: StartedWorker, message: WorkerMessage): void {
@@ -241,7 +253,7 @@ export class Supervisor {
     publisher.joined(place.slot, hello.heldParts)
   }
 
-  #onEnd(place: Place, worker: StartedWorker, reason: string): void {
+  #onEnd(place: Place, pid: number | undefined, reason: string): void {
     place.worker = undefined
     place.greeted = false
     place.stats = undefined
@@ -254,7 +266,7 @@ export class Supervisor {
     }
     this.#restarts += 1
     const delayMs = place.restarts.ended()
-    const fields = { worker: place.slot, pid: worker.pid, reason, delayMs }
+    const fields = { worker: place.slot, pid, reason, delayMs }
     this.#options.log.error(fields, 'worker ended; starting it again')
     place.retry = setTimeout(() => this.#start(place), delayMs)
   }

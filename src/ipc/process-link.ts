@@ -32,7 +32,10 @@ export function workerLink(child: ChildProcess): WorkerLink {
       child.on('exit', (code, signal) =>
         once(signal === null ? `exited with code ${code}` : `was ended by ${signal}`),
       )
-      child.on('error', (error) => once(`could not be started: ${error.message}`))
+      child.on('error', (error) => {
+        // It also stands for a kill or a message that failed: then the process is alive.
+        if (child.pid === undefined) once(`could not be started: ${error.message}`)
+      })
     },
   }
 }

@@ -172,6 +172,27 @@ describe('StatusDirectory', () => {
     rmSync(directory, { recursive: true })
   })
 
+  it('gives objects of the longest names a file each', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'gwproxy-status-'))
+    const { log, lines } = recordingLog()
+    const objects = ['a', 'b'].map((last) => ({
+      origin: { file: 'a.yaml', line: 1, column: 1 },
+      stale: false,
+      object: {
+        apiVersion: 'v1',
+        kind: 'HTTPRoute',
+        metadata: { namespace: 'n'.repeat(63), name: `${'x'.repeat(252)}${last}` },
+        status: {},
+      },
+    }))
+    const statuses = new StatusDirectory(directory, log)
+    statuses.publish({ generation: 1, objects, problems: [] })
+    await statuses.flushed()
+    assert.deepEqual(lines, [])
+    assert.equal(readdirSync(directory).length, 2)
+    rmSync(directory, { recursive: true })
+  })
+
   it('a directory that cannot be written is a warning', async () => {
     const { log, lines } = recordingLog()
     const directory = new StatusDirectory('/dev/null/status', log)

@@ -62,7 +62,7 @@ class Scripted {
   }
 }
 
-function setUp(count: number, kind: StartedWorker['kind'] = 'process') {
+function setUp(count: number, kind: StartedWorker['kind'] = 'process', failingStarts = 0) {
   const workers: Scripted[] = []
   const failedNames: string[] = []
   const { log, lines } = recordingLog()
@@ -77,6 +77,8 @@ function setUp(count: number, kind: StartedWorker['kind'] = 'process') {
     count,
     build: 'b1',
     start: () => {
+      failingStarts -= 1
+      if (failingStarts >= 0) throw new Error('spawn ENOMEM')
       const worker = new Scripted(100 + workers.length, kind)
       workers.push(worker)
       return worker.started
@@ -112,6 +114,17 @@ describe('Supervisor', () => {
     assert.deepEqual(worker(0).types, [], 'nothing before its hello')
     worker(0).hello()
     assert.deepEqual(worker(0).types, ['settings', 'names', 'publish'])
+  })
+
+  it('tries again when the system has no room for a process', () => {
+    const { supervisor, workers, worker, pass, lines } = setUp(2, 'process', 1)
+    supervisor.start()
+    worker(0).hello()
+    assert.deepEqual([workers.length, supervisor.up], [1, 1])
+    assert.match(JSON.stringify(lines), /could not be started: spawn ENOMEM/)
+    pass(100)
+    worker(1).hello()
+    assert.equal(supervisor.up, 2)
   })
 
   it('refuses a worker of another build', () => {

@@ -85,6 +85,8 @@ describe('process-link', () => {
     const reasons: string[] = []
     link.onClose((reason) => void reasons.push(reason))
     await next()
+    child.emit('error', new Error('a signal could not be sent'))
+    assert.deepEqual(reasons, [], 'it is alive')
     child.kill('SIGKILL')
     await once(child, 'exit')
     link.send({ type: 'reopen-logs' })
