@@ -25,7 +25,8 @@ export function contextOf(
 export function resourceOf(manifest: Manifest, createdAt?: number): AnyResource {
   const found = findKind(manifest.apiVersion, manifest.kind)
   assert.ok(found.kind === 'known', `${manifest.apiVersion} ${manifest.kind}`)
-  const { name, namespace = 'default' } = manifest.metadata
+  const { name } = manifest.metadata
+  const namespace = found.entry.namespaced ? (manifest.metadata.namespace ?? 'default') : ''
   const origin = { file: `${name}.yaml`, line: 1, column: 1 }
   return {
     key: { group: found.entry.group, kind: manifest.kind, namespace, name },
