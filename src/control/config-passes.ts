@@ -165,7 +165,10 @@ export class ConfigPasses {
     const text = `file events are lost (${message}); changes are found within ${seconds} s`
     // Each watch that fails says so; one report is enough.
     if (this.#troubles.has('events')) return
-    this.#troubles.set('events', this.#trouble('warning', 'source-unreadable', text))
+    this.#troubles.set('events', {
+      ...this.#trouble('warning', 'source-unreadable', text),
+      ...(message.includes('ENOSPC') && { help: 'Raise the sysctl fs.inotify.max_user_watches.' }),
+    })
     this.#gate.force()
   }
 
