@@ -5,7 +5,12 @@
 import type { UpstreamTarget } from './upstream-target.ts'
 
 /** Filters that change an exchange on its way. One file each under data/http/filters. */
-export type HttpFilter = HeaderModifierFilter | UrlRewriteFilter | MirrorFilter | CorsFilter
+export type HttpFilter =
+  | HeaderModifierFilter
+  | UrlRewriteFilter
+  | MirrorFilter
+  | CorsFilter
+  | RedirectFilter
 
 export interface HeaderModifierFilter {
   readonly kind: 'request-header-modifier' | 'response-header-modifier'
@@ -32,6 +37,7 @@ export type PathRewrite =
   | { readonly kind: 'full'; readonly value: string }
   | { readonly kind: 'prefix'; readonly prefix: string; readonly value: string }
 
+/** Of a rule it is the action; among filters it stands for the share of one backend. */
 export interface RedirectFilter {
   readonly kind: 'request-redirect'
   readonly scheme?: 'http' | 'https'

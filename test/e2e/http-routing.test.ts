@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import http from 'node:http'
 import { after, before, describe, it } from 'node:test'
+import type { HttpFilter } from '../../src/model/http-filter.ts'
 import { connectH2, h2Request } from '../support/h2-client.ts'
 import { type Origin, startOrigin } from '../support/http-origin.ts'
 import { listenerKey, startProxy, type TestListener } from '../support/http-proxy.ts'
@@ -186,6 +187,34 @@ describe('routing', () => {
       [301, 'https://b.test//evil.test/?x'],
     )
     assert.equal((await proxy.record(2)).reason, 'redirected')
+  })
+
+  it('redirects the share of a backend that says so', async () => {
+    const share = (weight: number, filters: readonly HttpFilter[]) => ({ weight, ports, filters })
+    await using proxy = await startProxy({
+      listeners: [
+        {
+          hostname: '',
+          rules: [
+            {
+              shares: [
+                share(1, []),
+                share(1, [{ kind: 'request-redirect', hostname: 'new.test', statusCode: 307 }]),
+              ],
+            },
+          ],
+        },
+      ],
+    })
+    const answers = []
+    for (let i = 0; i < 4; i += 1) answers.push(await get(proxy.port, '/a', { host: 'b.test' }))
+    const locations = answers.map(({ status, headers }) => `${status} ${headers.location ?? ''}`)
+    assert.deepEqual(locations.sort(), [
+      '200 ',
+      '200 ',
+      '307 http://new.test:8443/a',
+      '307 http://new.test:8443/a',
+    ])
   })
 
   it('reads the current routes at the start of each exchange of a live connection', async () => {

@@ -35,8 +35,16 @@ export interface TestRule extends Partial<Omit<HttpRule, 'id' | 'route'>> {
   readonly ports?: readonly number[]
   readonly protocol?: UpstreamProtocol
   readonly backends?: readonly WeightedUpstream[]
+  /** Weighted backends of the rule, by ports. */
+  readonly shares?: readonly TestShare[]
   /** Mirrors of the rule: ports and shares. */
   readonly mirrors?: readonly TestMirror[]
+}
+
+export interface TestShare {
+  readonly weight: number
+  readonly ports: readonly number[]
+  readonly filters?: readonly HttpFilter[]
 }
 
 export interface TestMirror {
@@ -248,7 +256,11 @@ function routeTable(listener: TestListener, add: (part: Part) => Digest): RouteT
 
 function httpRule(rule: TestRule, index: number, add: (part: Part) => Digest): HttpRule {
   const { prefix: _p, match: _m, ports = [], protocol = 'http/1.1', backends, ...more } = rule
-  const { mirrors = [], ...rest } = more
+  const { mirrors = [], shares = [{ weight: 1, ports }], ...rest } = more
+  const weighted = shares.map(({ weight, ports, filters = [] }): WeightedUpstream => {
+    const target = { kind: 'upstream', upstream: add(upstreamPart(ports, protocol)) } as const
+    return { weight, target, filters }
+  })
   const copies = mirrors.map(({ port, numerator = 1, denominator = 1 }, place): HttpFilter => {
     const target = { kind: 'upstream', upstream: add(upstreamPart([port], protocol)) } as const
     return { kind: 'request-mirror', id: `m${index}/${place}`, target, numerator, denominator }
@@ -259,13 +271,7 @@ function httpRule(rule: TestRule, index: number, add: (part: Part) => Digest): H
     timeouts: {},
     action: {
       kind: 'forward',
-      backends: backends ?? [
-        {
-          weight: 1,
-          target: { kind: 'upstream', upstream: add(upstreamPart(ports, protocol)) },
-          filters: [],
-        },
-      ],
+      backends: backends ?? weighted,
     },
     ...rest,
     filters: [...(rest.filters ?? []), ...copies],

@@ -18,9 +18,8 @@ import {
   filterRequest,
   filterRequestOf,
   filterResponse,
-  NOTHING_ASKED,
+  redirectAnswer,
 } from './filters/filters.ts'
-import { redirectLocation } from './filters/redirect.ts'
 import { Forwarding, type ForwardSink, type Outgoing } from './forward.ts'
 import {
   prepareRequestFields,
@@ -29,7 +28,7 @@ import {
   sealRequestFields,
   sealResponseFields,
 } from './headers.ts'
-import { type LocalReply, localReply, redirectReply } from './local-reply.ts'
+import { type LocalReply, localReply } from './local-reply.ts'
 import type { Normalized, RequestHead } from './normalize.ts'
 import { exchangeRecord, newFacts } from './exchange-facts.ts'
 import type { ExchangeHost, RequestLine } from './exchange-host.ts'
@@ -54,7 +53,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   #head: RequestHead | undefined
   #rule: LiveRule | undefined
   /** Set with the rule: the request as its filters see it. */
-  #asked: FilterRequest = NOTHING_ASKED
+  #asked: FilterRequest | undefined
   #backendFilters: readonly HttpFilter[] = []
   #requestBody: RequestBody | undefined
   #forwarding: Forwarding | undefined
@@ -128,7 +127,6 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
       return
     }
     this.#rule = rule
-    this.#asked = filterRequestOf(head)
     this.#act(head, listener, rule)
   }
 
@@ -144,7 +142,9 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
       clientCertificate: this.#host.downstream.tls?.clientCertificate,
     })
     Object.assign(this.#facts, identity)
-    const own = filterAnswer(live.rule.filters, this.#asked)
+    const asked = filterRequestOf(head, listener.routes?.port ?? 0)
+    this.#asked = asked
+    const own = filterAnswer(live.rule.filters, asked)
     if (own !== undefined) {
       this.#answer(own)
       return
@@ -153,15 +153,12 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
       case 'fail':
         this.#fail(action.reason)
         return
-      case 'redirect': {
-        const location = redirectLocation(action.redirect, head, listener.routes?.port ?? 0)
-        this.#outcome = { reason: 'redirected' }
-        this.#reply(redirectReply(action.redirect.statusCode, location), false)
+      case 'redirect':
+        this.#answer(redirectAnswer(action.redirect, asked.redirect))
         return
-      }
       case 'forward':
         if (timeouts.requestMs) this.#total.arm(timeouts.requestMs)
-        this.#pick(head, live)
+        this.#pick(head, live, asked)
         return
       default:
         assertNever(action)
@@ -169,7 +166,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   }
 
   /** Step 4: a backend by weight, then its filters after the rule's. */
-  #pick(head: RequestHead, { rule, backends, mirrors }: LiveRule): void {
+  #pick(head: RequestHead, { rule, backends, mirrors }: LiveRule, asked: FilterRequest): void {
     const choice = backends?.choose() ?? { kind: 'none' }
     switch (choice.kind) {
       case 'none':
@@ -180,7 +177,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
         return
       case 'upstream': {
         this.#backendFilters = choice.filters
-        const own = filterAnswer(choice.filters, this.#asked)
+        const own = filterAnswer(choice.filters, asked)
         if (own !== undefined) {
           this.#answer(own)
           return
@@ -454,8 +451,10 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   }
 
   #filterResponse(fields: Fields): void {
-    if (this.#rule !== undefined) filterResponse(this.#rule.rule.filters, fields, this.#asked)
-    filterResponse(this.#backendFilters, fields, this.#asked)
+    if (this.#rule !== undefined && this.#asked !== undefined) {
+      filterResponse(this.#rule.rule.filters, fields, this.#asked)
+      filterResponse(this.#backendFilters, fields, this.#asked)
+    }
     sealResponseFields(fields)
   }
 

@@ -147,19 +147,11 @@ function lowerBackend(
   const { target, problem } = resolveBackendRef(own.context, own.route, ref, path, 'http')
   own.problems.addUnresolved(problem)
   const list = ref.filters ?? []
-  const { filters, failure } = lowerFilters(own, list, prefix, [...path, 'filters'])
-  const redirect = list.findIndex(({ type }) => type === 'RequestRedirect')
-  if (redirect >= 0) {
-    own.problems.drop(
-      own.index,
-      [...path, 'filters', redirect, 'type'],
-      'RequestRedirect filters of a backendRef are not supported yet; give the rule the filter.',
-    )
-  }
+  const { filters, redirect, failure } = lowerFilters(own, list, prefix, [...path, 'filters'])
   // An unresolvable filter spoils the share of its backend only.
   return {
     weight: ref.weight,
-    filters,
+    filters: redirect === undefined ? filters : [...filters, redirect],
     target: failure === undefined ? target : spoil(own, ref, failure),
   }
 }

@@ -53,8 +53,7 @@ describe('redirects', () => {
     assert.ok(authority)
     return redirectLocation(
       { kind: 'request-redirect', statusCode: 302, ...redirect },
-      { scheme, authority, target: '/foo/bar?q=1' },
-      listenerPort,
+      { head: { scheme, authority, target: '/foo/bar?q=1' }, listenerPort },
     )
   }
 

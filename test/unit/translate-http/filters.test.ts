@@ -15,7 +15,7 @@ function lower(
   const rule = {
     matches: [{ path }],
     ...(place === 'rule' ? { filters: [filter] } : {}),
-    ...(isRedirect(filter) ? {} : { backendRefs: [backend] }),
+    ...(place === 'rule' && isRedirect(filter) ? {} : { backendRefs: [backend] }),
   }
   const context = contextOf([web, httpRoute('web', { rules: [rule] })])
   const [route] = context.resources.httpRoutes
@@ -24,6 +24,7 @@ function lower(
   return { rule: lowered.rules[0]?.rule, accepted: lowered.accepted }
 }
 
+/** Of a rule: it answers by itself and has no backends. */
 function isRedirect(filter: unknown): boolean {
   return JSON.stringify(filter).includes('"RequestRedirect"')
 }
@@ -112,6 +113,21 @@ describe('RequestRedirect', () => {
       })
     })
   }
+})
+
+describe('RequestRedirect of a backendRef', () => {
+  it('answers for the share of its backend', () => {
+    const { rule, accepted } = lower(redirect({ path: prefix('/x') }), undefined, 'backend')
+    assert.equal(accepted, undefined)
+    assert.ok(rule?.action.kind === 'forward')
+    assert.deepEqual(rule.action.backends[0]?.filters, [
+      {
+        kind: 'request-redirect',
+        statusCode: 302,
+        path: { kind: 'prefix', prefix: '/foo', value: '/x' },
+      },
+    ])
+  })
 })
 
 describe('path replacements', () => {

@@ -113,7 +113,6 @@ describe('what is not supported yet', () => {
     type: 'ExternalAuth',
     externalAuth: { protocol: 'HTTP', http: {}, backendRef: { name: 'web', port: 80 } },
   }
-  const redirect = { type: 'RequestRedirect', requestRedirect: {} }
   const withBackendFilter = (filter: unknown) => ({
     backendRefs: [{ ...backendRefs[0], filters: [filter] }],
   })
@@ -121,7 +120,6 @@ describe('what is not supported yet', () => {
     ['filters[0].type', { filters: [auth], backendRefs }],
     ['sessionPersistence', { sessionPersistence: {}, backendRefs }],
     ['backendRefs[0].filters[0].type', withBackendFilter(auth)],
-    ['backendRefs[0].filters[0].type', withBackendFilter(redirect)],
   ]
   for (const [place, rule] of unsupported) {
     it(`refuses a route that has nothing else: ${place} of ${JSON.stringify(rule).slice(0, 60)}`, () => {

@@ -25,7 +25,7 @@ export function corsRequest(method: string, fields: Fields): CorsRequest {
   }
 }
 
-export const NOT_CORS: CorsRequest = {
+const NOT_CORS: CorsRequest = {
   origin: undefined,
   preflightMethod: undefined,
   preflightHeaders: undefined,

@@ -2,12 +2,13 @@
  * Applies the filters of a rule and of the chosen backend, in order. The registry has one entry per
  * kind of the model's union: a kind without one does not compile.
  */
-import type { HttpFilter } from '../../../model/http-filter.ts'
+import type { HttpFilter, RedirectFilter } from '../../../model/http-filter.ts'
 import type { Fields } from '../fields.ts'
-import { emptyReply, type LocalReply } from '../local-reply.ts'
+import { emptyReply, type LocalReply, redirectReply } from '../local-reply.ts'
 import type { RequestHead } from '../normalize.ts'
-import { type CorsRequest, corsRequest, NOT_CORS, shareResponse } from './cors.ts'
+import { type CorsRequest, corsRequest, shareResponse } from './cors.ts'
 import { modifyFields } from './header-modifier.ts'
+import { type RedirectRequest, redirectLocation } from './redirect.ts'
 import { rewriteTarget } from './rewrite-path.ts'
 
 /** The request on its way to the upstream; Host among the fields is its authority. */
@@ -19,18 +20,17 @@ export interface RequestDraft {
 /** What filters may ask about the request as it came, whatever others did to it since. */
 export interface FilterRequest {
   readonly cors: CorsRequest
+  readonly redirect: RedirectRequest
 }
 
-export const NOTHING_ASKED: FilterRequest = { cors: NOT_CORS }
-
-export function filterRequestOf(head: RequestHead): FilterRequest {
-  return { cors: corsRequest(head.method, head.fields) }
+export function filterRequestOf(head: RequestHead, listenerPort: number): FilterRequest {
+  return { cors: corsRequest(head.method, head.fields), redirect: { head, listenerPort } }
 }
 
 /** A filter's own answer, given instead of the upstream's. */
 export interface FilterAnswer {
   readonly reply: LocalReply
-  readonly reason: 'preflight'
+  readonly reason: 'preflight' | 'redirected'
 }
 
 interface FilterApplication<F> {
@@ -57,7 +57,15 @@ const FILTERS = {
         : { reply: emptyReply(204), reason: 'preflight' },
     response: (filter, fields, { cors }) => shareResponse(filter, fields, cors),
   },
+  'request-redirect': {
+    answer: (filter, { redirect }) => redirectAnswer(filter, redirect),
+  },
 } satisfies { [K in HttpFilter['kind']]: FilterApplication<HttpFilter & { kind: K }> }
+
+export function redirectAnswer(filter: RedirectFilter, request: RedirectRequest): FilterAnswer {
+  const reply = redirectReply(filter.statusCode, redirectLocation(filter, request))
+  return { reply, reason: 'redirected' }
+}
 
 /** The first filter that answers by itself. */
 export function filterAnswer(

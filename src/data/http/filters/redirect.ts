@@ -8,10 +8,14 @@ import { rewriteTarget } from './rewrite-path.ts'
 
 const WELL_KNOWN: Readonly<Record<Scheme, number>> = { http: 80, https: 443 }
 
+export interface RedirectRequest {
+  readonly head: Pick<RequestHead, 'scheme' | 'authority' | 'target'>
+  readonly listenerPort: number
+}
+
 export function redirectLocation(
   redirect: RedirectFilter,
-  head: Pick<RequestHead, 'scheme' | 'authority' | 'target'>,
-  listenerPort: number,
+  { head, listenerPort }: RedirectRequest,
 ): string {
   const scheme = redirect.scheme ?? head.scheme
   const port =
