@@ -59,7 +59,6 @@ describe('an ordinary user', { skip: obstacle() }, () => {
         ),
       },
     })
-    await daemon.line(({ msg }) => msg === 'ready')
     const messages = daemon.lines.map((line) => JSON.stringify(line)).filter(isAboutPermission)
     assert.equal(messages.length, 1, messages.join('\n'))
     const { state, reasons } = await daemon.admin.get<ReadyReport>('/readyz')

@@ -106,7 +106,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     return typeof code === 'number' ? code : signal === null ? -1 : 128
   })
   await Promise.race([
-    once(child, 'message'),
+    // The word and the log come by different ways: tests may rely on both.
+    Promise.all([once(child, 'message'), log.line(isReady, 'the line that says ready')]),
     exited.then((code) => {
       throw new Error(`gwproxy ended with ${code} before it was ready:\n${log.text}`)
     }),
@@ -134,6 +135,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       return exited
     },
   }
+}
+
+/** As JSON or, with `--log-format pretty`, as text. */
+function isReady({ msg, text }: LogLine): boolean {
+  return msg === 'ready' || / ready /.test(String(text))
 }
 
 type Settings = Readonly<Record<string, string>>
