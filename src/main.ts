@@ -160,7 +160,8 @@ class Daemon {
     const config = startConfigThread(configOptions(this.#options))
     this.#config = config
     config.onFailed((message) => {
-      this.#plane.configFailed(message)
+      // Before the first update it ends us, with this as the last word.
+      if (this.#applied !== undefined) this.#plane.configFailed(message)
       first.reject(new GwProxyError('GWP_CONFIG_UNREADABLE', message))
     })
     config.onUpdate((update) => {

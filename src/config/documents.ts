@@ -178,8 +178,12 @@ function problemOf(error: YAMLError, lines: LineCounter): SyntaxProblem {
   return { spot: spotAt(lines, error.pos[0]), message: withoutQuotes(error) }
 }
 
+/** The library's own stack is the limit: some hundred levels. */
+const TOO_DEEP = 'Maximum call stack size exceeded'
+
 /** Some of the library's messages end in the offending text: `... token in YAML stream: "..."`. */
 function withoutQuotes(error: YAMLError): string {
+  if (error.message.startsWith(TOO_DEEP)) return 'nested too deeply'
   return error.code === 'UNEXPECTED_TOKEN'
     ? error.message.replace(/ in YAML stream.*$/s, '').replace(/: ".*$/s, '')
     : (error.message.split('\n')[0] ?? error.message)

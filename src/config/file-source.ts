@@ -43,6 +43,9 @@ export function fileSourceOf(
   if (directory !== undefined && files !== undefined) {
     return { kind: 'invalid', message: `${FROM_DIRECTORY} and ${FROM_FILES} exclude each other` }
   }
+  if (directory?.includes('\0') || files?.includes('\0')) {
+    return { kind: 'invalid', message: 'a path must not hold a NUL character' }
+  }
   const base = dirname(resolve(manifest))
   if (directory !== undefined) {
     const trimmed = directory.trim()

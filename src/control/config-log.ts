@@ -6,10 +6,13 @@ import type { ConfigUpdate } from '../ipc/messages.ts'
 import { type Diagnostic, formatOrigin } from '../model/diagnostic.ts'
 import type { BindKey } from '../model/identity.ts'
 import type { Logger } from '../observe/log.ts'
+import { capLength } from '../observe/redact.ts'
 import type { Settlement } from './publisher.ts'
 
 /** A line names so many binds; `binds` counts all. */
 const MAX_NAMED = 20
+/** Characters of a problem: names in files may have any length. */
+const MAX_TEXT = 2000
 
 export class ConfigLog {
   readonly #log: Logger
@@ -27,7 +30,7 @@ export class ConfigLog {
     for (const [text, { severity, code, object, help }] of texts) {
       if (known.has(text)) continue
       const fields = { code, ...(object && { object }), ...(help && { help }) }
-      this.#log[severity === 'error' ? 'error' : 'warn'](fields, text)
+      this.#log[severity === 'error' ? 'error' : 'warn'](fields, capLength(text, MAX_TEXT))
     }
     this.#problems = new Set(texts.keys())
   }

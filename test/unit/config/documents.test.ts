@@ -126,6 +126,8 @@ describe('hostile texts', () => {
     for (const text of ['['.repeat(50_000), '- '.repeat(50_000), `z: *none\na:\n${items}`]) {
       assert.equal(parseText(text).kind, 'broken', text.slice(0, 20))
     }
+    const deep = parseText('['.repeat(50_000))
+    assert.equal(deep.kind === 'broken' && deep.message, 'nested too deeply')
   })
 })
 

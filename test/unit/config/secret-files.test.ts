@@ -121,6 +121,7 @@ describe('named files', () => {
     assert.equal(servedName(fill('tls.crt=../x.crt, tls.key=../x.key')), 'one.example')
     assert.match(fill('=x')?.fileProblem ?? '', /must be KEY=PATH/)
     assert.match(fill('a=x,a=y')?.fileProblem ?? '', /names a twice/)
+    assert.match(fill('tls.crt=a\0b')?.fileProblem ?? '', /NUL/)
     assert.match(fill('tls.crt=../x.crt,tls.key=../none')?.fileProblem ?? '', /none does not exist/)
   })
 

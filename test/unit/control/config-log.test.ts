@@ -71,6 +71,14 @@ describe('the log of configurations', () => {
     assert.deepEqual(settle([bind(80)]), [['info', 'configuration applied', NONE]])
   })
 
+  it('bounds the length of a problem', () => {
+    const { configLog, lines } = setUp()
+    const origin = { file: 'a.yaml', line: 1, column: 1 }
+    const message = 'K'.repeat(100_000)
+    configLog.problems([{ severity: 'warning', code: 'unknown-kind', origin, message }])
+    assert.ok((lines[0]?.message.length ?? 0) < 3000)
+  })
+
   it('tells a problem when it appears, and again only after it was gone', () => {
     const { configLog, lines } = setUp()
     const problem = {
