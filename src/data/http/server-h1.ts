@@ -80,11 +80,20 @@ interface Waiting {
   readonly respond: () => ServerResponse
 }
 
+interface Refusal {
+  readonly reason: Reason
+  readonly detail: string
+}
+
 class Http1Connection implements Protocol {
   readonly #connection: HttpConnection
   readonly #socket: Duplex
   #waiting: Waiting[] = []
   #current: Exchange | undefined
+  /** What `#current` was made from. */
+  #running: Waiting | undefined
+  /** The answer once all requests before the unreadable one have theirs. */
+  #refusal: Refusal | undefined
 
   constructor(connection: HttpConnection, socket: Duplex) {
     this.#connection = connection
@@ -104,17 +113,26 @@ class Http1Connection implements Protocol {
     else this.#connection.end({ reason: 'bad-request', detail: 'too many pipelined requests' })
   }
 
-  /** No request can be read any more; an exchange that still runs gives the answer itself. */
+  /**
+   * No request can be read any more. Those that were read whole keep their answers; one that breaks
+   * in its middle gives this answer itself, or is dropped when its turn has not come.
+   */
   refuse(reason: Reason | undefined, detail: string): void {
     if (reason === undefined || !this.#socket.writable) {
       this.#connection.end({ reason: reason ?? 'client-reset', detail })
       return
     }
-    if (this.#current !== undefined) {
-      this.#waiting = []
-      this.#current.breakOff(reason, detail)
+    const last = this.#waiting.at(-1) ?? this.#running
+    if (last === this.#running && last?.request.complete === false) {
+      this.#current?.breakOff(reason, detail)
       return
     }
+    if (last?.request.complete === false) this.#waiting.pop()
+    this.#refusal ??= { reason, detail }
+    if (this.#current === undefined) this.#sendRefusal(this.#refusal)
+  }
+
+  #sendRefusal({ reason, detail }: Refusal): void {
     this.#socket.end(rawReply(reason), 'latin1', () => this.#connection.end({ reason, detail }))
   }
 
@@ -131,11 +149,16 @@ class Http1Connection implements Protocol {
 
   onExchangeEnded(): void {
     this.#current = undefined
+    this.#running = undefined
     const next = this.#waiting.shift()
-    if (next !== undefined && !this.#socket.destroyed) this.#run(next)
+    if (this.#socket.destroyed) return
+    if (next !== undefined) this.#run(next)
+    else if (this.#refusal !== undefined) this.#sendRefusal(this.#refusal)
   }
 
-  #run({ request, respond }: Waiting): void {
+  #run(waiting: Waiting): void {
+    const { request, respond } = waiting
+    this.#running = waiting
     const { downstream } = this.#connection
     const exchange = new Exchange(
       this.#connection,
