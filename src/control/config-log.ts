@@ -19,6 +19,7 @@ export class ConfigLog {
   #problems: ReadonlySet<string> = new Set()
   #failures: ReadonlySet<string> = new Set()
   #open: ReadonlySet<BindKey> = new Set()
+  #generation = 0
 
   constructor(log: Logger) {
     this.#log = log
@@ -46,19 +47,19 @@ export class ConfigLog {
     this.#bindFailures(settlement)
     const before = this.#open
     const open = new Set(results.filter(({ error }) => !error).map(({ bind }) => bind))
+    const opened = [...open].filter((bind) => !before.has(bind))
+    const closed = [...before].filter((bind) => !open.has(bind))
+    const isNews = generation !== this.#generation || opened.length + closed.length > 0
     this.#open = open
+    this.#generation = generation
+    // Another try of a bind that failed, with the same end.
+    if (!isNews) return
     const fields = {
       generation,
       ...counts,
       binds: open.size,
-      ...some(
-        'opened',
-        [...open].filter((bind) => !before.has(bind)),
-      ),
-      ...some(
-        'closed',
-        [...before].filter((bind) => !open.has(bind)),
-      ),
+      ...some('opened', opened),
+      ...some('closed', closed),
       failedBinds: results.length - open.size,
       problems: diagnostics.length,
       durationMs: Math.round(durationMs),

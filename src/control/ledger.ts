@@ -83,7 +83,13 @@ export class WorkerLedger {
   acked(generation: number, binds: readonly BindResult[]): void {
     const target = this.#answered(generation)
     if (target === undefined) return
-    const wanted = new Set(target.binds.map(({ key }) => key))
+    // A socket on which listen(2) failed is gone: the next publication brings another.
+    const failed = new Set(binds.flatMap(({ bind, error }) => (error === undefined ? [] : bind)))
+    const wanted = new Set(
+      target.binds.flatMap(({ key, transport }) =>
+        transport === 'tcp' && failed.has(key) ? [] : key,
+      ),
+    )
     this.#parts = new Set(target.manifest.parts)
     this.#keys = new Set(target.keys.keys())
     this.#sockets = new Set([...this.#sockets].filter((key) => wanted.has(key)))

@@ -73,8 +73,18 @@ export class Publisher {
 
   /** Tries failed sockets again and publishes what came open. */
   retrySockets(): void {
-    if (!this.#ports.sockets.hasFailures || !this.#ports.sockets.retry()) return
-    this.#revise()
+    const { sockets } = this.#ports
+    const isNews = sockets.hasFailures && sockets.retry()
+    if (isNews || this.#hasDeafSockets()) this.#revise()
+  }
+
+  /** Bound by us, but a worker could not listen: another process was first. */
+  #hasDeafSockets(): boolean {
+    const settled = this.settlement
+    if (settled === undefined || settled.refusals.length > 0) return false
+    return settled.results.some(
+      ({ bind, error }) => error !== undefined && this.#ports.sockets.state(bind)?.kind === 'open',
+    )
   }
 
   /** A worker was forked: no settlement before it is greeted or gone. */

@@ -18,10 +18,14 @@ function setUp() {
   const configLog = new ConfigLog(log)
   let revision = 0
   /** The lines of one settlement: level, message, and the fields named. */
-  const settle = (results: readonly BindResult[], refusals: readonly string[] = []): unknown[] => {
+  const settle = (
+    results: readonly BindResult[],
+    refusals: readonly string[] = [],
+    generation = revision + 1,
+  ): unknown[] => {
     revision += 1
-    const settlement: Settlement = { revision, generation: revision, results, refusals }
-    configLog.settled(configUpdate({ generation: revision }), settlement)
+    const settlement: Settlement = { revision, generation, results, refusals }
+    configLog.settled(configUpdate({ generation }), settlement)
     return lines.splice(0).map(({ level, fields, message }) => {
       const { opened, closed, bind: failed, refusals: refused } = fields
       return [level, message, { opened, closed, failed, refused }]
@@ -50,6 +54,7 @@ describe('the log of configurations', () => {
     const failure = ['error', BUSY.message, { ...NONE, failed: 'tcp/[::]:80' }]
     const applied = ['info', 'configuration applied', NONE]
     assert.deepEqual(settle([bind(80, BUSY)]), [failure, applied])
+    assert.deepEqual(settle([bind(80, BUSY)], [], 1), [], 'tried again in vain')
     assert.deepEqual(settle([bind(80, BUSY)]), [applied])
     assert.deepEqual(settle([bind(80)]), [
       ['info', 'configuration applied', { ...NONE, opened: ['tcp/[::]:80'] }],

@@ -217,6 +217,26 @@ describe('Publisher', () => {
     assert.deepEqual(settlements.at(-1)?.results, [{ bind: A.key, error }])
   })
 
+  it('a socket on which a worker could not listen is handed over again until it can', () => {
+    const { publisher, ack, take, settlements } = setUp(1)
+    publisher.update(configUpdate({ generation: 1, binds: [A] }))
+    const error = { errno: 'EADDRINUSE', message: 'another process took the address' }
+    const failed = [{ bind: A.key, error }]
+    publisher.answered(0, { type: 'ack', generation: 1, binds: failed })
+    for (let round = 0; round < 2; round++) {
+      take()
+      publisher.retrySockets()
+      assert.deepEqual(take(), ['0 socket tcp/127.0.0.1:1001', '0 publish 1 [] []'])
+      publisher.answered(0, { type: 'ack', generation: 1, binds: failed })
+    }
+    publisher.retrySockets()
+    ack(0, 1)
+    assert.deepEqual(settlements.at(-1)?.results, [{ bind: A.key }])
+    take()
+    publisher.retrySockets()
+    assert.deepEqual(take(), [])
+  })
+
   it('an update that lacks a part is our defect, and what serves stays', () => {
     const { publisher, ack } = setUp(1)
     publisher.update(configUpdate({ generation: 1, binds: [A] }))
