@@ -105,6 +105,14 @@ describe('HTTP/2 attacks', () => {
       socket.pause()
     }))
 
+  it('empty DATA without end', () =>
+    attack((socket, round) => {
+      if (round === 0) {
+        socket.write(frame(FRAME.headers, END_HEADERS, 1, getFields('evil.test', '/')))
+      }
+      for (let i = 0; i < 500; i += 1) socket.write(frame(FRAME.data, 0, 1, Buffer.alloc(0)))
+    }))
+
   it('resets by the client, with CANCEL and with NO_ERROR, cost few upstream requests', async () => {
     for (const code of [8, 0]) {
       served = 0
