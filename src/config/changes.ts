@@ -6,9 +6,9 @@
 import type { Listing } from './directory.ts'
 
 /** A second look after this time must see the same. */
-export const REWRITTEN_HOLD_MS = 100
+const REWRITTEN_HOLD_MS = 100
 /** A file that became empty is most likely about to be written: it must not delete all it gave. */
-export const EMPTIED_HOLD_MS = 2000
+const EMPTIED_HOLD_MS = 2000
 
 export function holdFor(applied: Listing, now: Listing): number {
   const before = new Map(applied.entries.map((entry) => [entry.path, entry]))

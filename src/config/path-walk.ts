@@ -110,7 +110,7 @@ function lastStop(path: string, probe: PathProbe): string | undefined {
 }
 
 /** The name of the effective user; containers often run one that has none. */
-export function userName(): string {
+function userName(): string {
   try {
     return userInfo().username
   } catch {

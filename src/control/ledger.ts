@@ -6,18 +6,15 @@
 import type { Digest } from '../base/brand.ts'
 import type { ControlMessage } from '../ipc/messages.ts'
 import type { BindKey } from '../model/identity.ts'
-import type { BindPart, Manifest, Part } from '../model/snapshot.ts'
+import type { BindPart, Part, Snapshot } from '../model/snapshot.ts'
 import type { BindResult } from '../model/status.ts'
 import type { KeyMaterial } from '../model/tls.ts'
 import type { SocketState } from './sockets.ts'
 
 /** What all workers shall run. */
-export interface Target {
+export interface Target extends Snapshot {
   /** Counts publications: a new manifest, or a socket that came open or failed since. */
   readonly revision: number
-  readonly manifest: Manifest
-  /** Every part of the manifest. */
-  readonly parts: ReadonlyMap<Digest, Part>
   /** The private key of every certificate part. */
   readonly keys: ReadonlyMap<Digest, KeyMaterial>
   readonly binds: readonly BindPart[]

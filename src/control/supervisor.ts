@@ -44,7 +44,7 @@ export interface SupervisorOptions {
 }
 
 /** A beat of ours; a worker's is expected once in each. */
-export const BEAT_MS = 1000
+const BEAT_MS = 1000
 /** Silent beats after which a worker counts as hung. Beats, not time: a suspended control is blind. */
 const SILENT_BEATS = 5
 /** A worker that starts loads its code first, on a machine that may be busy. */

@@ -11,6 +11,7 @@ import type { UpstreamPart, WeightedUpstream } from './upstream.ts'
 
 export interface Snapshot {
   readonly manifest: Manifest
+  /** Every part of the manifest. */
   readonly parts: ReadonlyMap<Digest, Part>
 }
 

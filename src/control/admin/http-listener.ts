@@ -12,6 +12,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { messageOf } from '../../base/errors.ts'
+import type { AdminError } from './contract.ts'
 
 export interface Answer {
   readonly status: number
@@ -69,29 +70,34 @@ async function answerTo(
   const refusal = refusalOf(request, rules)
   if (refusal !== undefined) return refusal
   const path = (request.url ?? '').split('?', 1)[0] ?? ''
-  if (!Object.hasOwn(endpoints, path)) return json(404, { error: `there is no ${path}` })
+  if (!Object.hasOwn(endpoints, path)) return refuse(404, `there is no ${path}`)
   const endpoint = endpoints[path]
   if (endpoint === undefined || !isMethod(request.method, endpoint)) {
-    return json(405, { error: `${path} takes ${endpoint?.method}` })
+    return refuse(405, `${path} takes ${endpoint?.method}`)
   }
   try {
     return await endpoint.answer()
   } catch (error) {
-    return json(500, { error: messageOf(error) })
+    return refuse(500, messageOf(error))
   }
 }
 
 function refusalOf(request: IncomingMessage, rules: AccessRules): Answer | undefined {
   if (request.headers.origin !== undefined) {
-    return json(403, { error: 'requests from web pages are refused' })
+    return refuse(403, 'requests from web pages are refused')
   }
   if (rules.hosts !== undefined && !rules.hosts.has(hostName(request.headers.host ?? ''))) {
-    return json(403, { error: 'the Host header names another server' })
+    return refuse(403, 'the Host header names another server')
   }
   if (rules.token !== undefined && !isToken(request.headers.authorization, rules.token)) {
-    return json(401, { error: 'an Authorization: Bearer token is needed (GWPROXY_ADMIN_TOKEN)' })
+    return refuse(401, 'an Authorization: Bearer token is needed (GWPROXY_ADMIN_TOKEN)')
   }
   return undefined
+}
+
+function refuse(status: number, error: string): Answer {
+  const body: AdminError = { error }
+  return json(status, body)
 }
 
 /** `[::1]:9464` -> `::1`. */
