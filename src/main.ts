@@ -211,7 +211,7 @@ class Daemon {
   async end(): Promise<void> {
     if (this.#ending) return
     this.#ending = true
-    void this.#notify('stopping', 'draining')
+    const told = this.#notify('stopping', 'draining')
     // First: an edit during the drain must open nothing again.
     await this.#config?.stop()
     await this.#plane.drain(this.#options.drainTimeoutMs)
@@ -219,7 +219,7 @@ class Daemon {
       server.close()
       server.closeAllConnections()
     }
-    await this.#statusDir?.flushed()
+    await Promise.all([this.#statusDir?.flushed(), told])
     this.#log.info({}, 'drained; ending')
     this.#ended.resolve()
   }

@@ -48,7 +48,9 @@ describe('the systemd unit', () => {
 })
 
 describe('under systemd', { skip: isMissing('python3', 'systemd-notify') }, () => {
-  it('READY when the listeners serve, reload by exit code, STOPPING at the drain', async () => {
+  it('READY when the listeners serve, reload by exit code, STOPPING at the drain', {
+    timeout: 30_000,
+  }, async () => {
     const home = mkdtempSync(join(tmpdir(), 'gwproxy-notify-'))
     const [, ...start] = setting('ExecStart')
     assert.deepEqual(start.slice(0, 3), ['run', '--config', '/etc/gwproxy'])
