@@ -16,10 +16,12 @@ export class Http1Responder implements Responder {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #cut: (outcome: Outcome) => void
+  /** Nothing but the end of the connection delimits what is sent. */
+  #endsWithClose = false
   #continued = false
   bytesSent = 0
 
-  /** `cut` ends the connection as the outcome says: a FIN alone would end a body without framing. */
+  /** `cut` ends the connection as the outcome says: a FIN would end what has no framing. */
   constructor(request: IncomingMessage, response: ServerResponse, cut: (outcome: Outcome) => void) {
     this.#request = request
     this.#response = response
@@ -65,6 +67,7 @@ export class Http1Responder implements Responder {
     const raw = fields.toRaw()
     if (contentLength !== undefined) raw.push('Content-Length', String(contentLength))
     if (close) raw.push('Connection', 'close')
+    this.#endsWithClose = contentLength === undefined && this.#request.httpVersionMinor === 0
     this.#response.writeHead(status, raw)
   }
 
@@ -81,7 +84,8 @@ export class Http1Responder implements Responder {
   }
 
   abort(outcome: Outcome): void {
-    this.#cut(outcome)
+    // Where length or chunks tell that something is missing, a FIN lets the client read what came.
+    if (this.#endsWithClose) this.#cut(outcome)
     this.#response.destroy()
     this.#request.socket.destroy()
   }
@@ -91,6 +95,7 @@ export class Http1Responder implements Responder {
     const raw = head.fields.toRaw()
     let text = `HTTP/1.1 ${head.status} Switching Protocols\r\n`
     for (let i = 0; i + 1 < raw.length; i += 2) text += `${raw[i]}: ${raw[i + 1]}\r\n`
+    this.#endsWithClose = true
     this.#response.detachSocket(socket)
     socket.write(`${text}Connection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`, 'latin1')
     return socket
