@@ -5,7 +5,7 @@ import { createRegistry } from './upstream/registry.ts'
 import type { WorkerParts } from './worker.ts'
 
 export const WORKER_PARTS: WorkerParts = {
-  createRegistry: (clock, onNameFailed) => createRegistry({ clock, onNameFailed }),
+  createRegistry: (clock, onNameFailed, keyOf) => createRegistry({ clock, onNameFailed, keyOf }),
   openTlsDomains: (warn) => openTlsDomains({ warn }),
   createHttpHub: ({ settings, registry, accessLog, clock }) =>
     createHttpHub({

@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { assertNever } from '../base/assert-never.ts'
+import type { Digest } from '../base/brand.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import { BUILD } from '../ipc/build.ts'
@@ -41,7 +42,11 @@ const HEARTBEAT_MS = 1000
 
 /** The parts of the data plane that a worker is composed of (compose.ts has the real ones). */
 export interface WorkerParts {
-  createRegistry(clock: Clock, onNameFailed: (name: string) => void): UpstreamRegistry
+  createRegistry(
+    clock: Clock,
+    onNameFailed: (name: string) => void,
+    keyOf: (keyId: Digest) => string,
+  ): UpstreamRegistry
   openTlsDomains(warn: (message: string) => void): Promise<TlsDomains>
   createHttpHub(services: HttpServices): HttpHub
 }
@@ -123,7 +128,11 @@ class Worker {
       connections: () => this.#connections.size,
       log: this.#log,
     })
-    this.#registry = parts.createRegistry(clock, (name) => link.send({ type: 'name-failed', name }))
+    this.#registry = parts.createRegistry(
+      clock,
+      (name) => link.send({ type: 'name-failed', name }),
+      (keyId) => this.#store.key(keyId),
+    )
     this.#httpHub = parts.createHttpHub({
       settings,
       registry: this.#registry,

@@ -1,4 +1,5 @@
 /** Where traffic goes after resolution: weighted upstreams of endpoints. */
+import type { Digest } from '../base/brand.ts'
 import type { HttpFilter } from './http-filter.ts'
 import type { UpstreamTarget } from './upstream-target.ts'
 
@@ -23,6 +24,29 @@ export interface UpstreamPart {
   readonly name: string
   readonly protocol: UpstreamProtocol
   readonly endpoints: readonly (Endpoint | NamedEndpoint)[]
+  /** Absent: spoken to in plaintext. */
+  readonly tls?: UpstreamTls
+}
+
+/** TLS to the endpoints: which name is asked for, and who may answer (BackendTLSPolicy, GEP-1897). */
+export interface UpstreamTls {
+  /** `BackendTLSPolicy/namespace/name`: for logs. */
+  readonly policy: string
+  /** The SNI; the certificate must be for it unless `subjectAltNames` says whom it may name. */
+  readonly hostname: string
+  /** Any one of them, as an entry of the certificate; empty: the hostname. */
+  readonly subjectAltNames: readonly SubjectAltName[]
+  readonly authorities:
+    | { readonly kind: 'bundle'; readonly caPem: string }
+    /** Those that the operating system trusts. */
+    | { readonly kind: 'system' }
+  /** Digest of a CertificatePart: what the Gateway shows of itself. */
+  readonly clientCertificate?: Digest
+}
+
+export interface SubjectAltName {
+  readonly type: 'DNS' | 'URI'
+  readonly value: string
 }
 
 export interface WeightedUpstream {

@@ -5,6 +5,7 @@
  */
 import type { BackendRef } from '../api/backend-ref.ts'
 import type { Resource } from '../api/resource.ts'
+import { assertNever } from '../base/assert-never.ts'
 import type { DocumentPath } from '../model/diagnostic.ts'
 import { displayKey, type ResourceKey } from '../model/resource-key.ts'
 import type { WeightedUpstream } from '../model/upstream.ts'
@@ -17,7 +18,7 @@ import {
   upstreamName,
 } from './backends/resolution.ts'
 import { resolveService } from './backends/service.ts'
-import { requiresTls } from './backends/tls-policy.ts'
+import { backendTlsOf } from './backends/tls-policy.ts'
 import { resolveXBackend } from './backends/x-backend.ts'
 import type { TranslateContext } from './context.ts'
 import type { Problem, RouteRefReason } from './problem.ts'
@@ -114,10 +115,20 @@ function resolve(
     )
   }
   const resolution = resolveKind(context, to, port, use)
-  const isPlain = resolution.kind === 'upstream' && use !== 'tcp' && use !== 'udp'
-  return isPlain && requiresTls(context, to, port)
-    ? { kind: 'refused', message: wantsTls(to) }
-    : resolution
+  // What is passed on as it came in may be TLS of the client's own.
+  const isAsItCame = use === 'tcp' || use === 'udp'
+  if (resolution.kind !== 'upstream' || isAsItCame) return resolution
+  const tls = backendTlsOf(context, to, port)
+  switch (tls.kind) {
+    case 'plain':
+      return resolution
+    case 'refused':
+      return tls
+    case 'tls':
+      return { kind: 'upstream', upstream: { ...resolution.upstream, tls: tls.tls } }
+    default:
+      return assertNever(tls)
+  }
 }
 
 type KindResolver = (
@@ -133,10 +144,6 @@ const RESOLVERS: ReadonlyMap<string, KindResolver> = new Map([
   ['gateway.envoyproxy.io/Backend', resolveEnvoyBackend],
   ['gateway.networking.x-k8s.io/XBackend', resolveXBackend],
 ])
-
-function wantsTls(key: ResourceKey): string {
-  return `A BackendTLSPolicy asks for TLS to ${displayKey(key)}, which is not supported yet; it is never spoken to in plaintext.`
-}
 
 function unknownKind({ group, kind }: ResourceKey): string {
   return `Backends of kind ${kind} in group ${JSON.stringify(group)} are not known; use a Service (group "").`

@@ -34,7 +34,10 @@ export function resolveCertificates(
 ): ListenerCertificates {
   const refs = listener.spec.tls?.certificateRefs ?? []
   if (refs.length === 0) return noCertificates(context, listener)
-  const results = refs.map((ref, index) => resolveRef(context, listener, ref, index))
+  const path = [...listener.path, 'tls', 'certificateRefs']
+  const results = refs.map((ref, index) =>
+    resolveCertificateRef(context, listener.owner, ref, [...path, index]),
+  )
   const certificates = results.flatMap((result) => (typeof result === 'string' ? [result] : []))
   const problem = results.find((result) => typeof result !== 'string')
   return { certificates: [...new Set(certificates)], ...(problem === undefined ? {} : { problem }) }
@@ -49,14 +52,13 @@ function noCertificates(context: TranslateContext, listener: OwnListener): Liste
   return { certificates: [], problem: { reason: 'InvalidCertificateRef', message } }
 }
 
-function resolveRef(
+/** The part of a good reference; a bad one is reported at `path` of `owner`, who refers. */
+export function resolveCertificateRef(
   context: TranslateContext,
-  listener: OwnListener,
+  owner: Resource<unknown>,
   ref: SecretRef,
-  index: number,
+  path: DocumentPath,
 ): Digest | CertificateProblem {
-  const { owner } = listener
-  const path = [...listener.path, 'tls', 'certificateRefs', index]
   const { group, kind, name, namespace = owner.key.namespace } = ref
   const target: ResourceKey = { group, kind, namespace, name }
   const fail = (code: DiagnosticCode, message: string, help?: string): CertificateProblem => {
@@ -64,7 +66,7 @@ function resolveRef(
     context.diagnostics.report(owner, help === undefined ? finding : { ...finding, help })
     return { reason: 'InvalidCertificateRef', message }
   }
-  if (!permits(context, owner.key, target)) return notPermitted(context, listener, target, path)
+  if (!permits(context, owner.key, target)) return notPermitted(context, owner, target, path)
   if (group !== '' || kind !== 'Secret') {
     return fail('reference', `A certificate must be a Secret, not ${kind} of group "${group}".`)
   }
@@ -82,7 +84,7 @@ function resolveRef(
 
 function notPermitted(
   context: TranslateContext,
-  { owner }: OwnListener,
+  owner: Resource<unknown>,
   target: ResourceKey,
   path: DocumentPath,
 ): CertificateProblem {

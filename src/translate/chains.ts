@@ -17,6 +17,7 @@ import type {
   UdpForwardAction,
 } from '../model/snapshot.ts'
 import type { BackendUse } from './backends.ts'
+import { terminatesTls } from './listeners.ts'
 import type { ListenerVerdict } from './listener-verdicts.ts'
 import type { AttachedRoute } from './routes/attached.ts'
 import { type L4RouteKind, type RouteOutcome, useOf } from './routes/collect.ts'
@@ -54,7 +55,7 @@ export function buildChainTable(
     case 'tcp':
       return {
         localAddresses,
-        chains: [chainOf(broadest, '', tcpAction(broadest.routes))],
+        chains: [chainOf(broadest, '', tcpAction(broadest.routes, 'tcp'))],
         listeners: [],
       }
     case 'udp':
@@ -138,7 +139,7 @@ function tlsClaims(
 
 function tlsRouteAction(verdict: ListenerVerdict, outcome: L4Outcome): ChainAction {
   const { mode } = verdict.listener
-  const forward = outcome.forwards.get(useOf(outcome.kind, mode))
+  const forward = outcome.forwards.get(useOf(outcome.kind, terminatesTls(verdict.listener)))
   const reset = resetInstead(forward)
   if (forward === undefined || reset !== undefined)
     return reset ?? { kind: 'reset', reason: 'no-route' }
@@ -149,13 +150,16 @@ function tlsRouteAction(verdict: ListenerVerdict, outcome: L4Outcome): ChainActi
 
 /** Names that no TLSRoute claims: the oldest TCPRoute on Terminate (digest section 2.3), else none. */
 function fallbackAction(verdict: ListenerVerdict, routes: readonly AttachedRoute[]): ChainAction {
-  const action = tcpAction(routes)
+  const action = tcpAction(routes, 'decrypted')
   return action.kind === 'reset' ? action : terminate(verdict, action)
 }
 
 /** The oldest TCPRoute alone carries traffic (digest section 7). */
-function tcpAction(routes: readonly AttachedRoute[]): TcpForwardAction | ResetAction {
-  const forward = oldestForward(routes, 'TCPRoute', 'tcp')
+function tcpAction(
+  routes: readonly AttachedRoute[],
+  use: 'tcp' | 'decrypted',
+): TcpForwardAction | ResetAction {
+  const forward = oldestForward(routes, 'TCPRoute', use)
   return forward.kind === 'reset' ? forward : { ...forward, kind: 'tcp-forward' }
 }
 

@@ -6,6 +6,7 @@ import type { Gateway } from '../api/gateway.ts'
 import { compareAge, type Resource } from '../api/resource.ts'
 import { displayKey } from '../model/resource-key.ts'
 import type { StatusAddress } from '../model/status.ts'
+import { type ClientIdentity, resolveClientIdentity } from './client-identity.ts'
 import type { TranslateContext } from './context.ts'
 import { addressTypeProblem, assignAddresses } from './gateway-addresses.ts'
 import { type OwnClass, ownershipOf } from './gateway-classes.ts'
@@ -18,7 +19,8 @@ export interface OwnGateway {
   readonly addresses: readonly StatusAddress[]
   readonly accepted?: Problem<'Invalid' | 'InvalidParameters' | 'UnsupportedAddress'>
   readonly programmed?: Problem<'AddressNotAssigned'>
-  readonly resolvedRefs?: Problem<'InvalidClientCertificateRef'>
+  /** What it shows of itself to backends behind TLS. */
+  readonly identity?: ClientIdentity
 }
 
 /** Oldest first. Gateways of others are reported, so that nobody waits for them in vain. */
@@ -53,8 +55,8 @@ function judgeGateway(
     classProblem(ownClass) ??
     parametersProblem(context, resource) ??
     addressTypeProblem(context, resource)
-  const resolvedRefs = clientCertificateProblem(context, resource)
-  const refs = resolvedRefs === undefined ? {} : { resolvedRefs }
+  const identity = resolveClientIdentity(context, resource)
+  const refs = identity === undefined ? {} : { identity }
   if (accepted !== undefined)
     return { resource, bindAddresses: [], addresses: [], accepted, ...refs }
   const assigned = assignAddresses(context, resource, taken)
@@ -89,18 +91,6 @@ function parametersProblem(
   const path = ['spec', 'infrastructure', 'parametersRef']
   context.diagnostics.report(resource, { severity: 'error', code: 'unsupported', path, message })
   return { reason: 'InvalidParameters', message }
-}
-
-/** Backend TLS is not carried yet, so a certificate for it would never be presented. */
-function clientCertificateProblem(
-  context: TranslateContext,
-  resource: Resource<Gateway>,
-): Problem<'InvalidClientCertificateRef'> | undefined {
-  if (resource.object.spec.tls?.backend?.clientCertificateRef === undefined) return undefined
-  const message = 'spec.tls.backend.clientCertificateRef is not supported yet.'
-  const path = ['spec', 'tls', 'backend', 'clientCertificateRef']
-  context.diagnostics.report(resource, { severity: 'error', code: 'unsupported', path, message })
-  return { reason: 'InvalidClientCertificateRef', message }
 }
 
 /** Experimental (GEP-3793); without it a route attaches to fewer Gateways, never to more. */

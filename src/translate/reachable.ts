@@ -34,6 +34,7 @@ function referencesOf(part: Part): readonly Digest[] {
     case 'route-table':
       return part.rules.flatMap(ruleReferences)
     case 'upstream':
+      return part.tls?.clientCertificate === undefined ? [] : [part.tls.clientCertificate]
     case 'certificate':
       return []
     default:

@@ -15,6 +15,7 @@ import { groupByGateway } from './attachment.ts'
 import { reportAttachment } from './attachment-findings.ts'
 import { planBinds } from './binds.ts'
 import { type Member, serves } from './chains.ts'
+import { showToForwards, showToRouteTable } from './client-identity.ts'
 import { createContext, type TranslateContext } from './context.ts'
 import { poolAddressesOf } from './gateway-addresses.ts'
 import { ownGatewayClasses } from './gateway-classes.ts'
@@ -85,9 +86,11 @@ export function translate(resources: ResourceSet, options: TranslateOptions): Tr
 function toMember(
   context: TranslateContext,
   verdict: ListenerVerdict,
-  routes: readonly AttachedRoute[],
+  attached: readonly AttachedRoute[],
 ): Member {
   const { listener } = verdict
+  const { identity } = listener.gateway
+  const routes = attached.map((route) => showToForwards(context, identity, route))
   const family = listener.protocol?.family
   const member: Member = { verdict, routes }
   if (!serves(member) || (family !== 'HTTP' && family !== 'HTTPS')) return member
@@ -101,7 +104,10 @@ function toMember(
     port: listener.spec.port,
     routes: httpRoutes,
   })
-  return { ...member, routeTable: context.parts.add(table) }
+  return {
+    ...member,
+    routeTable: context.parts.add(showToRouteTable(context, identity, table)),
+  }
 }
 
 function gatewayStatuses(

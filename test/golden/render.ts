@@ -14,7 +14,7 @@ import type { BindPart, Chain, ChainAction, ChainTable } from '../../src/model/s
 import type { Condition, ObjectStatus, ParentReference } from '../../src/model/status.ts'
 import type { ClientAuth } from '../../src/model/tls.ts'
 import { pemBlocks } from '../../src/wire/pem.ts'
-import { endpointText, type WeightedUpstream } from '../../src/model/upstream.ts'
+import { endpointText, type UpstreamTls, type WeightedUpstream } from '../../src/model/upstream.ts'
 import { ownAddressesOf } from '../../src/control/own-addresses.ts'
 import { applyBindResults } from '../../src/translate/status/programmed.ts'
 import type { Translation } from '../../src/translate/translate.ts'
@@ -149,6 +149,16 @@ function authorityNames(caPem: string): string {
   return blocks.join(', ')
 }
 
+function renderTls(translation: Translation, tls: UpstreamTls | undefined): string {
+  if (tls === undefined) return ''
+  const { hostname, subjectAltNames, authorities, clientCertificate } = tls
+  const names = subjectAltNames.map(({ type, value }) => ` or ${type}:${value}`).join('').slice(3)
+  const trusted = authorities.kind === 'system' ? 'system' : authorityNames(authorities.caPem)
+  const own =
+    clientCertificate === undefined ? '' : ` as ${certificateName(translation, clientCertificate)}`
+  return ` tls ${hostname}${names} trusting ${trusted}${own}`
+}
+
 function certificateName({ parts, keys }: Translation, digest: Digest): string {
   const part = parts.get(digest)
   assert.equal(part?.kind, 'certificate')
@@ -156,13 +166,14 @@ function certificateName({ parts, keys }: Translation, digest: Digest): string {
   return `${part.source} ${part.keyType} ${part.dnsNames.join(' ')}`
 }
 
-function renderBackends({ parts }: Translation, backends: readonly WeightedUpstream[]): string {
+function renderBackends(translation: Translation, backends: readonly WeightedUpstream[]): string {
+  const { parts } = translation
   return backends
     .map(({ weight, target }) => {
       if (target.kind === 'invalid') return `${weight} x invalid ${target.name}`
       const part = parts.get(target.upstream)
       assert.equal(part?.kind, 'upstream')
-      return `${weight} x ${part.name} ${part.protocol} [${part.endpoints.map(endpointText).join(' ')}]`
+      return `${weight} x ${part.name} ${part.protocol}${renderTls(translation, part.tls)} [${part.endpoints.map(endpointText).join(' ')}]`
     })
     .join(' + ')
 }

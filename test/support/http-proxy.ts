@@ -83,7 +83,7 @@ export async function startProxy(options: ProxyOptions) {
   const records: ExchangeRecord[] = []
   const outcomes: Outcome[] = []
   const waiting = new Set<() => void>()
-  const registry = createRegistry({ clock: systemClock, onNameFailed: () => {} })
+  const registry = createRegistry({ clock: systemClock, onNameFailed: () => {}, keyOf: () => '' })
   const hub = createHttpHub({
     clock: systemClock,
     limits: { ...DEFAULT_LIMITS, ...options.limits },

@@ -14,6 +14,7 @@ export class Upstreams {
   readonly registry = createRegistry({
     clock: { now: () => this.now, monotonic: () => this.now },
     onNameFailed: (name) => this.failedNames.push(name),
+    keyOf: () => '',
   })
   readonly #parts = new Map<Digest, Part>()
 

@@ -2,7 +2,7 @@
  * What every L4 action shares: choose a backend, dial its endpoints one after the other while no
  * byte was sent, then relay. One state object per connection; ends with `connection.end`.
  */
-import type { Outcome } from '../../model/outcome.ts'
+import { type Outcome, outcomeRow } from '../../model/outcome.ts'
 import type { Connection, Stage } from '../connection.ts'
 import type { Dial, Relay } from '../io/backend.ts'
 import type { DialReason, DialSink } from '../io/dial.ts'
@@ -83,7 +83,8 @@ export class Forward implements Stage, DialSink, RelaySink {
     endpoint.begin()
     this.#connection.facts.endpoint = endpoint.text
     this.#dialStarted = context.clock.monotonic()
-    this.#dial = context.io.dial(endpoint.endpoint, context.limits.connectMs, this)
+    const { connectMs } = context.limits
+    this.#dial = context.io.dial(endpoint.endpoint, endpoint.tls, connectMs, this)
   }
 
   onDialFailed(reason: DialReason, detail: string): void {
@@ -92,6 +93,11 @@ export class Forward implements Stage, DialSink, RelaySink {
     this.#failure = { reason, detail }
     // Our own want of descriptors says nothing about the endpoint, and more attempts want more.
     if (reason === 'overload' || this.#upstream === undefined) {
+      this.#connection.end(this.#failure)
+      return
+    }
+    if (!outcomeRow(reason).retryable) {
+      endpoint?.failed('early-reset')
       this.#connection.end(this.#failure)
       return
     }

@@ -8,6 +8,7 @@ import { buildConnector, type Dispatcher, Pool } from 'undici'
 import { errnoOf, messageOf } from '../../base/errors.ts'
 import type { Reason } from '../../model/outcome.ts'
 import type { Endpoint } from '../../model/upstream.ts'
+import { type OriginTls, UpstreamTlsError } from '../upstream/tls.ts'
 import type {
   UpstreamCall,
   UpstreamClient,
@@ -23,6 +24,7 @@ const MAX_WAITING = 1024
 export interface Http1Options {
   readonly connectMs: number
   readonly headerBytes: number
+  readonly tls: OriginTls | undefined
 }
 
 export class Http1Client implements UpstreamClient {
@@ -106,8 +108,19 @@ function poolOf(
     connect: (target, callback) =>
       connect(target, (...result) => {
         // undici's types say null, its code leaves it undefined.
-        if (result[1]) resets.watch(result[1])
-        callback(...result)
+        const [, socket] = result
+        if (!socket) return callback(...result)
+        if (options.tls === undefined) {
+          resets.watch(socket)
+          return callback(null, socket)
+        }
+        // The origin stays `http`: undici, which would take the Host for the server name, knows of no TLS.
+        const handshake = { alpn: ['http/1.1'], timeoutMs: options.connectMs }
+        options.tls.begin(socket, handshake, (error, secure) => {
+          if (error !== undefined) return callback(error, null)
+          resets.watch(secure)
+          callback(null, secure)
+        })
       }),
   })
 }
@@ -247,12 +260,15 @@ class Http1Call implements UpstreamCall, Dispatcher.DispatchHandler {
       return 'upstream-protocol-error'
     }
     if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return 'internal-error'
+    // An alert after the handshake: with TLS 1.3 the verdict on our certificate comes this late.
+    if (code.startsWith('ERR_SSL_')) return 'upstream-tls-failed'
     if (code === 'ECONNRESET' || code === 'EPIPE') return 'upstream-reset'
     return this.#headReceived ? 'upstream-reset' : 'upstream-closed'
   }
 }
 
 function connectReason(error: Error): Reason {
+  if (error instanceof UpstreamTlsError) return 'upstream-tls-failed'
   const code = errnoOf(error) ?? ''
   if (code === 'ECONNREFUSED') return 'connect-refused'
   if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') return 'connect-timeout'

@@ -15,6 +15,7 @@ import net from 'node:net'
 import { errnoOf, messageOf } from '../../base/errors.ts'
 import type { Reason } from '../../model/outcome.ts'
 import type { Endpoint } from '../../model/upstream.ts'
+import { type OriginTls, UpstreamTlsError } from '../upstream/tls.ts'
 import { Fields } from './fields.ts'
 import type {
   UpstreamCall,
@@ -33,6 +34,7 @@ const IDLE_MS = 60_000
 export interface Http2Options {
   readonly connectMs: number
   readonly headerBytes: number
+  readonly tls: OriginTls | undefined
 }
 
 export class Http2Client implements UpstreamClient {
@@ -80,8 +82,9 @@ class Http2Session {
   #waiting: Http2Call[] | undefined = []
   #closing = false
 
-  constructor(endpoint: Endpoint, { connectMs, headerBytes }: Http2Options, onClose: () => void) {
-    const socket = dial(endpoint)
+  constructor(endpoint: Endpoint, options: Http2Options, onClose: () => void) {
+    const { connectMs, headerBytes } = options
+    const socket = this.#begin(dial(endpoint), options)
     this.#socket = socket
     this.#session = connect('http://upstream', sessionOptions(headerBytes, socket))
     this.#timer = setTimeout(() => this.#failWaiting('connect-timeout', 'timed out'), connectMs)
@@ -101,6 +104,16 @@ class Http2Session {
     this.#session.setTimeout(IDLE_MS, () => {
       if (this.#calls.size === 0) this.close()
     })
+  }
+
+  /** Its failure is told before the session, which knows no more than that the socket is gone. */
+  #begin(socket: net.Socket, { tls, connectMs }: Http2Options): net.Socket {
+    const handshake = { alpn: ['h2'], timeoutMs: connectMs }
+    return tls === undefined
+      ? socket
+      : tls.begin(socket, handshake, (error) => {
+          if (error !== undefined) this.#failWaiting(connectReason(error), detailOf(error))
+        })
   }
 
   get hasRoom(): boolean {
@@ -171,7 +184,8 @@ class Http2Call implements UpstreamCall {
   open(session: ClientHttp2Session): void {
     if (this.#over) return
     const { body } = this.#request
-    const stream = session.request(headersOf(this.#request), { endStream: body === undefined })
+    const headers = headersOf(this.#request, session.encrypted)
+    const stream = session.request(headers, { endStream: body === undefined })
     this.#stream = stream
     this.#watchEnd(stream)
     this.#events.onConnected()
@@ -300,11 +314,11 @@ function dial(endpoint: Endpoint): net.Socket {
     : net.connect({ host: endpoint.address, port: endpoint.port, noDelay: true })
 }
 
-function headersOf(request: UpstreamRequest): OutgoingHttpHeaders {
+function headersOf(request: UpstreamRequest, isSecure = false): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = Fields.fromRaw(request.fields).toHttp2()
   headers[':method'] = request.method
   headers[':path'] = request.target
-  headers[':scheme'] = 'http'
+  headers[':scheme'] = isSecure ? 'https' : 'http'
   headers[':authority'] = request.host
   if (request.contentLength !== undefined) headers['content-length'] = request.contentLength
   return headers
@@ -319,6 +333,7 @@ function withoutPseudo(raw: readonly string[]): string[] {
 }
 
 function connectReason(error: Error): Reason {
+  if (error instanceof UpstreamTlsError) return 'upstream-tls-failed'
   const code = errnoOf(error)
   if (code === 'ECONNREFUSED') return 'connect-refused'
   return code === 'ETIMEDOUT' ? 'connect-timeout' : 'connect-failed'

@@ -208,8 +208,9 @@ export class Forwarding implements UpstreamEvents {
 function clientOf(
   endpoint: EndpointState,
   protocol: UpstreamProtocol,
-  options: ForwardOptions,
+  forwardOptions: ForwardOptions,
 ): UpstreamClient {
+  const options = { ...forwardOptions, tls: endpoint.tls }
   return protocol === 'h2c'
     ? endpoint.resource('h2c', () => new Http2Client(endpoint.endpoint, options))
     : endpoint.resource('http/1.1', () => new Http1Client(endpoint.endpoint, options))

@@ -6,6 +6,7 @@
 import type { Server, Socket } from 'node:net'
 import type { Endpoint } from '../../model/upstream.ts'
 import { type RelaySink, StreamRelay } from '../relay/stream.ts'
+import type { OriginTls } from '../upstream/tls.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
 import { type Accepted, StreamAccepted } from './accepted.ts'
 import { type DialSink, StreamDial } from './dial.ts'
@@ -39,7 +40,8 @@ export interface IoBackend {
    * arrived: such a server accepts from the next turn of the event loop on.
    */
   accept(server: Server, sink: AcceptSink): void
-  dial(endpoint: Endpoint, timeoutMs: number, sink: DialSink): Dial
+  /** `tls`: the end is a TLSSocket, after a handshake of at most `timeoutMs` more. */
+  dial(endpoint: Endpoint, tls: OriginTls | undefined, timeoutMs: number, sink: DialSink): Dial
   relay(downstream: RelayEnd, upstream: RelayEnd, idleMs: number, sink: RelaySink): Relay
 }
 
@@ -54,7 +56,7 @@ export function createStreamsBackend(wheel: TimerWheel, peekBytes: number): IoBa
       })
       server.on('error', (error: Error) => sink.onAcceptFailed(error))
     },
-    dial: (endpoint, timeoutMs, sink) => new StreamDial(endpoint, timeoutMs, wheel, sink),
+    dial: (endpoint, tls, timeoutMs, sink) => new StreamDial(endpoint, tls, timeoutMs, wheel, sink),
     relay: (downstream, upstream, idleMs, sink) =>
       new StreamRelay(downstream, upstream, idleMs, wheel, sink),
   }

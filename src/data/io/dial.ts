@@ -1,5 +1,5 @@
 /**
- * Connects to one endpoint, in bounded time; gives the other end of a relay. Streams backend.
+ * Connects to one endpoint, with TLS where that is asked for, in bounded time; gives the other end of a relay. Streams backend.
  * Owns the socket until it is connected, or for good when it fails.
  */
 import { connect, type Socket } from 'node:net'
@@ -7,6 +7,7 @@ import { assertNever } from '../../base/assert-never.ts'
 import { errnoOf } from '../../base/errors.ts'
 import type { Reason } from '../../model/outcome.ts'
 import type { Endpoint } from '../../model/upstream.ts'
+import type { OriginTls } from '../upstream/tls.ts'
 import { Deadline, type TimerSink, type TimerWheel } from '../timer-wheel.ts'
 import { NO_BYTES, type RelayEnd } from './relay-end.ts'
 
@@ -18,7 +19,7 @@ export interface DialSink {
 
 export type DialReason = Extract<
   Reason,
-  'connect-refused' | 'connect-failed' | 'connect-timeout' | 'overload'
+  'connect-refused' | 'connect-failed' | 'connect-timeout' | 'upstream-tls-failed' | 'overload'
 >
 
 const KEEP_ALIVE_MS = 60_000
@@ -39,11 +40,22 @@ const OWN_LIMITS: ReadonlySet<string> = new Set([
 /** One attempt. Exactly one call to the sink, unless cancelled. */
 export class StreamDial implements TimerSink {
   readonly #sink: DialSink
+  readonly #timeoutMs: number
+  readonly #tls: OriginTls | undefined
   readonly #socket: DialingSocket
   readonly #deadline: Deadline
+  #cancelled = false
 
-  constructor(endpoint: Endpoint, timeoutMs: number, wheel: TimerWheel, sink: DialSink) {
+  constructor(
+    endpoint: Endpoint,
+    tls: OriginTls | undefined,
+    timeoutMs: number,
+    wheel: TimerWheel,
+    sink: DialSink,
+  ) {
     this.#sink = sink
+    this.#tls = tls
+    this.#timeoutMs = timeoutMs
     this.#deadline = new Deadline(wheel, this)
     this.#deadline.arm(timeoutMs)
     this.#socket = open(endpoint)
@@ -54,6 +66,7 @@ export class StreamDial implements TimerSink {
   }
 
   cancel(): void {
+    this.#cancelled = true
     this.#release()
     this.#socket.destroy()
   }
@@ -64,9 +77,22 @@ export class StreamDial implements TimerSink {
   }
 
   onConnect(): void {
+    const tls = this.#tls
     this.#release()
-    const socket = this.#socket
-    this.#sink.onConnected({ kind: 'stream', socket, transport: socket, head: NO_BYTES })
+    if (tls === undefined) this.#connected(this.#socket)
+    else this.#secure(tls)
+  }
+
+  #secure(tls: OriginTls): void {
+    tls.begin(this.#socket, { alpn: [], timeoutMs: this.#timeoutMs }, (error, secure) => {
+      if (this.#cancelled) return
+      if (error === undefined) this.#connected(secure)
+      else this.#sink.onDialFailed('upstream-tls-failed', error.message)
+    })
+  }
+
+  #connected(socket: Socket): void {
+    this.#sink.onConnected({ kind: 'stream', socket, transport: this.#socket, head: NO_BYTES })
   }
 
   onError(error: Error): void {

@@ -6,7 +6,7 @@
 import { constants } from 'node:crypto'
 import type { TlsOptions } from 'node:tls'
 
-const CIPHERS = [
+export const TLS_CIPHERS: string = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',
   'TLS_CHACHA20_POLY1305_SHA256',
@@ -28,7 +28,7 @@ const SESSION_SECONDS = 7_200
 export const TLS_POLICY: TlsOptions = {
   minVersion: 'TLSv1.2',
   maxVersion: 'TLSv1.3',
-  ciphers: CIPHERS,
+  ciphers: TLS_CIPHERS,
   // All of them are good: the client knows whether it has AES in hardware.
   honorCipherOrder: false,
   secureOptions: constants.SSL_OP_NO_RENEGOTIATION,

@@ -8,6 +8,7 @@ import type { HttpFilter } from '../../model/http-filter.ts'
 import type { Endpoint, UpstreamProtocol, WeightedUpstream } from '../../model/upstream.ts'
 import type { Part } from '../../model/snapshot.ts'
 import type { Digest } from '../../base/brand.ts'
+import type { OriginTls } from './tls.ts'
 
 /** Held by a runtime; `release` when it retires. */
 export interface Registry {
@@ -34,6 +35,8 @@ export interface RegistryOptions {
   readonly clock: Clock
   /** A connection to an address of this name failed; at most once a second for each name. */
   onNameFailed(name: string): void
+  /** PEM of a private key by its keyId: of the certificates shown to upstreams. */
+  keyOf(keyId: Digest): string
 }
 
 export interface BackendSet {
@@ -67,10 +70,12 @@ export type Pick =
   /** A name that was never answered yet: wait with `whenResolved`. */
   | { readonly kind: 'pending' }
 
-/** One endpoint, shared by every upstream that names it with the same protocol. */
+/** One endpoint, shared by every upstream that names it with the same protocol and TLS. */
 export interface EndpointState {
   readonly endpoint: Endpoint
   readonly text: string
+  /** undefined: spoken to in plaintext. */
+  readonly tls: OriginTls | undefined
   /** A use begins and ends: an endpoint that left the configuration lives until its uses end. */
   begin(): void
   end(): void

@@ -1,5 +1,5 @@
 /**
- * Endpoints with a life: one object for each protocol and place, shared by every upstream that
+ * Endpoints with a life: one object for each protocol, TLS and place, shared by every upstream that
  * names it, so that an edit elsewhere never costs it its pools. It leaves the store when no upstream
  * holds it and its last use has ended; then its resources are closed.
  */
@@ -8,6 +8,7 @@ import { type Endpoint, endpointText, type UpstreamProtocol } from '../../model/
 import type { Closable, EndpointState, FailureKind, Pick } from './contract.ts'
 import { PassiveHealth } from './health.ts'
 import type { NameTable } from './names.ts'
+import type { OriginTls } from './tls.ts'
 
 export class EndpointStore {
   readonly #live = new Map<string, LiveEndpoint>()
@@ -26,15 +27,20 @@ export class EndpointStore {
   }
 
   /** `name`: the name that resolved to this endpoint. Each hold needs a `drop` with equal values. */
-  hold(protocol: UpstreamProtocol, endpoint: Endpoint, name: string | undefined): LiveEndpoint {
-    const key = `${protocol} ${endpointText(endpoint)}`
-    const live = this.#live.get(key) ?? this.#create(key, endpoint)
+  hold(
+    protocol: UpstreamProtocol,
+    tls: OriginTls | undefined,
+    endpoint: Endpoint,
+    name: string | undefined,
+  ): LiveEndpoint {
+    const key = `${protocol} ${tls?.id ?? ''} ${endpointText(endpoint)}`
+    const live = this.#live.get(key) ?? this.#create(key, tls, endpoint)
     live.hold(name)
     return live
   }
 
-  #create(key: string, endpoint: Endpoint): LiveEndpoint {
-    const live = new LiveEndpoint(endpoint, new PassiveHealth(this.#clock), {
+  #create(key: string, tls: OriginTls | undefined, endpoint: Endpoint): LiveEndpoint {
+    const live = new LiveEndpoint(endpoint, tls, new PassiveHealth(this.#clock), {
       healthChanged: () => {
         this.epoch += 1
       },
@@ -59,6 +65,7 @@ interface EndpointEvents {
 export class LiveEndpoint implements EndpointState {
   readonly endpoint: Endpoint
   readonly text: string
+  readonly tls: OriginTls | undefined
   readonly health: PassiveHealth
   /** What `Upstream.pick` returns for it, made once. */
   readonly picked: Pick
@@ -68,8 +75,14 @@ export class LiveEndpoint implements EndpointState {
   readonly #holds = new Map<string, number>()
   #uses = 0
 
-  constructor(endpoint: Endpoint, health: PassiveHealth, events: EndpointEvents) {
+  constructor(
+    endpoint: Endpoint,
+    tls: OriginTls | undefined,
+    health: PassiveHealth,
+    events: EndpointEvents,
+  ) {
     this.endpoint = endpoint
+    this.tls = tls
     this.text = endpointText(endpoint)
     this.health = health
     this.picked = { kind: 'endpoint', endpoint: this }

@@ -10,6 +10,7 @@ import type { NamedEndpoint, UpstreamPart, UpstreamProtocol } from '../../model/
 import type { EndpointState, Pick, Upstream } from './contract.ts'
 import type { EndpointStore, LiveEndpoint } from './live-endpoint.ts'
 import type { NameTable } from './names.ts'
+import type { OriginTls } from './tls.ts'
 
 const PENDING: Pick = { kind: 'pending' }
 const NAME_UNRESOLVED: Pick = { kind: 'none', reason: 'name-unresolved' }
@@ -22,6 +23,7 @@ export interface Cursor {
 
 export interface LiveUpstreamOptions {
   readonly part: UpstreamPart
+  readonly tls: OriginTls | undefined
   readonly cursor: Cursor
   readonly store: EndpointStore
   readonly names: NameTable
@@ -137,16 +139,16 @@ export class LiveUpstream implements Upstream {
   }
 
   #hold(): Held[] {
-    const { part, store, names } = this.#options
+    const { part, tls, store, names } = this.#options
     return part.endpoints.flatMap((endpoint): Held[] => {
       switch (endpoint.kind) {
         case 'ip':
         case 'unix':
-          return [{ live: store.hold(part.protocol, endpoint, undefined), name: undefined }]
+          return [{ live: store.hold(part.protocol, tls, endpoint, undefined), name: undefined }]
         case 'name': {
           const { name, port } = endpoint
           return (names.addresses(name) ?? []).map((address) => ({
-            live: store.hold(part.protocol, { kind: 'ip', address, port }, name),
+            live: store.hold(part.protocol, tls, { kind: 'ip', address, port }, name),
             name,
           }))
         }

@@ -5,15 +5,18 @@
  */
 import { assertNever } from '../../base/assert-never.ts'
 import type { Digest } from '../../base/brand.ts'
+import { digestOf } from '../../base/digest.ts'
 import { GwProxyError } from '../../base/errors.ts'
 import type { EndpointHealth, ResolvedName } from '../../ipc/messages.ts'
 import type { Part } from '../../model/snapshot.ts'
-import type { UpstreamPart, WeightedUpstream } from '../../model/upstream.ts'
+import type { CertificatePart } from '../../model/tls.ts'
+import type { UpstreamPart, UpstreamTls, WeightedUpstream } from '../../model/upstream.ts'
 import type { BackendChoice, BackendSet, RegistryOptions, UpstreamRegistry } from './contract.ts'
 import { Counted } from '../counted.ts'
 import { EndpointStore } from './live-endpoint.ts'
 import { type Cursor, LiveUpstream } from './live-upstream.ts'
 import { NameTable } from './names.ts'
+import { OriginTls } from './tls.ts'
 import { SmoothWeights } from './weights.ts'
 
 const NONE: BackendChoice = { kind: 'none' }
@@ -27,6 +30,7 @@ class LiveRegistry implements UpstreamRegistry {
   readonly #names: NameTable
   readonly #store: EndpointStore
   readonly #upstreams = new Counted<LiveUpstream>((upstream) => upstream.close())
+  readonly #origins = new Counted<OriginTls>()
   readonly #cursors = new Counted<Cursor>()
   readonly #positions = new Counted<SmoothWeights>()
 
@@ -48,10 +52,7 @@ class LiveRegistry implements UpstreamRegistry {
       if (target.kind === 'upstream') upstreamPart(part, target.upstream)
     }
     const releases: (() => void)[] = []
-    const choices = backends.map((backend) =>
-      // A backend of weight 0 receives nothing, so nothing is kept for it.
-      backend.weight === 0 ? NONE : this.#choice(backend, part, releases),
-    )
+    const choices = this.#choices(backends, part, releases)
     const position = this.#positions.hold(positionKey, () => new SmoothWeights(weights))
     releases.push(() => this.#positions.drop(positionKey))
     return new LiveBackendSet(choices, position, releases)
@@ -65,6 +66,23 @@ class LiveRegistry implements UpstreamRegistry {
     return [...this.#upstreams.values()].flatMap((upstream) => upstream.health())
   }
 
+  #choices(
+    backends: readonly WeightedUpstream[],
+    part: (digest: Digest) => Part,
+    releases: (() => void)[],
+  ): readonly BackendChoice[] {
+    try {
+      return backends.map((backend) =>
+        // A backend of weight 0 receives nothing, so nothing is kept for it.
+        backend.weight === 0 ? NONE : this.#choice(backend, part, releases),
+      )
+    } catch (error) {
+      // Such as a key that cannot be used: nothing stays held.
+      for (const release of releases) release()
+      throw error
+    }
+  }
+
   #choice(
     { target, filters }: WeightedUpstream,
     part: (digest: Digest) => Part,
@@ -75,7 +93,7 @@ class LiveRegistry implements UpstreamRegistry {
         return target
       case 'upstream': {
         const description = upstreamPart(part, target.upstream)
-        const upstream = this.#hold(target.upstream, description, releases)
+        const upstream = this.#hold(target.upstream, description, part, releases)
         return { kind: 'upstream', upstream, filters }
       }
       default:
@@ -83,11 +101,17 @@ class LiveRegistry implements UpstreamRegistry {
     }
   }
 
-  #hold(digest: Digest, part: UpstreamPart, releases: (() => void)[]): LiveUpstream {
+  #hold(
+    digest: Digest,
+    part: UpstreamPart,
+    lookUp: (digest: Digest) => Part,
+    releases: (() => void)[],
+  ): LiveUpstream {
+    const tls = part.tls && this.#origin(part.tls, lookUp, releases)
     // All versions of an upstream go on from one position.
     const cursorKey = `${part.protocol} ${part.name}`
     const cursor = this.#cursors.hold(cursorKey, () => ({ position: 0 }))
-    const upstream = this.#upstreams.hold(digest, () => this.#create(part, cursor))
+    const upstream = this.#upstreams.hold(digest, () => this.#create(part, tls, cursor))
     releases.push(() => {
       this.#upstreams.drop(digest)
       this.#cursors.drop(cursorKey)
@@ -95,9 +119,21 @@ class LiveRegistry implements UpstreamRegistry {
     return upstream
   }
 
-  #create(part: UpstreamPart, cursor: Cursor): LiveUpstream {
+  #origin(tls: UpstreamTls, lookUp: (digest: Digest) => Part, releases: (() => void)[]): OriginTls {
+    const id = digestOf(tls)
+    const origin = this.#origins.hold(id, () => {
+      const { clientCertificate } = tls
+      if (clientCertificate === undefined) return new OriginTls(tls, undefined)
+      const { chainPem, keyId } = certificatePart(lookUp, clientCertificate)
+      return new OriginTls(tls, { chainPem, privateKeyPem: this.#options.keyOf(keyId) })
+    })
+    releases.push(() => this.#origins.drop(id))
+    return origin
+  }
+
+  #create(part: UpstreamPart, tls: OriginTls | undefined, cursor: Cursor): LiveUpstream {
     const { clock } = this.#options
-    return new LiveUpstream({ part, cursor, store: this.#store, names: this.#names, clock })
+    return new LiveUpstream({ part, tls, cursor, store: this.#store, names: this.#names, clock })
   }
 }
 
@@ -125,6 +161,12 @@ class LiveBackendSet implements BackendSet {
     this.#releases = []
     for (const release of releases) release()
   }
+}
+
+function certificatePart(lookUp: (digest: Digest) => Part, digest: Digest): CertificatePart {
+  const part = lookUp(digest)
+  if (part.kind === 'certificate') return part
+  throw new GwProxyError('GWP_DEFECT_INVARIANT', `part ${digest} is a ${part.kind}, no certificate`)
 }
 
 function upstreamPart(lookUp: (digest: Digest) => Part, digest: Digest): UpstreamPart {

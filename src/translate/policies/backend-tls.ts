@@ -1,22 +1,29 @@
 /**
- * BackendTLSPolicies are admitted but not obeyed yet: a backend that one targets is refused rather
- * than spoken to in plaintext (backends/tls-policy.ts), and the policy says so (digest 6.2).
+ * Status of BackendTLSPolicies: one ancestor for each of our Gateways with a route that uses a
+ * target (digest section 6.2). What the policies do to the backends is in backends/tls-policy.ts.
  */
 import type { BackendTLSPolicy } from '../../api/backend-tls-policy.ts'
 import type { Resource } from '../../api/resource.ts'
 import { compareText } from '../../base/byte-order.ts'
-import { keyText } from '../../model/resource-key.ts'
+import { displayKey, keyText } from '../../model/resource-key.ts'
 import type { ObjectStatus, ParentReference } from '../../model/status.ts'
-import { targetKey } from '../backends/tls-policy.ts'
+import {
+  holderOf,
+  judgePolicy,
+  knownSection,
+  type PolicyTarget,
+  targetKey,
+  targetProblem,
+} from '../backends/tls-policy.ts'
 import type { TranslateContext } from '../context.ts'
+import type { Problem } from '../problem.ts'
 import { GATEWAY_GROUP } from '../protocols.ts'
 import type { RouteOutcome } from '../routes/collect.ts'
 import { conditionFrom } from '../status/conditions.ts'
 
-const MESSAGE =
-  'BackendTLSPolicy is not supported yet; its targets are refused rather than reached in plaintext.'
+type Policy = Resource<BackendTLSPolicy>
+type TargetFault = Problem<'Conflicted' | 'TargetNotFound'>
 
-/** One ancestor for each of our Gateways with a route that uses a target. */
 export function backendTlsStatuses(
   context: TranslateContext,
   outcomes: readonly RouteOutcome[],
@@ -25,20 +32,13 @@ export function backendTlsStatuses(
   if (backendTlsPolicies.length === 0) return []
   const users = gatewaysByBackend(outcomes)
   return backendTlsPolicies.flatMap((policy) => {
-    const targets = policy.object.spec.targetRefs.map((ref) => keyText(targetKey(policy, ref)))
-    const gateways = new Set(targets.flatMap((target) => [...(users.get(target) ?? [])]))
-    if (gateways.size === 0) return []
-    report(context, policy)
-    return [statusOf(policy, [...gateways].sort(compareText), context.options.controllerName)]
-  })
-}
-
-function report(context: TranslateContext, policy: Resource<BackendTLSPolicy>): void {
-  context.diagnostics.report(policy, {
-    severity: 'error',
-    code: 'unsupported',
-    path: ['kind'],
-    message: MESSAGE,
+    const byGateway = new Map<string, PolicyTarget[]>()
+    for (const ref of policy.object.spec.targetRefs) {
+      for (const gateway of users.get(keyText(targetKey(policy, ref))) ?? []) {
+        byGateway.set(gateway, [...(byGateway.get(gateway) ?? []), ref])
+      }
+    }
+    return byGateway.size === 0 ? [] : [statusOf(context, policy, byGateway)]
   })
 }
 
@@ -49,7 +49,10 @@ function gatewaysByBackend(
   const users = new Map<string, Set<string>>()
   for (const { route, parents } of outcomes) {
     const gateways = parents.flatMap(({ attachments }) =>
-      attachments.map(({ listener: { owner } }) => `${owner.key.namespace}/${owner.key.name}`),
+      attachments.map(({ listener: { gateway } }) => {
+        const { namespace, name } = gateway.resource.key
+        return `${namespace}/${name}`
+      }),
     )
     for (const backend of backendsOf(route)) {
       const known = users.get(backend)
@@ -60,27 +63,82 @@ function gatewaysByBackend(
   return users
 }
 
+interface RuleBackends {
+  readonly backendRefs?: readonly BackendName[]
+  readonly filters?: readonly {
+    readonly requestMirror?: { readonly backendRef: BackendName }
+  }[]
+}
+
+interface BackendName {
+  readonly group: string
+  readonly kind: string
+  readonly namespace?: string
+  readonly name: string
+}
+
+/** Those of mirrors count as well. */
 function backendsOf({ key, object }: RouteOutcome['route']): readonly string[] {
-  return (object.spec.rules ?? [])
-    .flatMap(({ backendRefs = [] }) => backendRefs)
+  const rules: readonly RuleBackends[] = object.spec.rules ?? []
+  return rules
+    .flatMap(({ backendRefs = [], filters = [] }) => [
+      ...backendRefs,
+      ...filters.flatMap(({ requestMirror }) => requestMirror?.backendRef ?? []),
+    ])
     .map(({ group, kind, namespace = key.namespace, name }) =>
       keyText({ group, kind, namespace, name }),
     )
 }
 
 function statusOf(
-  { key, generation, origin }: Resource<BackendTLSPolicy>,
-  gateways: readonly string[],
-  controllerName: string,
+  context: TranslateContext,
+  policy: Policy,
+  byGateway: ReadonlyMap<string, readonly PolicyTarget[]>,
 ): ObjectStatus {
-  const problem = { reason: 'Invalid', message: MESSAGE }
-  const conditions = [conditionFrom('Accepted', problem, problem, generation)]
-  const ancestors = gateways.map((gateway) => ({
-    ancestorRef: gatewayReference(gateway),
-    controllerName,
-    conditions,
-  }))
+  const { key, generation, origin } = policy
+  const verdict = judgePolicy(context, policy)
+  const resolvedRefs = conditionFrom(
+    'ResolvedRefs',
+    verdict.resolvedRefs,
+    { reason: 'ResolvedRefs', message: 'All references of the policy resolve.' },
+    generation,
+  )
+  const ancestors = [...byGateway]
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([gateway, refs]) => {
+      const faults = refs.map((ref) => targetFault(context, policy, ref))
+      // One target that it holds for is enough.
+      const fault = faults.includes(undefined) ? undefined : faults[0]
+      const ok = { reason: 'Accepted', message: 'The policy holds for its targets.' }
+      const accepted = conditionFrom('Accepted', fault ?? verdict.accepted, ok, generation)
+      return {
+        ancestorRef: gatewayReference(gateway),
+        controllerName: context.options.controllerName,
+        conditions: [accepted, resolvedRefs],
+      }
+    })
   return { key, generation, origin, body: { kind: 'policy', ancestors } }
+}
+
+function targetFault(
+  context: TranslateContext,
+  policy: Policy,
+  ref: PolicyTarget,
+): TargetFault | undefined {
+  const target = targetKey(policy, ref)
+  const index = policy.object.spec.targetRefs.indexOf(ref)
+  const path = ['spec', 'targetRefs', index]
+  const missing = targetProblem(context, target, ref.sectionName)
+  if (missing !== undefined) {
+    const finding = { severity: 'error', code: 'reference', message: missing.message } as const
+    context.diagnostics.report(policy, { ...finding, path: [...path, 'sectionName'] })
+    return missing
+  }
+  const holder = holderOf(context, target, knownSection(context, target, ref.sectionName))
+  if (holder === undefined || holder === policy) return undefined
+  const message = `The older ${displayKey(holder.key)} holds for ${displayKey(target)} already.`
+  context.diagnostics.report(policy, { severity: 'error', code: 'conflict', path, message })
+  return { reason: 'Conflicted', message }
 }
 
 function gatewayReference(gateway: string): ParentReference {

@@ -14,6 +14,7 @@ import {
   type RouteObject,
 } from '../attachment.ts'
 import type { TranslateContext } from '../context.ts'
+import { terminatesTls } from '../listeners.ts'
 import type { RouteKind } from '../protocols.ts'
 import { type LoweredHttpRoute, lowerHttpRoute } from './http-route.ts'
 import { type Forward, type L4RouteObject, lowerL4Route } from './l4-route.ts'
@@ -94,16 +95,16 @@ function l4Outcome(
 ): RouteOutcome {
   const uses = new Set(
     parents.flatMap(({ attachments }) =>
-      attachments.map(({ listener }): BackendUse => useOf(kind, listener.mode)),
+      attachments.map(({ listener }): BackendUse => useOf(kind, terminatesTls(listener))),
     ),
   )
-  const unattached = useOf(kind, 'Passthrough')
+  const unattached = useOf(kind, false)
   const lowered = lowerL4Route(context, route, uses.size === 0 ? new Set([unattached]) : uses)
   return { kind, route, parents, verdict: lowered, forwards: lowered.forwards }
 }
 
-/** A BackendTLSPolicy holds for what a TLSRoute decrypted, not for a TCPRoute (digest section 6.2). */
-export function useOf(kind: L4RouteKind, mode: 'Terminate' | 'Passthrough'): BackendUse {
+/** A BackendTLSPolicy holds for what was decrypted, not for streams as they came (digest section 6.2). */
+export function useOf(kind: L4RouteKind, isDecrypted: boolean): BackendUse {
   if (kind === 'UDPRoute') return 'udp'
-  return kind === 'TLSRoute' && mode === 'Terminate' ? 'decrypted' : 'tcp'
+  return isDecrypted ? 'decrypted' : 'tcp'
 }

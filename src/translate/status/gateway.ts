@@ -76,8 +76,9 @@ function whyNotProgrammed(
 }
 
 /** Published only where the Gateway itself refers to something. */
-function resolvedRefsCondition({ resolvedRefs, resource }: OwnGateway): readonly Condition[] {
-  return resolvedRefs === undefined
-    ? []
-    : [conditionFrom('ResolvedRefs', resolvedRefs, resolvedRefs, resource.generation)]
+function resolvedRefsCondition({ identity, resource }: OwnGateway): readonly Condition[] {
+  if (identity === undefined) return []
+  const problem = identity.kind === 'broken' ? identity.problem : undefined
+  const ok = { reason: 'ResolvedRefs', message: 'The client certificate for backends is usable.' }
+  return [conditionFrom('ResolvedRefs', problem, ok, resource.generation)]
 }

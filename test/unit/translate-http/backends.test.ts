@@ -171,8 +171,8 @@ describe('BackendTLSPolicy', () => {
   it('is never answered with plaintext', () => {
     for (const target of [{}, { sectionName: 'http' }]) {
       for (const use of ['http', 'decrypted'] as const) {
-        const { target: result, problem } = resolve([web, policy(target)], {}, use)
-        assert.equal(result.kind, 'invalid')
+        const { upstream, problem } = resolve([web, policy(target)], {}, use)
+        assert.equal(upstream().tls?.hostname, 'web.example.com')
         assert.equal(problem, undefined)
       }
     }
@@ -180,8 +180,8 @@ describe('BackendTLSPolicy', () => {
 
   it('holds for a Service that only --service-dns knows', () => {
     for (const target of [{}, { sectionName: 'x' }]) {
-      const { target: result } = resolve([policy(target)], {}, 'http', { serviceDns: '{name}' })
-      assert.equal(result.kind, 'invalid')
+      const { upstream } = resolve([policy(target)], {}, 'http', { serviceDns: '{name}' })
+      assert.ok(upstream().tls)
     }
   })
 
@@ -208,12 +208,12 @@ describe('BackendTLSPolicy', () => {
     for (const backend of backends) {
       const of = { group: backend.apiVersion.replace('/v1alpha1', ''), kind: backend.kind }
       const without = resolve([backend], of, 'http')
-      assert.equal(without.target.kind, 'upstream')
+      assert.equal(without.upstream().tls, undefined)
       for (const section of [{}, { sectionName: 'x' }]) {
-        const { target } = resolve([backend, policy({ ...of, ...section })], of, 'http')
-        assert.equal(target.kind, 'invalid', backend.kind)
+        const { upstream } = resolve([backend, policy({ ...of, ...section })], of, 'http')
+        assert.ok(upstream().tls, backend.kind)
       }
-      assert.equal(resolve([backend, policy({})], of, 'http').target.kind, 'upstream')
+      assert.equal(resolve([backend, policy({})], of, 'http').upstream().tls, undefined)
     }
   })
 
@@ -222,8 +222,8 @@ describe('BackendTLSPolicy', () => {
   })
 
   it('leaves other Services, other ports and streams that stay encrypted alone', () => {
-    assert.equal(resolve([web, policy({ name: 'other' })], {}, 'http').target.kind, 'upstream')
-    assert.equal(resolve([web, policy({ sectionName: 'x' })], {}, 'http').target.kind, 'upstream')
-    assert.equal(resolve([web, policy({})], {}, 'tcp').target.kind, 'upstream')
+    assert.equal(resolve([web, policy({ name: 'other' })], {}, 'http').upstream().tls, undefined)
+    assert.equal(resolve([web, policy({ sectionName: 'x' })], {}, 'http').upstream().tls, undefined)
+    assert.equal(resolve([web, policy({})], {}, 'tcp').upstream().tls, undefined)
   })
 })

@@ -3,15 +3,15 @@ import { describe, it } from 'node:test'
 import { useOf } from '../../../src/translate/routes/collect.ts'
 
 describe('what a route sends to its backends', () => {
-  it('is decrypted only where a TLSRoute ends TLS: there a BackendTLSPolicy holds (digest 6.2)', () => {
+  it('is decrypted where TLS ends: there, and only there, a BackendTLSPolicy holds (digest 6.2)', () => {
     assert.deepEqual(
       (['TLSRoute', 'TCPRoute', 'UDPRoute'] as const).map((kind) => [
-        useOf(kind, 'Terminate'),
-        useOf(kind, 'Passthrough'),
+        useOf(kind, true),
+        useOf(kind, false),
       ]),
       [
         ['decrypted', 'tcp'],
-        ['tcp', 'tcp'],
+        ['decrypted', 'tcp'],
         ['udp', 'udp'],
       ],
     )

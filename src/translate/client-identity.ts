@@ -1,0 +1,110 @@
+/**
+ * What a Gateway shows of itself to backends that are reached over TLS
+ * (`spec.tls.backend.clientCertificateRef`, GEP-3155). Routes are lowered once for all Gateways; here
+ * their upstreams become those of one Gateway.
+ */
+import type { Gateway } from '../api/gateway.ts'
+import type { Resource } from '../api/resource.ts'
+import type { Digest } from '../base/brand.ts'
+import type { HttpRule, RouteTablePart } from '../model/http.ts'
+import type { HttpFilter } from '../model/http-filter.ts'
+import type { WeightedUpstream } from '../model/upstream.ts'
+import type { UpstreamTarget } from '../model/upstream-target.ts'
+import { resolveCertificateRef } from './certificates.ts'
+import type { TranslateContext } from './context.ts'
+import type { Problem } from './problem.ts'
+import type { AttachedRoute } from './routes/attached.ts'
+
+/** undefined: the Gateway shows nothing. */
+export type ClientIdentity =
+  | { readonly kind: 'certificate'; readonly certificate: Digest }
+  | {
+      readonly kind: 'broken'
+      readonly problem: Problem<'InvalidClientCertificateRef' | 'RefNotPermitted'>
+    }
+
+export function resolveClientIdentity(
+  context: TranslateContext,
+  gateway: Resource<Gateway>,
+): ClientIdentity | undefined {
+  const ref = gateway.object.spec.tls?.backend?.clientCertificateRef
+  if (ref === undefined) return undefined
+  const path = ['spec', 'tls', 'backend', 'clientCertificateRef']
+  const result = resolveCertificateRef(context, gateway, ref, path)
+  if (typeof result === 'string') return { kind: 'certificate', certificate: result }
+  const { reason, message } = result
+  const own = reason === 'InvalidCertificateRef' ? 'InvalidClientCertificateRef' : reason
+  return { kind: 'broken', problem: { reason: own, message } }
+}
+
+/** The route as the Gateway serves it; only layer-4 forwards change here. */
+export function showToForwards(
+  context: TranslateContext,
+  identity: ClientIdentity | undefined,
+  attached: AttachedRoute,
+): AttachedRoute {
+  const { outcome } = attached
+  if (identity === undefined || !('forwards' in outcome)) return attached
+  const forwards = [...outcome.forwards].map(
+    ([use, forward]) =>
+      [
+        use,
+        { ...forward, backends: forward.backends.map((one) => showTo(context, identity, one)) },
+      ] as const,
+  )
+  return { ...attached, outcome: { ...outcome, forwards: new Map(forwards) } }
+}
+
+export function showToRouteTable(
+  context: TranslateContext,
+  identity: ClientIdentity | undefined,
+  table: RouteTablePart,
+): RouteTablePart {
+  if (identity === undefined) return table
+  return { ...table, rules: table.rules.map((rule) => showToRule(context, identity, rule)) }
+}
+
+function showToRule(context: TranslateContext, identity: ClientIdentity, rule: HttpRule): HttpRule {
+  const filters = rule.filters.map((filter) => showToFilter(context, identity, filter))
+  if (rule.action.kind !== 'forward') return { ...rule, filters }
+  const backends = rule.action.backends.map((one) => showTo(context, identity, one))
+  return { ...rule, filters, action: { ...rule.action, backends } }
+}
+
+function showTo(
+  context: TranslateContext,
+  identity: ClientIdentity,
+  backend: WeightedUpstream,
+): WeightedUpstream {
+  return {
+    ...backend,
+    target: showToTarget(context, identity, backend.target),
+    filters: backend.filters.map((filter) => showToFilter(context, identity, filter)),
+  }
+}
+
+function showToFilter(
+  context: TranslateContext,
+  identity: ClientIdentity,
+  filter: HttpFilter,
+): HttpFilter {
+  return 'target' in filter
+    ? { ...filter, target: showToTarget(context, identity, filter.target) }
+    : filter
+}
+
+/** Plaintext upstreams stay; without the certificate that it should show, the others are not reached. */
+function showToTarget(
+  context: TranslateContext,
+  identity: ClientIdentity,
+  target: UpstreamTarget,
+): UpstreamTarget {
+  const part = target.kind === 'upstream' ? context.parts.parts.get(target.upstream) : undefined
+  if (part?.kind !== 'upstream' || part.tls === undefined) return target
+  if (identity.kind === 'broken') {
+    const message = `The Gateway's client certificate is not usable: ${identity.problem.message}`
+    return { kind: 'invalid', name: part.name, message }
+  }
+  const tls = { ...part.tls, clientCertificate: identity.certificate }
+  return { kind: 'upstream', upstream: context.parts.add({ ...part, tls }) }
+}
