@@ -4,7 +4,7 @@
  * Linear means program size x value length: both are bounded here.
  */
 import { RE2JS } from 're2js'
-import { messageOf } from '../base/errors.ts'
+import { GwProxyError, messageOf } from '../base/errors.ts'
 
 /** Characters of a pattern. */
 export const MAX_PATTERN_LENGTH = 1024
@@ -43,6 +43,13 @@ export function compileRegex(pattern: string): CompiledRegex {
     ok: true,
     matcher: { matches: (value) => value.length <= MAX_VALUE_LENGTH && program.testExact(value) },
   }
+}
+
+/** As compileRegex, for patterns that translate has accepted: throws GWP_DEFECT_INVARIANT. */
+export function checkedRegex(pattern: string): RegexMatcher {
+  const compiled = compileRegex(pattern)
+  if (compiled.ok) return compiled.matcher
+  throw new GwProxyError('GWP_DEFECT_INVARIANT', `unchecked expression: ${compiled.error}`)
 }
 
 function fault(error: string): CompiledRegex {

@@ -17,6 +17,8 @@ export interface RouteTablePart {
    * hostname may stand here several times: the group of the more specific route comes first.
    */
   readonly hosts: readonly HttpHost[]
+  /** As hosts, for gRPC requests, which ask here first; absent: no GRPCRoute is attached. */
+  readonly grpc?: readonly GrpcHost[]
 }
 
 export interface HttpHost {
@@ -36,6 +38,27 @@ export interface HttpMatch {
   readonly rule: number
 }
 
+export interface GrpcHost {
+  readonly hostname: string
+  /** Sorted by precedence, best first: see `compareGrpcPrecedence` in translate/routes. */
+  readonly matches: readonly GrpcMatch[]
+}
+
+/** `/service/method`; absent: every one. */
+export interface GrpcMatch {
+  readonly service?: NameMatch
+  readonly method?: NameMatch
+  /** As HttpMatch.headers. */
+  readonly headers: readonly ValueMatch[]
+  /** Index into RouteTablePart.rules. */
+  readonly rule: number
+}
+
+export interface NameMatch {
+  readonly kind: 'exact' | 'regex'
+  readonly value: string
+}
+
 export type PathMatch =
   | { readonly kind: 'exact'; readonly value: string }
   /** By path element; without trailing slash, so `/` is ''. */
@@ -50,7 +73,7 @@ export interface ValueMatch {
 }
 
 export interface HttpRule {
-  /** `HTTPRoute/namespace/name/index`; keys the weighted round robin's position. */
+  /** `HTTPRoute/namespace/name/index`, or of a GRPCRoute; keys the weighted round robin's position. */
   readonly id: string
   readonly route: RouteRef
   /** The rule's own `name`, when given. */

@@ -11,7 +11,7 @@ export type RouteKind = 'HTTPRoute' | 'GRPCRoute' | 'TLSRoute' | 'TCPRoute' | 'U
 /** Whether this version carries traffic for the kind; the others are answered with conditions. */
 export const ROUTE_KIND_SUPPORTED = {
   HTTPRoute: true,
-  GRPCRoute: false,
+  GRPCRoute: true,
   TLSRoute: true,
   TCPRoute: true,
   UDPRoute: true,

@@ -100,10 +100,16 @@ function toMember(
       : [],
   )
   const table = buildRouteTable({
+  const grpcRoutes = routes.flatMap(({ outcome, hostnames }) =>
+    outcome.kind === 'GRPCRoute'
+      ? [{ resource: outcome.route, lowered: outcome.lowered, hostnames }]
+      : [],
+  )
     listener: listener.key,
     port: listener.spec.port,
     routes: httpRoutes,
   })
+    grpcRoutes,
   return {
     ...member,
     routeTable: context.parts.add(showToRouteTable(context, identity, table)),

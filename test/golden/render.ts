@@ -8,7 +8,13 @@ import { stringify } from 'yaml'
 import type { Digest } from '../../src/base/brand.ts'
 import type { Diagnostic } from '../../src/model/diagnostic.ts'
 import type { HttpFilter } from '../../src/model/http-filter.ts'
-import type { HttpMatch, HttpRule, HttpRuleAction } from '../../src/model/http.ts'
+import type {
+  GrpcMatch,
+  HttpMatch,
+  HttpRule,
+  HttpRuleAction,
+  NameMatch,
+} from '../../src/model/http.ts'
 import { displayKey } from '../../src/model/resource-key.ts'
 import type { BindPart, Chain, ChainAction, ChainTable } from '../../src/model/snapshot.ts'
 import type { Condition, ObjectStatus, ParentReference } from '../../src/model/status.ts'
@@ -181,12 +187,16 @@ function renderBackends(translation: Translation, backends: readonly WeightedUps
 function renderRoutes(translation: Translation, digest: Digest): readonly string[] {
   const table = translation.parts.get(digest)
   assert.equal(table?.kind, 'route-table')
-  return table.hosts.flatMap(({ hostname, matches }) =>
-    matches.map((match) => {
-      const rule = table.rules[match.rule]
-      assert.ok(rule)
-      return `"${hostname}" ${renderMatch(match)} => ${renderRule(translation, rule)}`
-    }),
+  const ruleOf = (place: number): string => {
+    const rule = table.rules[place]
+    assert.ok(rule)
+    return renderRule(translation, rule)
+  }
+  const http = table.hosts.flatMap(({ hostname, matches }) =>
+    matches.map((match) => `"${hostname}" ${renderMatch(match)} => ${ruleOf(match.rule)}`),
+  )
+  const grpc = (table.grpc ?? []).flatMap(({ hostname, matches }) =>
+    matches.map((match) => `"${hostname}" ${renderGrpcMatch(match)} => ${ruleOf(match.rule)}`),
   )
 }
 
@@ -194,6 +204,14 @@ function renderMatch({ path, method, headers, query }: HttpMatch): string {
   const values = [...headers, ...query].map(({ name, value }) => ` ${name}=${value}`)
   return `${method === undefined ? '' : `${method} `}${path.kind} "${path.value}"${values.join('')}`
 }
+  return [...http, ...grpc]
+}
+
+function renderGrpcMatch({ service, method, headers }: GrpcMatch): string {
+  const name = (wanted: NameMatch | undefined): string =>
+    wanted === undefined ? '*' : `${wanted.kind === 'regex' ? '~' : ''}${wanted.value}`
+  const values = headers.map(({ name, value }) => ` ${name}=${value}`)
+  return `grpc ${name(service)}/${name(method)}${values.join('')}`
 
 function renderRule(translation: Translation, { id, action, filters, retry }: HttpRule): string {
   const special = filters.map((filter) => renderFilter(translation, filter)).join('')

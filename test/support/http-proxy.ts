@@ -14,7 +14,7 @@ import { resetSocket } from '../../src/data/io/relay-end.ts'
 import { createRegistry } from '../../src/data/upstream/registry.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/ipc/messages.ts'
 import type { HttpFilter } from '../../src/model/http-filter.ts'
-import type { HttpMatch, HttpRule, RouteTablePart } from '../../src/model/http.ts'
+import type { GrpcMatch, HttpMatch, HttpRule, RouteTablePart } from '../../src/model/http.ts'
 import { type Outcome, outcomeRow } from '../../src/model/outcome.ts'
 import type { ListenerKey } from '../../src/model/identity.ts'
 import type { Part } from '../../src/model/snapshot.ts'
@@ -25,6 +25,12 @@ import { testCertificate } from './certificates.ts'
 export interface TestListener {
   readonly hostname: string
   readonly rules: readonly TestRule[]
+  /** Rules of a GRPCRoute. */
+  readonly grpc?: readonly TestGrpcRule[]
+}
+
+export interface TestGrpcRule extends Omit<TestRule, 'prefix' | 'match' | 'protocol'> {
+  readonly call?: Partial<GrpcMatch>
 }
 
 export interface TestRule extends Partial<Omit<HttpRule, 'id' | 'route'>> {
@@ -232,7 +238,13 @@ export function listenerKey(hostname: string): ListenerKey {
 }
 
 function routeTable(listener: TestListener, add: (part: Part) => Digest): RouteTablePart {
-  const rules = listener.rules.map((rule, index) => httpRule(rule, index, add))
+  const { grpc = [] } = listener
+  const rules = [
+    ...listener.rules.map((rule, index) => httpRule(rule, index, add)),
+    ...grpc.map(({ call: _, ...rule }, index) =>
+      httpRule({ protocol: 'h2c', ...rule }, listener.rules.length + index, add),
+    ),
+  ]
   const matches = listener.rules.map(
     (rule, index): HttpMatch => ({
       path: { kind: 'prefix', value: (rule.prefix ?? '').replace(/\/$/, '') },
@@ -251,6 +263,16 @@ function routeTable(listener: TestListener, add: (part: Part) => Digest): RouteT
     hosts: [
       { hostname: listener.hostname, matches: matches.sort((a, b) => length(b) - length(a)) },
     ],
+    ...(grpc.length > 0 && {
+      grpc: [
+        {
+          hostname: listener.hostname,
+          matches: grpc.map(({ call }, index): GrpcMatch => {
+            return { headers: [], ...call, rule: listener.rules.length + index }
+          }),
+        },
+      ],
+    }),
   }
 }
 

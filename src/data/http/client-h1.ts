@@ -198,7 +198,7 @@ class Http1Call implements UpstreamCall, Dispatcher.DispatchHandler {
     if (status < 200) this.#events.onInformation(status, fields)
     else {
       this.#headReceived = true
-      this.#events.onHead(status, fields)
+      this.#events.onHead(status, fields, false)
     }
   }
 

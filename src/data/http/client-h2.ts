@@ -192,8 +192,8 @@ class Http2Call implements UpstreamCall {
     stream.on('headers', (headers, _flags, raw?: string[]) =>
       this.#onInformation(Number(headers[':status']), raw ?? []),
     )
-    stream.on('response', (headers, _flags, raw?: string[]) =>
-      this.#onHead(Number(headers[':status']), raw ?? []),
+    stream.on('response', (headers, flags: number, raw?: string[]) =>
+      this.#onHead(Number(headers[':status']), raw ?? [], flags),
     )
     stream.on('trailers', (_headers, _flags, raw?: string[]) => {
       this.#trailers = raw ?? []
@@ -232,10 +232,11 @@ class Http2Call implements UpstreamCall {
     if (!this.#over) this.#events.onInformation(status, withoutPseudo(raw))
   }
 
-  #onHead(status: number, raw: readonly string[]): void {
+  #onHead(status: number, raw: readonly string[], flags: number): void {
     if (this.#over) return
     this.#headReceived = true
-    this.#events.onHead(status, withoutPseudo(raw))
+    const isWhole = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
+    this.#events.onHead(status, withoutPseudo(raw), isWhole)
   }
 
   /**

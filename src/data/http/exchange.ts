@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream'
 import { assertNever } from '../../base/assert-never.ts'
 import { GwProxyError, messageOf } from '../../base/errors.ts'
 import type { HttpFilter } from '../../model/http-filter.ts'
+import { isGrpcContent } from '../../match/grpc/table.ts'
 import { type Outcome, outcomeRow, type Reason } from '../../model/outcome.ts'
 import { Deadline, type TimerSink } from '../timer-wheel.ts'
 import type { Upstream } from '../upstream/contract.ts'
@@ -36,7 +37,7 @@ import { requestBodyOf, type RequestBody } from './request-body.ts'
 import { Retries } from './retry.ts'
 import { hasNoContent, type Responder, type ResponderSink } from './responder.ts'
 import { isWebSocketAnswer, Tunnel } from './upgrade.ts'
-import { CompiledView, type LiveListener, type LiveRule } from './view.ts'
+import { CompiledView, findRule, type LiveListener, type LiveRule } from './view.ts'
 
 /** Bytes of a body of known length that must come within `bodyIdleMs` (17 B/s by default). */
 const MIN_BODY_PROGRESS = 1024
@@ -94,7 +95,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
       return
     }
     this.#head = normalized.head
-    this.#grpc = normalized.head.fields.get('content-type')?.startsWith('application/grpc') === true
+    this.#grpc = isGrpcContent(normalized.head.fields.get('content-type'))
     const { view } = this.#host.downstream.slot
     if (view === undefined) {
       this.#fail('listener-removed')
@@ -114,14 +115,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
       this.#fail('misdirected')
       return
     }
-    const match = listener?.routes?.table.lookup({
-      host: name,
-      method: head.method,
-      path: head.path,
-      query: head.query,
-      header: (key) => head.fields.get(key),
-    })
-    const rule = match && listener?.routes?.rules[match.rule]
+    const rule = listener?.routes && findRule(listener.routes, head, name, this.#grpc)
     if (listener === undefined || rule === undefined) {
       this.#fail('no-route')
       return
@@ -290,7 +284,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   }
 
   /** Step 6: response filters, then the head goes out. */
-  onHead(status: number, rawFields: readonly string[]): void {
+  onHead(status: number, rawFields: readonly string[], isWhole: boolean): void {
     if (this.#ended || this.#tryAgain(this.#untried?.afterStatus(status))) return
     const fields = Fields.fromRaw(rawFields)
     const length = prepareResponseFields(fields)
@@ -298,7 +292,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     this.#facts.upstreamMs = this.#host.context.clock.monotonic() - this.#facts.attemptAt
     this.#filterResponse(fields)
     try {
-      this.#responder.head({ status, fields, contentLength }, this.#lastOne())
+      this.#responder.head({ status, fields, contentLength, isWhole }, this.#lastOne())
     } catch (error) {
       this.#fail('upstream-protocol-error', messageOf(error))
       return
@@ -443,7 +437,8 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     const ends = close || this.#lastOne() || this.#outcome.reason === 'body-timeout'
     // RFC 9110 section 8.6: a 204 has no length.
     const contentLength = status === 204 ? undefined : body.length
-    this.#responder.head({ status, fields, contentLength }, ends)
+    const isWhole = body.length === 0
+    this.#responder.head({ status, fields, contentLength, isWhole }, ends)
     this.#headSent = true
     this.#facts.status = status
     if (body.length > 0 && !hasNoContent(this.#facts.method, status)) this.#responder.write(body)
@@ -463,7 +458,10 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     this.#filterResponse(fields)
     this.#headSent = true
     this.#facts.status = 101
-    return this.#responder.upgrade({ status: 101, fields, contentLength: undefined }, 'websocket')
+    return this.#responder.upgrade(
+      { status: 101, fields, contentLength: undefined, isWhole: false },
+      'websocket',
+    )
   }
 
   /** A refused upgrade leaves a connection whose next bytes Node drops or misreads: the last one. */

@@ -33,7 +33,7 @@ export interface ForwardSink extends BodyWatcher {
   /** An attempt begins at this endpoint. */
   onAttempt(endpoint: string): void
   onInformation(status: number, rawFields: readonly string[]): void
-  onHead(status: number, rawFields: readonly string[]): void
+  onHead(status: number, rawFields: readonly string[], isWhole: boolean): void
   onData(chunk: Uint8Array): void
   onEnd(rawTrailers: readonly string[]): void
   onUpgrade(rawFields: readonly string[], socket: Duplex): void
@@ -135,10 +135,10 @@ export class Forwarding implements UpstreamEvents {
     this.#sink.onInformation(status, rawFields)
   }
 
-  onHead(status: number, rawFields: readonly string[]): void {
+  onHead(status: number, rawFields: readonly string[], isWhole: boolean): void {
     this.#headReceived = true
     this.#endpoint?.succeeded()
-    this.#sink.onHead(status, rawFields)
+    this.#sink.onHead(status, rawFields, isWhole)
   }
 
   onData(chunk: Uint8Array): void {

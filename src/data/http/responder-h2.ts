@@ -12,9 +12,9 @@ export class Http2Responder implements Responder {
   readonly #stream: ServerHttp2Stream
   readonly #method: string
   #trailers: Fields | undefined
-  #noContent = false
   #continued = false
   #ended = false
+  #owesTrailers = false
   #sent = false
   bytesSent = 0
 
@@ -39,8 +39,7 @@ export class Http2Responder implements Responder {
     stream.on('finish', () => {
       if (stream.aborted) return
       this.#onSent(sink)
-      // The answer is complete; nobody reads the rest of the request (RFC 9113 section 8.1).
-      if (!this.bodyComplete) stream.close(constants.NGHTTP2_NO_ERROR)
+      if (!this.#owesTrailers) this.#closeRest()
     })
     stream.on('close', () => {
       // Node may close a stream whose last frame is out without a 'finish'.
@@ -60,15 +59,17 @@ export class Http2Responder implements Responder {
     this.#stream.additionalHeaders({ ...fields.toHttp2(), ':status': status })
   }
 
-  head({ status, fields, contentLength }: ResponseHead): void {
+  head({ status, fields, contentLength, isWhole }: ResponseHead): void {
     // Gone, with its 'close' still to come.
     if (this.#stream.destroyed || this.#stream.closed) return
     const headers = fields.toHttp2()
     if (contentLength !== undefined) headers['content-length'] = String(contentLength)
-    this.#noContent = hasNoContent(this.#method, status)
+    const endStream = isWhole || hasNoContent(this.#method, status)
+    this.#ended = endStream
+    this.#owesTrailers = !endStream && contentLength === undefined
     this.#stream.respond(Object.assign(headers, { ':status': status }), {
-      endStream: this.#noContent,
-      waitForTrailers: !this.#noContent && contentLength === undefined,
+      endStream,
+      waitForTrailers: this.#owesTrailers,
     })
   }
 
@@ -87,9 +88,19 @@ export class Http2Responder implements Responder {
     if (!this.#stream.destroyed) this.#stream.destroy(new Error('exchange broken off'))
   }
 
+  /** The answer is complete; nobody reads the rest of the request (RFC 9113 section 8.1). */
+  #closeRest(): void {
+    if (!this.bodyComplete && !this.#stream.destroyed) {
+      this.#stream.close(constants.NGHTTP2_NO_ERROR)
+    }
+  }
+
   #sendTrailers(): void {
+    this.#owesTrailers = false
     try {
       this.#stream.sendTrailers(this.#trailers?.toHttp2() ?? {})
+      // 'finish' may have come before: closed then, the stream would end without them.
+      if (this.#stream.writableFinished) setImmediate(() => this.#closeRest())
     } catch (error) {
       this.#stream.destroy(error instanceof Error ? error : undefined)
     }

@@ -13,6 +13,8 @@ export interface ResponseHead {
   readonly fields: Fields
   /** What the upstream promised; undefined: unknown until the end. */
   readonly contentLength: number | undefined
+  /** Nothing follows, neither body nor trailers: of gRPC a trailers-only response. */
+  readonly isWhole: boolean
 }
 
 export interface Responder {

@@ -34,7 +34,8 @@ export interface UpstreamEvents {
   /** Connected: the request is being written. */
   onConnected(): void
   onInformation(status: number, rawFields: readonly string[]): void
-  onHead(status: number, rawFields: readonly string[]): void
+  /** `isWhole`: neither body nor trailers follow, and the framing said so already. */
+  onHead(status: number, rawFields: readonly string[], isWhole: boolean): void
   onData(chunk: Uint8Array): void
   /** The response is complete, as its framing says. */
   onEnd(rawTrailers: readonly string[]): void

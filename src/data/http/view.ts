@@ -5,6 +5,7 @@
 import type { Digest } from '../../base/brand.ts'
 import { GwProxyError } from '../../base/errors.ts'
 import { HostTable } from '../../match/hostname.ts'
+import { compileGrpcTable, type GrpcTable } from '../../match/grpc/table.ts'
 import { compileRouteTable, type RouteTable } from '../../match/http/table.ts'
 import type { HttpFilter, MirrorFilter } from '../../model/http-filter.ts'
 import type { HttpRule, RouteTablePart } from '../../model/http.ts'
@@ -13,6 +14,7 @@ import type { ChainTable, HttpListener, Part } from '../../model/snapshot.ts'
 import type { WeightedUpstream } from '../../model/upstream.ts'
 import type { BackendSet, Registry } from '../upstream/contract.ts'
 import type { HttpView } from './contract.ts'
+import type { RequestHead } from './normalize.ts'
 
 export interface LiveListener {
   readonly key: ListenerKey
@@ -23,6 +25,8 @@ export interface LiveListener {
 export interface LiveRoutes {
   readonly port: number
   readonly table: RouteTable
+  /** For gRPC calls, which fall to `table` when nothing here fits. */
+  readonly grpc: GrpcTable | undefined
   readonly rules: readonly LiveRule[]
 }
 
@@ -32,6 +36,19 @@ export interface LiveRule {
   readonly backends: BackendSet | undefined
   /** The share of each mirror, at rule and at backend level. */
   readonly mirrors: ReadonlyMap<HttpFilter, BackendSet>
+}
+
+/** `host`: the normalised name of the authority, if it is one. */
+export function findRule(
+  { table, grpc, rules }: LiveRoutes,
+  { method, path, query, fields }: RequestHead,
+  host: string | undefined,
+  isGrpc: boolean,
+): LiveRule | undefined {
+  const header = (key: string): string | undefined => fields.get(key)
+  const request = { host, method, path, query, header }
+  const match = (isGrpc ? grpc?.lookup(request) : undefined) ?? table.lookup(request)
+  return match && rules[match.rule]
 }
 
 export class CompiledView implements HttpView {
@@ -67,7 +84,12 @@ export class CompiledView implements HttpView {
     const rules = source.rules.map((rule) => this.#rule(rule, part, registry))
     return {
       key: listener,
-      routes: { port: source.port, table: compileRouteTable(source), rules },
+      routes: {
+        port: source.port,
+        table: compileRouteTable(source),
+        grpc: source.grpc && compileGrpcTable(source.grpc),
+        rules,
+      },
     }
   }
 

@@ -4,10 +4,9 @@
  * first. One Map probe per path element, whatever the number of routes; expressions are tried one
  * by one. PURE: used by data, explain and tests.
  */
-import { GwProxyError } from '../../base/errors.ts'
 import type { HttpMatch, RouteTablePart, ValueMatch } from '../../model/http.ts'
 import { HostTable } from '../hostname.ts'
-import { compileRegex, type RegexMatcher } from '../regex.ts'
+import { checkedRegex, type RegexMatcher } from '../regex.ts'
 import { decodeUnreserved } from './path-form.ts'
 import { queryValues } from './query.ts'
 
@@ -96,7 +95,7 @@ class HostGroup {
     for (const { name } of match.query) this.#queryNames.add(name)
     const { kind, value } = match.path
     if (kind === 'regex') {
-      this.#regex.push({ path: regexOf(value), candidate })
+      this.#regex.push({ path: checkedRegex(value), candidate })
       return
     }
     const key = decodeUnreserved(value)
@@ -129,14 +128,14 @@ class Candidate {
   }
 }
 
-interface ValueTest {
+export interface ValueTest {
   readonly name: string
   readonly test: (value: string | undefined) => boolean
 }
 
-function valueTest({ name, kind, value: wanted }: ValueMatch): ValueTest {
+export function valueTest({ name, kind, value: wanted }: ValueMatch): ValueTest {
   if (kind === 'exact') return { name, test: (value) => value === wanted }
-  const regex = regexOf(wanted)
+  const regex = checkedRegex(wanted)
   return { name, test: (value) => value !== undefined && regex.matches(value) }
 }
 
@@ -152,10 +151,4 @@ function append(index: Map<string, Candidate[]>, key: string, candidate: Candida
   const bucket = index.get(key)
   if (bucket === undefined) index.set(key, [candidate])
   else bucket.push(candidate)
-}
-
-function regexOf(pattern: string): RegexMatcher {
-  const compiled = compileRegex(pattern)
-  if (compiled.ok) return compiled.matcher
-  throw new GwProxyError('GWP_DEFECT_INVARIANT', `unchecked expression: ${compiled.error}`)
 }

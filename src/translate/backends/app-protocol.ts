@@ -3,6 +3,7 @@
  * is never decided here: `https` and `wss` are tolerated, a BackendTLSPolicy alone asks for TLS.
  */
 import type { UpstreamProtocol } from '../../model/upstream.ts'
+import { type BackendUse, plainProtocolOf } from './resolution.ts'
 
 const PROTOCOLS: ReadonlyMap<string, UpstreamProtocol> = new Map([
   ['http', 'http/1.1'],
@@ -19,8 +20,21 @@ const PROTOCOLS: ReadonlyMap<string, UpstreamProtocol> = new Map([
   ['kubernetes.io/h2c', 'h2c'],
 ])
 
-/** Names are IANA service names or prefixed, compared without case. undefined: not spoken. */
-export function httpProtocolOf(appProtocol: string | undefined): UpstreamProtocol | undefined {
-  if (appProtocol === undefined || appProtocol === '') return 'http/1.1'
-  return PROTOCOLS.get(appProtocol.toLowerCase())
+/**
+ * Names are IANA service names or prefixed, compared without case. undefined: not spoken. What is not
+ * HTTP to its backend (`use`) has no appProtocol to look at.
+ */
+export function spokenProtocol(
+  appProtocol: string | undefined,
+  use: BackendUse,
+): UpstreamProtocol | undefined {
+  const plain = plainProtocolOf(use)
+  if (plain === 'tcp' || plain === 'udp') return plain
+  if (appProtocol === undefined || appProtocol === '') return plain
+  const name = appProtocol.toLowerCase()
+  // A WebSocket port does not take gRPC; any other port that speaks HTTP is taken at the route's word.
+  if (use === 'grpc') return PROTOCOLS.has(name) && !WEBSOCKET.test(name) ? plain : undefined
+  return PROTOCOLS.get(name)
 }
+
+const WEBSOCKET = /(?:^|\/)wss?$/

@@ -13,15 +13,23 @@ import type { RouteRefReason } from '../problem.ts'
 
 /**
  * What will be sent to the upstream: a stream as it came in (`tcp`), a stream that TLS was taken off
- * (`decrypted`), datagrams (`udp`), or HTTP as the port's appProtocol says.
+ * (`decrypted`), datagrams (`udp`), HTTP as the port's appProtocol says, or gRPC, which is HTTP/2
+ * whatever it says.
  */
-export type BackendUse = 'tcp' | 'decrypted' | 'udp' | 'http'
+export type BackendUse = 'tcp' | 'decrypted' | 'udp' | 'http' | 'grpc'
 
 /** How an upstream is spoken to when nothing declares its protocol. */
 export function plainProtocolOf(use: BackendUse): UpstreamProtocol {
-  if (use === 'udp') return 'udp'
-  return use === 'http' ? 'http/1.1' : 'tcp'
+  return PLAIN_PROTOCOLS[use]
 }
+
+const PLAIN_PROTOCOLS = {
+  tcp: 'tcp',
+  decrypted: 'tcp',
+  udp: 'udp',
+  http: 'http/1.1',
+  grpc: 'h2c',
+} as const satisfies Record<BackendUse, UpstreamProtocol>
 
 export type Resolution =
   | { readonly kind: 'upstream'; readonly upstream: UpstreamPart }

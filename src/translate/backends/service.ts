@@ -8,15 +8,9 @@ import { canonicalAddress } from '../../match/target-address.ts'
 import { displayKey, type ResourceKey } from '../../model/resource-key.ts'
 import type { TranslateContext } from '../context.ts'
 import { addressEndpoint, nameEndpoint } from './addresses.ts'
-import { httpProtocolOf } from './app-protocol.ts'
+import { spokenProtocol } from './app-protocol.ts'
 import { type AnyEndpoint, findEndpoints } from './endpoints.ts'
-import {
-  type BackendUse,
-  plainProtocolOf,
-  type Resolution,
-  unresolved,
-  upstream,
-} from './resolution.ts'
+import { type BackendUse, type Resolution, unresolved, upstream } from './resolution.ts'
 import { resolveUndeclared } from './service-dns.ts'
 import { servicePort } from './service-port.ts'
 
@@ -48,7 +42,7 @@ function resolveDeclared(
   if (port === undefined && !isExternal) {
     return unresolved('BackendNotFound', missingPort(service, number, transport))
   }
-  const protocol = use === 'http' ? httpProtocolOf(port?.appProtocol) : plainProtocolOf(use)
+  const protocol = spokenProtocol(port?.appProtocol, use)
   if (protocol === undefined) {
     return unresolved(
       'UnsupportedProtocol',

@@ -54,5 +54,6 @@ export function resolveXBackend(
 /** It has no protocol for datagrams. */
 function spokenTo(protocol: keyof typeof PROTOCOLS, use: BackendUse): UpstreamProtocol | undefined {
   if (use === 'udp') return undefined
-  return use === 'http' ? PROTOCOLS[protocol] : 'tcp'
+  if (use === 'grpc' && PROTOCOLS[protocol] !== undefined) return 'h2c'
+  return use === 'http' || use === 'grpc' ? PROTOCOLS[protocol] : 'tcp'
 }

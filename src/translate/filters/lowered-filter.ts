@@ -2,6 +2,7 @@
 import type { Resource } from '../../api/resource.ts'
 import type { DocumentPath } from '../../model/diagnostic.ts'
 import type { HttpFilter, RedirectFilter } from '../../model/http-filter.ts'
+import type { BackendUse } from '../backends/resolution.ts'
 import type { TranslateContext } from '../context.ts'
 import type { Problem, RouteRefReason } from '../problem.ts'
 
@@ -9,6 +10,8 @@ import type { Problem, RouteRefReason } from '../problem.ts'
 export interface FilterPlace {
   readonly context: TranslateContext
   readonly route: Resource<unknown>
+  /** What the route's backends are sent, a mirror's included. */
+  readonly use: BackendUse
   /** The rule's one PathPrefix as in PathMatch, or undefined when the rule has another match. */
   readonly prefix: string | undefined
   /** The filter's. */

@@ -9,12 +9,12 @@ import { type FilterPlace, type LoweredFilter, lowered } from './lowered-filter.
 
 export function lowerRequestMirror(
   mirror: RequestMirror | undefined,
-  { context, route, path }: FilterPlace,
+  { context, route, use, path }: FilterPlace,
 ): LoweredFilter {
   // The schema requires the payload.
   if (mirror === undefined) return { kind: 'left-out', problem: undefined }
   const refPath = [...path, 'requestMirror', 'backendRef']
-  const { target, problem } = resolveBackendRef(context, route, mirror.backendRef, refPath, 'http')
+  const { target, problem } = resolveBackendRef(context, route, mirror.backendRef, refPath, use)
   const { numerator, denominator } = shareOf(mirror)
   if (target.kind === 'invalid' || numerator === 0) return { kind: 'left-out', problem }
   const { kind, namespace, name } = route.key

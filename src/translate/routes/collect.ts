@@ -2,6 +2,7 @@
  * All routes with what became of them: where they attach and what they are lowered to. One place
  * lists the kinds, so that supporting another is one entry here and one row in protocols.ts.
  */
+import type { GRPCRoute } from '../../api/grpc-route.ts'
 import type { HTTPRoute } from '../../api/http-route.ts'
 import { compareAge, type Resource } from '../../api/resource.ts'
 import type { BackendUse } from '../backends.ts'
@@ -16,10 +17,10 @@ import {
 import type { TranslateContext } from '../context.ts'
 import { terminatesTls } from '../listeners.ts'
 import type { RouteKind } from '../protocols.ts'
+import { type LoweredGrpcRoute, lowerGrpcRoute } from './grpc-route.ts'
 import { type LoweredHttpRoute, lowerHttpRoute } from './http-route.ts'
 import { type Forward, type L4RouteObject, lowerL4Route } from './l4-route.ts'
 import type { RouteVerdict } from './lowered-route.ts'
-import { judgeUnsupported } from './unsupported.ts'
 
 interface OutcomeBase<R extends Route = Route> {
   readonly route: R
@@ -39,7 +40,10 @@ export type RouteOutcome =
       readonly kind: L4RouteKind
       readonly forwards: ReadonlyMap<BackendUse, Forward>
     })
-  | (OutcomeBase & { readonly kind: 'GRPCRoute' })
+  | (OutcomeBase<Resource<GRPCRoute>> & {
+      readonly kind: 'GRPCRoute'
+      readonly lowered: LoweredGrpcRoute
+    })
 
 /** Oldest first within a kind: the order of every "oldest wins" rule. Routes of others are left out. */
 export function collectRoutes(
@@ -63,15 +67,9 @@ export function collectRoutes(
     ...oldestFirst(tcpRoutes).map((route) =>
       l4Outcome(context, 'TCPRoute', route, attach('TCPRoute', route)),
     ),
-    ...oldestFirst(grpcRoutes).map((route): RouteOutcome => {
-      const parents = attach('GRPCRoute', route)
-      return {
-        kind: 'GRPCRoute',
-        route,
-        parents,
-        verdict: judgeUnsupported(context, route, 'http', parents),
-      }
-    }),
+    ...oldestFirst(grpcRoutes).map((route) =>
+      grpcOutcome(context, route, attach('GRPCRoute', route)),
+    ),
     ...oldestFirst(udpRoutes).map((route) =>
       l4Outcome(context, 'UDPRoute', route, attach('UDPRoute', route)),
     ),

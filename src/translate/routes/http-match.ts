@@ -41,11 +41,7 @@ function lowerMatch(match: HTTPMatch, path: DocumentPath, fault: ValueFault): Lo
   return {
     path: lowerPath(match.path, [...path, 'path'], fault),
     ...(method === undefined ? {} : { method }),
-    headers: lowerValues(
-      headers.map((header) => ({ ...header, name: header.name.toLowerCase() })),
-      [...path, 'headers'],
-      fault,
-    ),
+    headers: lowerHeaders(headers, [...path, 'headers'], fault),
     query: lowerValues(queryParams, [...path, 'queryParams'], fault),
   }
 }
@@ -79,6 +75,16 @@ function checkedPath(value: string, path: DocumentPath, fault: ValueFault): stri
 
 type ValueMatchInput = NonNullable<HTTPMatch['headers']>[number]
 
+/** Shared with GRPCRoute. Names compare without case. */
+export function lowerHeaders(
+  inputs: readonly ValueMatchInput[],
+  path: DocumentPath,
+  fault: ValueFault,
+): readonly ValueMatch[] {
+  const headers = inputs.map((header) => ({ ...header, name: header.name.toLowerCase() }))
+  return lowerValues(headers, path, fault)
+}
+
 /** Of equivalent names only the first counts; the others are not even looked at. */
 function lowerValues(
   inputs: readonly ValueMatchInput[],
@@ -94,7 +100,7 @@ function lowerValues(
   return [...byName.values()]
 }
 
-function checkRegex(pattern: string, path: DocumentPath, fault: ValueFault): void {
+export function checkRegex(pattern: string, path: DocumentPath, fault: ValueFault): void {
   const compiled = compileRegex(pattern)
   if (!compiled.ok) fault(path, `The regular expression is refused: ${compiled.error}.`)
 }

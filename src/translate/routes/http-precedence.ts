@@ -10,8 +10,8 @@
 import { compareAge, type Resource } from '../../api/resource.ts'
 import type { HttpMatch, PathMatch } from '../../model/http.ts'
 
-export interface RankedMatch {
-  readonly match: Omit<HttpMatch, 'rule'>
+export interface RankedMatch<Match = Omit<HttpMatch, 'rule'>> {
+  readonly match: Match
   readonly route: Resource<unknown>
   /** Position of the rule in `spec.rules`. */
   readonly rule: number

@@ -1,0 +1,109 @@
+/** gRPC peers for tests, on grpc-js with bytes as messages: no protobuf is needed to move them. */
+import {
+  Client,
+  type ClientOptions,
+  credentials,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type ServiceError,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+
+const bytes = (message: Buffer): Buffer => message
+const kinds = {
+  Unary: [false, false],
+  ClientStream: [true, false],
+  ServerStream: [false, true],
+  Bidi: [true, true],
+} as const
+
+export type CallKind = keyof typeof kinds
+
+/** Service `test.Echo` with one method for each kind of call. */
+export function pathOf(kind: string, service = 'test.Echo'): string {
+  return `/${service}/${kind}`
+}
+
+const definition = Object.fromEntries(
+  Object.entries(kinds).map(([kind, [requestStream, responseStream]]) => [
+    kind,
+    {
+      path: pathOf(kind),
+      requestStream,
+      responseStream,
+      requestSerialize: bytes,
+      requestDeserialize: bytes,
+      responseSerialize: bytes,
+      responseDeserialize: bytes,
+    },
+  ]),
+) as ServiceDefinition
+
+export interface GrpcOrigin extends Disposable {
+  readonly port: number
+}
+
+export async function startGrpcOrigin(calls: UntypedServiceImplementation): Promise<GrpcOrigin> {
+  const server = new Server({ 'grpc.max_receive_message_length': -1 })
+  const used = Object.entries(definition).filter(([kind]) => calls[kind] !== undefined)
+  server.addService(Object.fromEntries(used), calls)
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound)
+      else reject(error)
+    })
+  })
+  return { port, [Symbol.dispose]: () => server.forceShutdown() }
+}
+
+export class GrpcClient extends Client implements Disposable {
+  constructor(port: number, options: ClientOptions = {}) {
+    super(`127.0.0.1:${port}`, credentials.createInsecure(), {
+      'grpc.max_receive_message_length': -1,
+      'grpc.enable_retries': 0,
+      ...options,
+    })
+  }
+
+  /** Resolves with the message, or with the error of the call. */
+  unary(message: Buffer, { path = pathOf('Unary'), metadata = {}, deadlineMs = 0 } = {}) {
+    const fields = metadataOf(metadata)
+    const options = deadlineMs > 0 ? { deadline: Date.now() + deadlineMs } : {}
+    return new Promise<Buffer | ServiceError>((resolve) => {
+      this.makeUnaryRequest(path, bytes, bytes, message, fields, options, (error, answer) =>
+        resolve(error ?? answer ?? Buffer.alloc(0)),
+      )
+    })
+  }
+
+  bidi() {
+    return this.makeBidiStreamRequest(pathOf('Bidi'), bytes, bytes)
+  }
+
+  serverStream(message: Buffer) {
+    return this.makeServerStreamRequest(pathOf('ServerStream'), bytes, bytes, message)
+  }
+
+  clientStream(onAnswer: (answer: Buffer | ServiceError) => void) {
+    return this.makeClientStreamRequest(pathOf('ClientStream'), bytes, bytes, (error, answer) =>
+      onAnswer(error ?? answer ?? Buffer.alloc(0)),
+    )
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+function metadataOf(fields: Readonly<Record<string, string>>): Metadata {
+  const metadata = new Metadata()
+  for (const [name, value] of Object.entries(fields)) metadata.set(name, value)
+  return metadata
+}
+
+/** The status of a failed call; undefined: it succeeded. */
+export function codeOf(answer: Buffer | ServiceError): number | undefined {
+  return Buffer.isBuffer(answer) ? undefined : answer.code
+}
