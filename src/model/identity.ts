@@ -4,7 +4,7 @@ import type { Brand } from '../base/brand.ts'
 /** `tcp/127.0.0.1:443`, `tcp/[::]:443`, `udp/…`: identity of one OS socket over all generations. */
 export type BindKey = Brand<string, 'BindKey'>
 
-/** `Gateway/namespace/name/listener`: identity of a Gateway API listener over all generations. */
+/** `Gateway/namespace/name/listener`, `ListenerSet/…`: identity of a Gateway API listener over all generations. */
 export type ListenerKey = Brand<string, 'ListenerKey'>
 
 /** Which route object an action or rule came from; for logs and metrics only. */

@@ -5,10 +5,11 @@
 import type { ParentRef } from '../api/parent-ref.ts'
 import type { Resource } from '../api/resource.ts'
 import { compareSpecificity, intersectHostnames } from '../match/hostname.ts'
-import { displayKey } from '../model/resource-key.ts'
+import { displayKey, type ResourceKey } from '../model/resource-key.ts'
 import type { BackendObject } from './backends.ts'
 import type { TranslateContext } from './context.ts'
 import { enumerate } from './enumerate.ts'
+import type { OwnListenerSet } from './listener-sets.ts'
 import { displayListener, type OwnListener } from './listeners.ts'
 import { admitsNamespace } from './namespaces.ts'
 import type { Problem, RouteAcceptedReason } from './problem.ts'
@@ -51,23 +52,34 @@ export interface ParentResult {
   readonly problem?: Problem<RouteAcceptedReason>
 }
 
-/** The listeners of our Gateways by the Gateway's `namespace/name`. */
-export type ListenersByGateway = ReadonlyMap<string, readonly OwnListener[]>
+/** The listeners of our Gateways and their sets by `kind/namespace/name` of who has them. */
+export type ListenersByParent = ReadonlyMap<string, readonly OwnListener[]>
 
-export function groupByGateway(listeners: readonly OwnListener[]): ListenersByGateway {
-  return Map.groupBy(listeners, ({ owner: { key } }) => `${key.namespace}/${key.name}`)
+/** A set that its Gateway does not take is a parent without listeners. */
+export function groupByParent(
+  listeners: readonly OwnListener[],
+  sets: readonly OwnListenerSet[],
+): ListenersByParent {
+  const empty = sets.map(({ resource }) => [parentText(resource.key), NO_LISTENERS] as const)
+  return new Map([...empty, ...Map.groupBy(listeners, ({ owner }) => parentText(owner.key))])
+}
+
+const NO_LISTENERS: readonly OwnListener[] = []
+
+function parentText({ kind, namespace, name }: Omit<ResourceKey, 'group'>): string {
+  return `${kind}/${namespace}/${name}`
 }
 
 /** ParentRefs to Gateways of others, or to none, have no entry: that status is not ours to write. */
 export function attachRoute(
   context: TranslateContext,
-  gateways: ListenersByGateway,
+  parents: ListenersByParent,
   kind: RouteKind,
   route: Route,
 ): readonly ParentResult[] {
   const refs = route.object.spec.parentRefs ?? []
   return refs.flatMap((ref, index) => {
-    const listeners = parentListeners(context, gateways, route, ref)
+    const listeners = parentListeners(parents, route, ref)
     if (listeners === undefined) return []
     return [{ ref, index, ...attachToParent(context, kind, route, ref, listeners) }]
   })
@@ -79,15 +91,14 @@ export function attachRoute(
  */
 export function isOfOthers(
   context: TranslateContext,
-  gateways: ListenersByGateway,
+  parents: ListenersByParent,
   route: Route,
 ): boolean {
   const { parentRefs = [], useDefaultGateways } = route.object.spec
   if (parentRefs.length === 0 || useDefaultGateways === 'All') return false
   return parentRefs.every(
     (ref) =>
-      parentListeners(context, gateways, route, ref) === undefined &&
-      !isMissingParent(context, route, ref),
+      parentListeners(parents, route, ref) === undefined && !isMissingParent(context, route, ref),
   )
 }
 
@@ -102,26 +113,12 @@ export function isMissingParent(
 }
 
 function parentListeners(
-  context: TranslateContext,
-  gateways: ListenersByGateway,
+  parents: ListenersByParent,
   route: Route,
-  ref: ParentRef,
+  { group, kind, namespace = route.key.namespace, name }: ParentRef,
 ): readonly OwnListener[] | undefined {
-  if (ref.group !== GATEWAY_GROUP) return undefined
-  const namespace = ref.namespace ?? route.key.namespace
-  if (ref.kind === 'Gateway') return gateways.get(`${namespace}/${ref.name}`)
-  if (ref.kind !== 'ListenerSet') return undefined
-  // ListenerSets are not carried yet: ours (by their Gateway) answer as a parent without listeners.
-  const set = context.resources.find({
-    group: GATEWAY_GROUP,
-    kind: 'ListenerSet',
-    namespace,
-    name: ref.name,
-  })
-  const parent = set?.object.spec.parentRef
-  const isOurs =
-    parent !== undefined && gateways.has(`${parent.namespace ?? namespace}/${parent.name}`)
-  return isOurs ? [] : undefined
+  if (group !== GATEWAY_GROUP) return undefined
+  return parents.get(parentText({ kind, namespace, name }))
 }
 
 function attachToParent(
@@ -131,11 +128,8 @@ function attachToParent(
   ref: ParentRef,
   listeners: readonly OwnListener[],
 ): Pick<ParentResult, 'attachments' | 'problem'> {
-  if (ref.kind === 'ListenerSet') {
-    return refused(
-      'NoMatchingParent',
-      `ListenerSet ${ref.name} is not served: the kind is not supported yet.`,
-    )
+  if (listeners.length === 0) {
+    return refused('NoMatchingParent', `${ref.kind} ${ref.name} is not taken by its Gateway.`)
   }
   const named = listeners.filter(
     ({ spec }) =>
@@ -211,7 +205,7 @@ function noMatchingParent(ref: ParentRef, listeners: readonly OwnListener[]): st
     ...(ref.port === undefined ? [] : [`on port ${ref.port}`]),
   ].join(' and ')
   const existing = enumerate(listeners.map(({ spec }) => `${spec.name} (${spec.port})`))
-  return `Gateway ${ref.name} has no listener ${wanted}; it has ${existing}.`
+  return `${ref.kind} ${ref.name} has no listener ${wanted}; it has ${existing}.`
 }
 
 function noMatchingHostname(route: Route, listeners: readonly OwnListener[]): string {

@@ -1,12 +1,12 @@
 /**
- * Which listeners cannot live side by side (digest section 2.1, DESIGN.md decision 6). Inside a
- * Gateway nobody wins; between Gateways the holder keeps serving, and at a cold start age decides
- * who holds.
+ * Which listeners cannot live side by side (digest sections 2.1 and 8, DESIGN.md decision 6). Inside
+ * one object nobody wins; between a Gateway and its ListenerSets the first in precedence does;
+ * between Gateways the holder keeps serving, and at a cold start age decides who holds.
  */
 import type { ListenerKey } from '../model/identity.ts'
 import { isWildcard, sharesSocket } from './addresses.ts'
 import { claimOf } from './holdings.ts'
-import { displayListener, type OwnListener, portOf } from './listeners.ts'
+import { displayListener, isOfListenerSet, type OwnListener, portOf } from './listeners.ts'
 import type { Problem } from './problem.ts'
 
 export interface ListenerConflict {
@@ -20,18 +20,17 @@ export interface ListenerConflict {
 
 export type Conflicts = ReadonlyMap<ListenerKey, ListenerConflict>
 
-/** `listeners` in age order of their Gateways; those with a claim of the last pass hold first. */
+/** `listeners` in order of precedence, Gateways by age; those with a claim of the last pass hold first. */
 export function findConflicts(
   listeners: readonly OwnListener[],
   claims: ReadonlySet<string>,
 ): Conflicts {
   const supported = listeners.filter(({ protocol }) => protocol !== undefined)
-  const judged = [...Map.groupBy(supported, ({ gateway }) => gateway).values()].flatMap(judgeInside)
   const conflicts = new Map<ListenerKey, ListenerConflict>()
-  for (const [{ key }, conflict] of judged) {
-    if (conflict !== undefined) conflicts.set(key, conflict)
+  for (const ofGateway of Map.groupBy(supported, ({ gateway }) => gateway).values()) {
+    for (const [{ key }, conflict] of judgeGateway(ofGateway)) conflicts.set(key, conflict)
   }
-  const sound = judged.flatMap(([listener, conflict]) => (conflict === undefined ? listener : []))
+  const sound = supported.filter(({ key }) => !conflicts.has(key))
   const isHeld = new Map(sound.map((listener) => [listener, claims.has(claimOf(listener))]))
   const holders = new Holders()
   for (const listener of sound.sort((a, b) => Number(isHeld.get(b)) - Number(isHeld.get(a)))) {
@@ -42,7 +41,61 @@ export function findConflicts(
   return conflicts
 }
 
-/** Each listener of one Gateway, with its clash: protocols before hostnames. */
+/**
+ * The clashes of one Gateway and its ListenerSets, object by object: what is taken by one before is
+ * out first, and takes no sibling with it.
+ */
+function* judgeGateway(
+  listeners: readonly OwnListener[],
+): Generator<readonly [OwnListener, ListenerConflict]> {
+  const held = new Map<string, Held>()
+  for (const own of Map.groupBy(listeners, ({ owner }) => owner).values()) {
+    const free: OwnListener[] = []
+    for (const listener of own) {
+      const conflict = precedenceClash(listener, held.get(portOf(listener)))
+      if (conflict === undefined) free.push(listener)
+      else yield [listener, conflict]
+    }
+    for (const [listener, conflict] of judgeInside(free)) {
+      if (conflict === undefined) hold(held, portOf(listener), listener)
+      else yield [listener, conflict]
+    }
+  }
+}
+
+/** `held`: by objects of higher precedence. */
+function precedenceClash(
+  listener: OwnListener,
+  held: Held | undefined,
+): ListenerConflict | undefined {
+  if (held === undefined) return undefined
+  if (held.first.protocol?.ingress !== listener.protocol?.ingress) {
+    return taken(listener, 'ProtocolConflict', 'is used with another protocol')
+  }
+  const twin = held.byHostname.get(listener.hostname)
+  if (twin === undefined) return undefined
+  const sameFamily = twin.protocol?.family === listener.protocol?.family
+  const reason = sameFamily ? 'HostnameConflict' : 'ProtocolConflict'
+  return taken(listener, reason, `with ${describeHostname(listener)} is taken`)
+}
+
+function hold(held: Map<string, Held>, place: string, listener: OwnListener): void {
+  const known = held.get(place) ?? { first: listener, byHostname: new Map() }
+  held.set(place, known)
+  known.byHostname.set(listener.hostname, listener)
+}
+
+/** Whoever wrote the set learns nothing about the Gateway and other sets. */
+function taken(
+  { spec }: OwnListener,
+  reason: 'HostnameConflict' | 'ProtocolConflict',
+  how: string,
+): ListenerConflict {
+  const message = `Port ${spec.port} ${how} by a listener that has precedence; this one is not served.`
+  return conflicting({ reason, message }, reason === 'ProtocolConflict' ? 'port' : 'hostname')
+}
+
+/** Each listener of one object, with its clash: protocols before hostnames. */
 function judgeInside(
   listeners: readonly OwnListener[],
 ): readonly (readonly [OwnListener, ListenerConflict | undefined])[] {
@@ -87,7 +140,7 @@ function conflicting(
   return { conflicted: problem, accepted: problem, field }
 }
 
-/** Who holds one address and port: all have one ingress in common. */
+/** Who holds a port, or one address of it: all have one ingress in common. */
 interface Held {
   readonly first: OwnListener
   readonly byHostname: Map<string, OwnListener>
@@ -103,9 +156,7 @@ class Holders {
     const addresses = this.#ports.get(port) ?? new Map<string, Held>()
     this.#ports.set(port, addresses)
     for (const address of listener.gateway.bindAddresses) {
-      const held = addresses.get(address) ?? { first: listener, byHostname: new Map() }
-      addresses.set(address, held)
-      held.byHostname.set(listener.hostname, listener)
+      hold(addresses, address, listener)
     }
   }
 
@@ -152,7 +203,8 @@ function unavailable(
   why: string,
   field: 'port' | 'hostname',
 ): ListenerConflict {
-  const message = `Port ${listener.spec.port} is held by ${displayListener(holder)}: ${why}.`
+  const who = isOfListenerSet(listener) ? 'another Gateway' : displayListener(holder)
+  const message = `Port ${listener.spec.port} is held by ${who}: ${why}.`
   return { accepted: { reason: 'PortUnavailable', message }, field }
 }
 

@@ -5,12 +5,17 @@
 import type { Digest } from '../base/brand.ts'
 import { type ListenerCertificates, resolveCertificates } from './certificates.ts'
 import type { ClientAuth } from '../model/tls.ts'
-import { resolveClientValidation } from './client-validation.ts'
+import { type ClientValidation, resolveClientValidation } from './client-validation.ts'
 import { findConflicts, type ListenerConflict } from './conflicts.ts'
 import type { DocumentPath } from '../model/diagnostic.ts'
 import type { TranslateContext } from './context.ts'
 import { NO_HOLDINGS } from './holdings.ts'
-import { type OwnListener, terminatesTls, unsupportedProtocolMessage } from './listeners.ts'
+import {
+  isOfListenerSet,
+  type OwnListener,
+  terminatesTls,
+  unsupportedProtocolMessage,
+} from './listeners.ts'
 import { findOverlaps } from './overlaps.ts'
 import type { Problem } from './problem.ts'
 
@@ -24,6 +29,8 @@ export interface ListenerVerdict {
   readonly resolvedRefs?: Problem
   /** OverlappingTLSConfig=True. */
   readonly overlapping?: Problem
+  /** Of a ListenerSet whose Gateway is not accepted. */
+  readonly parentProblem?: Problem<'ParentNotAccepted'>
   /** Programmed=False already now. Absent: it serves, once its sockets are bound. */
   readonly notServed?: Problem
   readonly certificates: readonly Digest[]
@@ -38,10 +45,32 @@ export function judgeListeners(
   const { claims } = context.options.holdings ?? NO_HOLDINGS
   const conflicts = findConflicts(listeners, claims)
   const overlaps = findOverlaps(listeners)
-  return listeners.map((listener) => {
+  const verdicts = listeners.map((listener) => {
     const conflict = conflicts.get(listener.key)
     if (conflict !== undefined) reportConflict(context, listener, conflict)
     return judge(context, listener, conflict, overlaps.get(listener.key))
+  })
+  return underAcceptedParents(verdicts)
+}
+
+/** A set is served as far as its Gateway is accepted: one own listener of it must be valid. */
+function underAcceptedParents(verdicts: readonly ListenerVerdict[]): readonly ListenerVerdict[] {
+  const accepted = new Set(
+    verdicts.flatMap(({ listener, accepted: problem }) =>
+      isOfListenerSet(listener) || problem !== undefined || listener.gateway.accepted !== undefined
+        ? []
+        : listener.gateway,
+    ),
+  )
+  return verdicts.map((verdict) => {
+    const { listener } = verdict
+    if (!isOfListenerSet(listener) || accepted.has(listener.gateway)) return verdict
+    const message = 'The parent Gateway is not accepted.'
+    return {
+      ...verdict,
+      parentProblem: { reason: 'ParentNotAccepted', message },
+      notServed: { reason: 'Invalid', message },
+    }
   })
 }
 
@@ -53,7 +82,7 @@ function judge(
 ): ListenerVerdict {
   const own = terminatesTls(listener) ? resolveCertificates(context, listener) : undefined
   const unsupported = unsupportedValue(context, listener)
-  const clients = resolveClientValidation(context, listener)
+  const clients = clientValidation(context, listener)
   const accepted =
     protocolProblem(listener) ?? conflict?.accepted ?? unsupported ?? clients.accepted
   const resolvedRefs = listener.kindsProblem ?? own?.problem ?? clients.resolvedRefs
@@ -67,6 +96,19 @@ function judge(
     ...(notServed === undefined ? {} : { notServed }),
     certificates: own?.certificates ?? [],
     clientAuth: clients.clientAuth,
+  }
+}
+
+/** The authorities are the Gateway's affair: a set is told that they are bad, not which. */
+function clientValidation(context: TranslateContext, listener: OwnListener): ClientValidation {
+  const found = resolveClientValidation(context, listener)
+  if (!isOfListenerSet(listener)) return found
+  const { clientAuth, accepted, resolvedRefs } = found
+  const message = 'The Gateway names certificate authorities for clients that cannot be used.'
+  return {
+    clientAuth,
+    ...(accepted === undefined ? {} : { accepted: { ...accepted, message } }),
+    ...(resolvedRefs === undefined ? {} : { resolvedRefs: { ...resolvedRefs, message } }),
   }
 }
 
@@ -99,10 +141,11 @@ function unsupportedValue(
 
 /** A conflict keeps its own reason; everything else makes Programmed=False/Invalid. */
 function whyNotServed(
-  { gateway }: OwnListener,
+  listener: OwnListener,
   accepted: Problem | undefined,
   certificates: ListenerCertificates | undefined,
 ): Problem | undefined {
+  const { gateway } = listener
   if (gateway.accepted !== undefined) {
     return {
       reason: 'Invalid',
@@ -118,7 +161,10 @@ function whyNotServed(
     return { reason: 'Invalid', message: `No usable certificate: ${message}` }
   }
   if (gateway.programmed !== undefined) {
-    return { reason: 'Invalid', message: gateway.programmed.message }
+    const message = isOfListenerSet(listener)
+      ? 'The parent Gateway is not programmed.'
+      : gateway.programmed.message
+    return { reason: 'Invalid', message }
   }
   return undefined
 }

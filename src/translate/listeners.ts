@@ -3,6 +3,7 @@
  * allowed kinds computed (digest sections 2.2 and 2.3). Immutable; verdicts are kept beside them.
  */
 import type { Gateway } from '../api/gateway.ts'
+import type { ListenerSet } from '../api/listener-set.ts'
 import type { Listener } from '../api/listener.ts'
 import type { Resource } from '../api/resource.ts'
 import type { DocumentPath } from '../model/diagnostic.ts'
@@ -11,6 +12,7 @@ import type { ListenerKey } from '../model/identity.ts'
 import type { TranslateContext } from './context.ts'
 import { neverMatches } from './futile-hostnames.ts'
 import type { OwnGateway } from './gateways.ts'
+import type { OwnListenerSet } from './listener-sets.ts'
 import { selectorProblem } from './namespaces.ts'
 import type { Problem } from './problem.ts'
 import {
@@ -22,12 +24,12 @@ import {
   type RouteKind,
 } from './protocols.ts'
 
-/** A listener of one of our Gateways. */
+/** A listener of one of our Gateways, or of a ListenerSet that one takes. */
 export interface OwnListener {
   readonly key: ListenerKey
   readonly gateway: OwnGateway
-  /** The object that has it in its spec. */
-  readonly owner: Resource<Gateway>
+  /** The object that has it in its spec: namespaces and grants are those of this one. */
+  readonly owner: Resource<Gateway | ListenerSet>
   readonly path: DocumentPath
   readonly spec: Listener
   /** undefined: not supported. */
@@ -39,16 +41,25 @@ export interface OwnListener {
   readonly kindsProblem?: Problem<'InvalidRouteKinds'>
 }
 
-/** In the order of the Gateways and of their specs. */
+/** In order of precedence: by Gateway, its own first, then its sets'; each in the order of the spec. */
 export function ownListeners(
   context: TranslateContext,
   gateways: readonly OwnGateway[],
+  sets: readonly OwnListenerSet[],
 ): readonly OwnListener[] {
+  const allowed = sets.filter(({ notAllowed }) => notAllowed === undefined)
+  const byGateway = Map.groupBy(allowed, ({ gateway }) => gateway)
   return gateways.flatMap((gateway) =>
-    gateway.resource.object.spec.listeners.map((spec, index) =>
-      toListener(context, gateway, spec, index),
+    [gateway, ...(byGateway.get(gateway) ?? [])].flatMap(({ resource }) =>
+      resource.object.spec.listeners.map((spec, index) =>
+        toListener(context, gateway, resource, spec, index),
+      ),
     ),
   )
+}
+
+export function isOfListenerSet({ owner }: Pick<OwnListener, 'owner'>): boolean {
+  return owner.key.kind === 'ListenerSet'
 }
 
 /** Whether a listener ends TLS itself. */
@@ -74,16 +85,16 @@ export function displayListener(listener: OwnListener): string {
 function toListener(
   context: TranslateContext,
   gateway: OwnGateway,
+  owner: OwnListener['owner'],
   spec: Listener,
   index: number,
 ): OwnListener {
-  const owner = gateway.resource
-  const { namespace, name } = owner.key
+  const { kind, namespace, name } = owner.key
   const protocol = protocolOf(spec.protocol)
   const path: DocumentPath = ['spec', 'listeners', index]
   const mode = spec.tls?.mode ?? 'Terminate'
   const listener = {
-    key: `Gateway/${namespace}/${name}/${spec.name}` as ListenerKey,
+    key: `${kind}/${namespace}/${name}/${spec.name}` as ListenerKey,
     gateway,
     owner,
     path,

@@ -3,7 +3,7 @@
  * another listener on the same socket has too, so that a client may reuse a connection across them.
  */
 import type { ListenerKey } from '../model/identity.ts'
-import { displayListener, type OwnListener } from './listeners.ts'
+import { displayListener, isOfListenerSet, type OwnListener } from './listeners.ts'
 import type { Problem } from './problem.ts'
 
 export type Overlaps = ReadonlyMap<ListenerKey, Problem<'OverlappingHostnames'>>
@@ -25,11 +25,12 @@ export function findOverlaps(listeners: readonly OwnListener[]): Overlaps {
       note(narrower, broader)
     }
   }
-  return new Map([...partners].map(([listener, other]) => [listener.key, problem(other)]))
+  return new Map([...partners].map(([listener, other]) => [listener.key, problem(listener, other)]))
 }
 
-function problem(other: OwnListener): Problem<'OverlappingHostnames'> {
-  const message = `The hostname overlaps that of ${displayListener(other)}: a client that reuses a connection for a name of another listener is answered 421.`
+function problem(listener: OwnListener, other: OwnListener): Problem<'OverlappingHostnames'> {
+  const whose = isOfListenerSet(listener) ? 'another listener' : displayListener(other)
+  const message = `The hostname overlaps that of ${whose}: a client that reuses a connection for a name of another listener is answered 421.`
   return { reason: 'OverlappingHostnames', message }
 }
 

@@ -54,6 +54,9 @@ function renderBody({ body, generation }: ObjectStatus): unknown {
         addresses: body.addresses.map(({ type, value }) => `${type} ${value}`),
         conditions: conditions(body.conditions),
         listeners: body.listeners.map((listener) => renderListener(listener, conditions)),
+        ...(body.attachedListenerSets === undefined
+          ? {}
+          : { attachedListenerSets: body.attachedListenerSets }),
       }
     case 'listener-set':
       return {
@@ -158,7 +161,10 @@ function authorityNames(caPem: string): string {
 function renderTls(translation: Translation, tls: UpstreamTls | undefined): string {
   if (tls === undefined) return ''
   const { hostname, subjectAltNames, authorities, clientCertificate } = tls
-  const names = subjectAltNames.map(({ type, value }) => ` or ${type}:${value}`).join('').slice(3)
+  const names = subjectAltNames
+    .map(({ type, value }) => ` or ${type}:${value}`)
+    .join('')
+    .slice(3)
   const trusted = authorities.kind === 'system' ? 'system' : authorityNames(authorities.caPem)
   const own =
     clientCertificate === undefined ? '' : ` as ${certificateName(translation, clientCertificate)}`
@@ -198,12 +204,6 @@ function renderRoutes(translation: Translation, digest: Digest): readonly string
   const grpc = (table.grpc ?? []).flatMap(({ hostname, matches }) =>
     matches.map((match) => `"${hostname}" ${renderGrpcMatch(match)} => ${ruleOf(match.rule)}`),
   )
-}
-
-function renderMatch({ path, method, headers, query }: HttpMatch): string {
-  const values = [...headers, ...query].map(({ name, value }) => ` ${name}=${value}`)
-  return `${method === undefined ? '' : `${method} `}${path.kind} "${path.value}"${values.join('')}`
-}
   return [...http, ...grpc]
 }
 
@@ -212,6 +212,12 @@ function renderGrpcMatch({ service, method, headers }: GrpcMatch): string {
     wanted === undefined ? '*' : `${wanted.kind === 'regex' ? '~' : ''}${wanted.value}`
   const values = headers.map(({ name, value }) => ` ${name}=${value}`)
   return `grpc ${name(service)}/${name(method)}${values.join('')}`
+}
+
+function renderMatch({ path, method, headers, query }: HttpMatch): string {
+  const values = [...headers, ...query].map(({ name, value }) => ` ${name}=${value}`)
+  return `${method === undefined ? '' : `${method} `}${path.kind} "${path.value}"${values.join('')}`
+}
 
 function renderRule(translation: Translation, { id, action, filters, retry }: HttpRule): string {
   const special = filters.map((filter) => renderFilter(translation, filter)).join('')

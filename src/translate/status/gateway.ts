@@ -9,10 +9,14 @@ import type { Problem } from '../problem.ts'
 import { conditionFrom, conditionIf, pendingCondition } from './conditions.ts'
 import { listenerStatus } from './listener.ts'
 
-/** `verdicts` of this Gateway's listeners, in the order of its spec. */
+/**
+ * `verdicts` of this Gateway's listeners, in the order of its spec. `attachedListenerSets`: how many
+ * are accepted; undefined: none names it.
+ */
 export function gatewayStatus(
   gateway: OwnGateway,
   verdicts: readonly ListenerVerdict[],
+  attachedListenerSets: number | undefined,
   attachedRoutes: (listener: ListenerKey) => number,
 ): ObjectStatus {
   const { key, generation, origin } = gateway.resource
@@ -36,6 +40,7 @@ export function gatewayStatus(
       listeners: verdicts.map((verdict) =>
         listenerStatus(verdict, attachedRoutes(verdict.listener.key)),
       ),
+      ...(attachedListenerSets === undefined ? {} : { attachedListenerSets }),
     },
   }
 }

@@ -22,11 +22,12 @@ type ListenerOutcome =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'failed'; readonly bind: BindKey; readonly error: BindError }
 
-type GatewayBody = Extract<StatusBody, { kind: 'gateway' }>
+/** Who has listeners. */
+type ParentBody = Extract<StatusBody, { kind: 'gateway' | 'listener-set' }>
 
 /**
- * Replaces Programmed=Unknown/Pending of listeners and Gateways by what `results` say. `binary` is
- * the program that needs the permission to bind low ports, for the message.
+ * Replaces Programmed=Unknown/Pending of listeners, Gateways and ListenerSets by what `results` say.
+ * `binary` is the program that needs the permission to bind low ports, for the message.
  */
 export function applyBindResults(
   statuses: readonly ObjectStatus[],
@@ -40,11 +41,21 @@ export function applyBindResults(
   )
   const missing = new Set(results.filter(isMissing).map(({ bind }) => addressOf(bind)))
   return statuses.map((status) => {
-    if (status.body.kind !== 'gateway') return status
-    const body = applyToGateway(status.key, status.body, outcomes, binary)
-    // Those that are bound, as the specification has it.
-    const addresses = body.addresses.filter(({ value }) => !missing.has(value))
-    return { ...status, body: { ...body, addresses } }
+    switch (status.body.kind) {
+      case 'gateway': {
+        const body = applyToParent(status.key, status.body, judge, outcomes, binary)
+        // Those that are bound, as the specification has it.
+        const addresses = body.addresses.filter(({ value }) => !missing.has(value))
+        return { ...status, body: { ...body, addresses } }
+      }
+      case 'listener-set':
+        return {
+          ...status,
+          body: applyToParent(status.key, status.body, judgeSet, outcomes, binary),
+        }
+      default:
+        return status
+    }
   })
 }
 
@@ -97,20 +108,21 @@ function outcomeOf(
   return { kind: binds.every((bind) => results.has(bind)) ? 'bound' : 'unknown' }
 }
 
-function applyToGateway(
+function applyToParent<Body extends ParentBody>(
   key: ResourceKey,
-  body: GatewayBody,
+  body: Body,
+  judgeAll: (outcomes: readonly ListenerOutcome[]) => Verdict | undefined,
   outcomes: ReadonlyMap<string, ListenerOutcome>,
   binary: string,
-): GatewayBody {
+): Body {
   const listeners = body.listeners.map((listener) => {
     const outcome = outcomes.get(listenerText(key, listener.name))
     return outcome === undefined ? listener : applyToListener(listener, outcome, binary)
   })
   const own = body.listeners.flatMap(({ name }) => outcomes.get(listenerText(key, name)) ?? [])
-  // A Gateway that waits for nothing has its final condition already.
+  // One that waits for nothing has its final condition already.
   if (own.length === 0) return body
-  return { ...body, listeners, conditions: withProgrammed(body.conditions, judge(own)) }
+  return { ...body, listeners, conditions: withProgrammed(body.conditions, judgeAll(own)) }
 }
 
 function applyToListener(
@@ -150,6 +162,21 @@ function judge(outcomes: readonly ListenerOutcome[]): Verdict | undefined {
     reason: 'Invalid',
     message: 'No listener could be bound; see their conditions.',
   }
+}
+
+/** Of a ListenerSet, in its own terms: the addresses are the Gateway's. */
+function judgeSet(outcomes: readonly ListenerOutcome[]): Verdict | undefined {
+  const verdict = judge(outcomes)
+  if (verdict?.status !== 'False') {
+    return verdict && { ...verdict, message: 'The ListenerSet serves.' }
+  }
+  return verdict.reason === 'AddressNotUsable'
+    ? {
+        ...verdict,
+        reason: 'ParentNotProgrammed',
+        message: 'The parent Gateway is not programmed.',
+      }
+    : { ...verdict, reason: 'PortUnavailable' }
 }
 
 function withProgrammed(
