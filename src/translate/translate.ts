@@ -7,11 +7,12 @@ import type { Digest } from '../base/brand.ts'
 import { compareText } from '../base/byte-order.ts'
 import { digestOf } from '../base/digest.ts'
 import type { Diagnostic } from '../model/diagnostic.ts'
+import type { ListenerKey } from '../model/identity.ts'
 import { keyText } from '../model/resource-key.ts'
 import type { Manifest, Part } from '../model/snapshot.ts'
 import type { ObjectStatus, PendingProgrammed } from '../model/status.ts'
 import type { KeyMaterial } from '../model/tls.ts'
-import { groupByGateway } from './attachment.ts'
+import { groupByParent } from './attachment.ts'
 import { reportAttachment } from './attachment-findings.ts'
 import { planBinds } from './binds.ts'
 import { type Member, serves } from './chains.ts'
@@ -21,6 +22,7 @@ import { poolAddressesOf } from './gateway-addresses.ts'
 import { ownGatewayClasses } from './gateway-classes.ts'
 import { type OwnGateway, ownGateways } from './gateways.ts'
 import { claimOf, type Holdings } from './holdings.ts'
+import { type OwnListenerSet, ownListenerSets } from './listener-sets.ts'
 import { judgeListeners, type ListenerVerdict } from './listener-verdicts.ts'
 import { ownListeners } from './listeners.ts'
 import type { TranslateOptions } from './options.ts'
@@ -31,7 +33,7 @@ import { collectRoutes } from './routes/collect.ts'
 import { buildRouteTable } from './routes/route-table.ts'
 import { gatewayStatus } from './status/gateway.ts'
 import { gatewayClassStatus } from './status/gateway-class.ts'
-import { listenerSetStatuses } from './status/listener-set.ts'
+import { isAccepted, listenerSetStatus } from './status/listener-set.ts'
 import { routeStatus } from './status/route.ts'
 
 export interface Translation {
@@ -54,10 +56,10 @@ export function translate(resources: ResourceSet, options: TranslateOptions): Tr
   const context = createContext(resources, options)
   const classes = ownGatewayClasses(context)
   const gateways = ownGateways(context, classes)
-  const listeners = ownListeners(context, gateways)
+  const sets = ownListenerSets(context, gateways)
+  const listeners = ownListeners(context, gateways, sets)
   const verdicts = judgeListeners(context, listeners)
-  const byGateway = groupByGateway(listeners)
-  const outcomes = collectRoutes(context, byGateway)
+  const outcomes = collectRoutes(context, groupByParent(listeners, sets))
   const attached = attachedByListener(outcomes)
   const members = verdicts.map((verdict) =>
     toMember(context, verdict, attached.get(verdict.listener.key) ?? []),
@@ -65,8 +67,7 @@ export function translate(resources: ResourceSet, options: TranslateOptions): Tr
   const { binds, pending } = planBinds(members)
   const statuses = [
     ...[...classes.values()].map(gatewayClassStatus),
-    ...gatewayStatuses(gateways, verdicts, attached),
-    ...listenerSetStatuses(context, byGateway),
+    ...parentStatuses(gateways, sets, verdicts, attached),
     ...outcomes.flatMap((outcome) => routeStatus(outcome, options.controllerName) ?? []),
     ...backendTlsStatuses(context, outcomes),
   ]
@@ -116,15 +117,25 @@ function toMember(
   }
 }
 
-function gatewayStatuses(
+function parentStatuses(
   gateways: readonly OwnGateway[],
+  sets: readonly OwnListenerSet[],
   verdicts: readonly ListenerVerdict[],
   attached: AttachedRoutes,
 ): readonly ObjectStatus[] {
-  const byGateway = Map.groupBy(verdicts, ({ listener }) => listener.gateway)
-  return gateways.map((gateway) =>
-    gatewayStatus(gateway, byGateway.get(gateway) ?? [], (key) => attached.get(key)?.length ?? 0),
-  )
+  const byOwner = Map.groupBy(verdicts, ({ listener }) => listener.owner.key)
+  const verdictsOf = ({ resource }: OwnGateway | OwnListenerSet): readonly ListenerVerdict[] =>
+    byOwner.get(resource.key) ?? []
+  const attachedRoutes = (key: ListenerKey): number => attached.get(key)?.length ?? 0
+  const setsOf = Map.groupBy(sets, ({ gateway }) => gateway)
+  return [
+    ...gateways.map((gateway) => {
+      const own = setsOf.get(gateway)
+      const accepted = own?.filter((set) => isAccepted(set, verdictsOf(set))).length
+      return gatewayStatus(gateway, verdictsOf(gateway), accepted, attachedRoutes)
+    }),
+    ...sets.map((set) => listenerSetStatus(set, verdictsOf(set), attachedRoutes)),
+  ]
 }
 
 function collectParts(

@@ -54,6 +54,9 @@ function renderBody({ body, generation }: ObjectStatus): unknown {
         addresses: body.addresses.map(({ type, value }) => `${type} ${value}`),
         conditions: conditions(body.conditions),
         listeners: body.listeners.map((listener) => renderListener(listener, conditions)),
+        ...(body.attachedListenerSets === undefined
+          ? {}
+          : { attachedListenerSets: body.attachedListenerSets }),
       }
     case 'listener-set':
       return {

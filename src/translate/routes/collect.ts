@@ -9,7 +9,7 @@ import type { BackendUse } from '../backends.ts'
 import {
   attachRoute,
   isOfOthers,
-  type ListenersByGateway,
+  type ListenersByParent,
   type ParentResult,
   type Route,
   type RouteObject,
@@ -48,15 +48,15 @@ export type RouteOutcome =
 /** Oldest first within a kind: the order of every "oldest wins" rule. Routes of others are left out. */
 export function collectRoutes(
   context: TranslateContext,
-  gateways: ListenersByGateway,
+  parents: ListenersByParent,
 ): readonly RouteOutcome[] {
   const { httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, udpRoutes } = context.resources
   const attach = (kind: RouteKind, route: Route): readonly ParentResult[] =>
-    attachRoute(context, gateways, kind, route)
+    attachRoute(context, parents, kind, route)
   const oldestFirst = <T extends RouteObject>(
     routes: readonly Resource<T>[],
   ): readonly Resource<T>[] =>
-    routes.filter((route) => !isOfOthers(context, gateways, route)).sort(compareAge)
+    routes.filter((route) => !isOfOthers(context, parents, route)).sort(compareAge)
   return [
     ...oldestFirst(httpRoutes).map((route) =>
       httpOutcome(context, route, attach('HTTPRoute', route)),
