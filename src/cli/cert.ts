@@ -10,6 +10,7 @@ export interface SelfSignedOptions {
   readonly out: string
   readonly days: number
   readonly keyType: KeyType
+  readonly client: boolean
   readonly force: boolean
   readonly output: 'text' | 'json'
 }
@@ -41,6 +42,7 @@ export async function selfSigned(
     dnsNames: names.filter((name) => isIP(name) === 0),
     ipAddresses: names.filter((name) => isIP(name) !== 0),
     keyType: options.keyType,
+    usage: options.client ? 'client' : 'server',
     notAfter: new Date(Date.now() + options.days * 86_400_000),
   })
   mkdirSync(options.out, { recursive: true })
@@ -50,10 +52,23 @@ export async function selfSigned(
   if (options.output === 'json') terminal.out(JSON.stringify({ names, files }))
   else {
     terminal.out(`Wrote ${files.chain} and ${files.key} for ${names.join(', ')}.`)
-    terminal.out(`Clients trust it with ${files.ca}, for example: curl --cacert ${files.ca}`)
-    terminal.out(
-      `In a Secret: metadata.annotations: { gwproxy.dev/from-directory: ${options.out} } (relative to the YAML file)`,
-    )
+    for (const line of options.client ? clientHelp(files) : serverHelp(files, options.out)) {
+      terminal.out(line)
+    }
   }
   return EXIT.ok
+}
+
+function serverHelp(files: { readonly ca: string }, out: string): readonly string[] {
+  return [
+    `Clients trust it with ${files.ca}, for example: curl --cacert ${files.ca}`,
+    `In a Secret: metadata.annotations: { gwproxy.dev/from-directory: ${out} } (relative to the YAML file)`,
+  ]
+}
+
+function clientHelp(files: Readonly<Record<'ca' | 'chain' | 'key', string>>): readonly string[] {
+  return [
+    `It is shown by: curl --cert ${files.chain} --key ${files.key}`,
+    `Trusted by a ConfigMap: metadata.annotations: { gwproxy.dev/from-files: ca.crt=${files.ca} } (relative to the YAML file)`,
+  ]
 }

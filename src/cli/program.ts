@@ -192,13 +192,15 @@ function addCert(program: Command): void {
     .requiredOption('--out <dir>', 'where ca.crt, fullchain.pem and privkey.pem are written')
     .option('--days <n>', 'lifetime in days', parseDays, 397)
     .addOption(new Option('--key-type <type>', 'of all keys').choices(['ec', 'rsa']).default('ec'))
+    .option('--client', 'for a client that shows it, not for a server', false)
     .option('--force', 'replace files that exist', false)
     .addOption(outputOption(['text', 'json']))
     .addHelpText(
       'after',
       `
-Example:
-  gwproxy cert self-signed --out certs/web web.example.test '*.web.example.test' 127.0.0.1`,
+Examples:
+  gwproxy cert self-signed --out certs/web web.example.test '*.web.example.test' 127.0.0.1
+  gwproxy cert self-signed --out certs/alice --client alice`,
     )
     .action(async (names: readonly string[], options) => {
       const { selfSigned } = await import('./cert.ts')

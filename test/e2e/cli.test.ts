@@ -109,6 +109,17 @@ describe('cert self-signed', () => {
     assert.equal(statSync(join(out, 'privkey.pem')).mode & 0o777, 0o600)
     assert.equal((await gwproxy(['cert', 'self-signed', '--out', out, 'a.test'])).code, 2)
   })
+
+  it('makes what a client shows', async () => {
+    const own = join(out, 'alice')
+    const made = await gwproxy(['cert', 'self-signed', '--client', '--out', own, 'alice'])
+    assert.equal(made.code, 0, made.stderr)
+    const verified = await command('openssl', [
+      ...['verify', '-CAfile', join(own, 'ca.crt'), '-purpose', 'sslclient'],
+      join(own, 'fullchain.pem'),
+    ])
+    assert.equal(verified.code, 0, verified.stderr)
+  })
 })
 
 describe('status, reload and drain', () => {
