@@ -1,7 +1,6 @@
 /** gRPC peers for tests, on grpc-js with bytes as messages: no protobuf is needed to move them. */
 import {
   Client,
-  type ClientOptions,
   credentials,
   Metadata,
   Server,
@@ -59,11 +58,20 @@ export async function startGrpcOrigin(calls: UntypedServiceImplementation): Prom
 }
 
 export class GrpcClient extends Client implements Disposable {
-  constructor(port: number, options: ClientOptions = {}) {
-    super(`127.0.0.1:${port}`, credentials.createInsecure(), {
+  /** A port of this machine in cleartext, or `address:port` with TLS under a name. */
+  constructor(target: number | string, tls?: { readonly caPem: string; readonly name: string }) {
+    const place = typeof target === 'number' ? `127.0.0.1:${target}` : target
+    const secure =
+      tls === undefined
+        ? credentials.createInsecure()
+        : credentials.createSsl(Buffer.from(tls.caPem))
+    super(place, secure, {
       'grpc.max_receive_message_length': -1,
       'grpc.enable_retries': 0,
-      ...options,
+      ...(tls && {
+        'grpc.ssl_target_name_override': tls.name,
+        'grpc.default_authority': tls.name,
+      }),
     })
   }
 

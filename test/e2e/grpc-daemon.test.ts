@@ -1,0 +1,96 @@
+/** gRPC on a real daemon: over TLS, by the legacy protocol name, and after an edit. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { after, before, describe, it } from 'node:test'
+import tls from 'node:tls'
+import type { Metadata, ServerUnaryCall } from '@grpc/grpc-js'
+import { testAuthority, testCertificate } from '../support/certificates.ts'
+import { type Daemon, startDaemon } from '../support/daemon.ts'
+import { GrpcClient, type GrpcOrigin, pathOf, startGrpcOrigin } from '../support/grpc.ts'
+import { backendRef, gateway, service, tlsListener, tlsSecret, yaml } from '../support/manifests.ts'
+
+function grpcRoute(name: string, hostname: string, service: string) {
+  const rule = {
+    matches: [{ method: { service } }],
+    backendRefs: [backendRef('grpc', 9000)],
+  }
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'GRPCRoute',
+    metadata: { name },
+    spec: { parentRefs: [{ name: 'gw' }], hostnames: [hostname], rules: [rule] },
+  }
+}
+
+describe('gRPC on a daemon', () => {
+  let origin: GrpcOrigin
+  let daemon: Daemon
+  let caPem = ''
+
+  before(async () => {
+    origin = await startGrpcOrigin({
+      Unary: (
+        call: ServerUnaryCall<Buffer, Buffer>,
+        reply: (error: null, value: Buffer, trailer?: Metadata) => void,
+      ) => reply(null, call.request),
+    })
+    caPem = (await testAuthority()).certPem
+    daemon = await startDaemon({
+      workers: 1,
+      files: {
+        'gateway.yaml': yaml(
+          gateway([
+            tlsListener('new', 8443, 'new.test', ['cert'], 'HTTPS'),
+            tlsListener('old', 8443, 'old.test', ['cert'], 'GRPC'),
+          ]),
+          tlsSecret('cert', await testCertificate(['new.test', 'old.test'])),
+          ...service('grpc', 9000, [{ address: '127.0.0.1', port: origin.port }]),
+        ),
+        'new.yaml': yaml(grpcRoute('new', 'new.test', 'test.Echo')),
+        'old.yaml': yaml(grpcRoute('old', 'old.test', 'test.Echo')),
+      },
+    })
+  })
+
+  after(async () => {
+    await daemon.stop()
+    origin[Symbol.dispose]()
+  })
+
+  const ask = async (name: string): Promise<string> => {
+    using client = new GrpcClient(`${daemon.address}:8443`, { caPem, name })
+    const answer = await client.unary(Buffer.from('hello'), { path: pathOf('Unary') })
+    return Buffer.isBuffer(answer) ? answer.toString() : String(answer.code)
+  }
+
+  it('serves HTTPS listeners and the alias GRPC, which offers HTTP/2 alone', async () => {
+    assert.equal(await ask('new.test'), 'hello')
+    assert.equal(await ask('old.test'), 'hello')
+    const offered = async (servername: string): Promise<string | false | null> => {
+      const socket = tls.connect({
+        host: daemon.address,
+        port: 8443,
+        servername,
+        ca: caPem,
+        ALPNProtocols: ['http/1.1'],
+      })
+      // `error` when no protocol is common.
+      const [event] = await Promise.race([
+        once(socket, 'secureConnect').then(() => ['connected']),
+        once(socket, 'close').then(() => ['closed']),
+      ]).catch(() => ['refused'])
+      const protocol = event === 'connected' ? socket.alpnProtocol : null
+      socket.destroy()
+      return protocol
+    }
+    assert.equal(await offered('new.test'), 'http/1.1')
+    assert.notEqual(await offered('old.test'), 'http/1.1')
+  })
+
+  it('follows an edit of the route', async () => {
+    await daemon.apply({ 'new.yaml': yaml(grpcRoute('new', 'new.test', 'test.Other')) })
+    assert.equal(await ask('new.test'), '12')
+    await daemon.apply({ 'new.yaml': yaml(grpcRoute('new', 'new.test', 'test.Echo')) })
+    assert.equal(await ask('new.test'), 'hello')
+  })
+})
