@@ -30,6 +30,7 @@ import {
 } from '../support/tls-origin.ts'
 
 const HTTP = 8080
+const BARE = 8081
 const TLS = 8443
 const ECHO_WRONG = 'Service/default/echo-wrong:443'
 
@@ -124,6 +125,10 @@ for (const workers of [0, 2]) {
           ...rest,
           spec: { ...spec, tls: { backend: { clientCertificateRef: { name: 'gateway' } } } },
         },
+        gateway([httpListener('http', BARE)], { name: 'bare' }),
+        httpRoute('bare', undefined, [{ backendRefs: [backendRef('mutual', 443)] }], {
+          gateway: 'bare',
+        }),
         ...cases.flatMap(([name, origin]) =>
           service(name, 443, [origin], name.startsWith('h2') ? 'kubernetes.io/h2c' : undefined),
         ),
@@ -154,10 +159,10 @@ for (const workers of [0, 2]) {
     })
 
     /** Status and body, over plain HTTP to the daemon. */
-    const get = async (name: string, host = `${name}.test`) => {
+    const get = async (name: string, port = HTTP) => {
       const { stdout } = await curl([
-        ...['-w', '\n%{http_code}', '-H', `Host: ${host}`],
-        `http://${daemon.address}:${HTTP}/`,
+        ...['-w', '\n%{http_code}', '-H', `Host: ${name}.test`],
+        `http://${daemon.address}:${port}/`,
       ])
       const end = stdout.lastIndexOf('\n')
       return { status: Number(stdout.slice(end + 1)), body: stdout.slice(0, end) }
@@ -173,6 +178,11 @@ for (const workers of [0, 2]) {
       assert.equal(JSON.parse(body).sni, 'app.test')
       const mutual = await get('mutual')
       assert.equal(JSON.parse(mutual.body).client, 'CN=front')
+    })
+
+    it('shows nothing for a Gateway that has no certificate: 502 when the backend wants one', async () => {
+      assert.equal((await get('bare', BARE)).status, 502)
+      assert.match(await why('bare'), /^upstream-/)
     })
 
     it('accepts whom the subject alternative names allow, and nobody else', async () => {

@@ -133,3 +133,36 @@ describe('response fields', () => {
     assert.deepEqual(trailers.toRaw(), ['grpc-status', '0'])
   })
 })
+
+describe('a client certificate', () => {
+  const shown = { subject: 'CN=a \\"b\\",O=C', fingerprint: 'ab12', verified: true }
+  const forwardedCert = (clientCertificate: typeof shown | undefined, trusted: string[] = []) => {
+    const rawFields = [
+      'Host',
+      'a.test',
+      'X-Forwarded-Client-Cert',
+      'Hash=0',
+      'x_forwarded_client_cert',
+      '1',
+    ]
+    const head = { version: '1.1', method: 'GET', target: '/', rawFields }
+    const normalized = normalizeHttp1(head, 'https')
+    assert.ok(normalized.ok)
+    const facts = { peerAddress: '10.0.0.9', localPort: 443, trusted: new TrustedProxies(trusted) }
+    prepareRequestFields(normalized.head, { ...facts, clientCertificate })
+    return normalized.head.fields.values('x-forwarded-client-cert')
+  }
+
+  it('is told in the format of Envoy, once it is verified, and replaces what was sent', () => {
+    const told = ['Hash=ab12;Subject="CN=a \\"b\\",O=C"']
+    assert.deepEqual(forwardedCert(shown), told)
+    assert.deepEqual(forwardedCert(shown, ['10.0.0.0/8']), told)
+  })
+
+  it('is not told otherwise, unless a trusted proxy tells of one', () => {
+    for (const none of [undefined, { ...shown, verified: false }]) {
+      assert.deepEqual(forwardedCert(none), [])
+      assert.deepEqual(forwardedCert(none, ['10.0.0.0/8']), ['Hash=0'])
+    }
+  })
+})

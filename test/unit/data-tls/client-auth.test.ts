@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it, type TestContext } from 'node:test'
 import type { Digest } from '../../../src/base/brand.ts'
+import { distinguishedName } from '../../../src/data/tls/client-auth.ts'
 import type { TlsDomains } from '../../../src/data/tls/contract.ts'
 import { openTlsDomains } from '../../../src/data/tls/domains.ts'
 import type { ClientAuth } from '../../../src/model/tls.ts'
@@ -114,6 +115,14 @@ describe('client certificates', () => {
         code: 'GWP_CERT_INVALID',
       })
     }
+  })
+})
+
+describe('the subject of a certificate', () => {
+  it('is its RFC 2253 form in ASCII, most specific first', () => {
+    assert.equal(distinguishedName('C=DE\nO=A\\, B\nCN=J\u00f6rg'), 'CN=J\\C3\\B6rg,O=A\\, B,C=DE')
+    assert.equal(distinguishedName('CN=a\\0D\\0Ab\u{1f512}'), 'CN=a\\0D\\0Ab\\F0\\9F\\94\\92')
+    assert.equal(distinguishedName(undefined), '')
   })
 })
 
