@@ -55,14 +55,13 @@ export class CompiledUdpBind {
 
   /**
    * The addresses that need a socket, as the machine's interfaces are now. Own addresses of tables
-   * are among them: an interface does not list every address it answers to (127.0.0.2).
+   * are among them: an interface does not list every address it answers to (127.0.0.2). undefined:
+   * they cannot be told now.
    */
-  get localAddresses(): ReadonlySet<string> {
+  get localAddresses(): ReadonlySet<string> | undefined {
+    const found = localAddressesOf(this.#part.address)
     const own = this.#part.tables.flatMap(({ localAddresses }) => localAddresses)
-    return new Set([
-      ...own.filter((address) => address !== '*'),
-      ...localAddressesOf(this.#part.address),
-    ])
+    return found && new Set([...own.filter((address) => address !== '*'), ...found])
   }
 
   choose(localAddress: string): UdpChain | undefined {

@@ -12,6 +12,12 @@ const REFUSED_HOLD_MS = 1000
 /** While draining, silence of this length means that a flow has nothing more to say. */
 const DRAIN_IDLE_MS = 1000
 
+/**
+ * Evictions in one tick of the wheel (50 ms). A flow costs ten times what dropping a datagram does:
+ * without a bound a storm would take all the time there is from those who talk.
+ */
+const EVICTIONS_PER_TICK = 400
+
 /** How many flows all binds of a worker may have: UDP shall not use up the descriptors of TCP. */
 export class FlowBudget {
   readonly max: number
@@ -41,6 +47,10 @@ export class FlowTable implements TimerSink {
   readonly #assured: FlowList
   readonly #deadline: Deadline
   #dueAt = Infinity
+  #evictionTick = 0
+  #evictions = 0
+  /** Datagrams for which there was no room since the last eviction. */
+  #turnedAway = 0
 
   constructor(options: FlowTableOptions) {
     this.#options = options
@@ -61,13 +71,19 @@ export class FlowTable implements TimerSink {
     return this.#flows.get(key)
   }
 
-  /** Room for one more, by eviction where needed; false: the other binds have taken all of it. */
+  /** Room for one more, by eviction where needed; false: the datagram is dropped. */
   makeRoom(): boolean {
     const { budget, maxFlows } = this.#options
     if (this.#flows.size < maxFlows && budget.used < budget.max) return true
     const oldest = this.#refused.head ?? this.#tentative.head ?? this.#assured.head
-    oldest?.end({ reason: 'overload', detail: 'evicted: too many flows' })
-    return oldest !== undefined
+    if (oldest === undefined || !this.#mayEvict()) {
+      this.#turnedAway++
+      return false
+    }
+    const others = this.#turnedAway === 0 ? '' : `; ${this.#turnedAway} newcomers dropped`
+    this.#turnedAway = 0
+    oldest.end({ reason: 'overload', detail: `evicted: too many flows${others}` })
+    return true
   }
 
   add(flow: Flow): void {
@@ -111,6 +127,16 @@ export class FlowTable implements TimerSink {
       while (list.head !== undefined && list.dueAt <= now) list.head.expire()
     }
     this.#schedule()
+  }
+
+  #mayEvict(): boolean {
+    const { now } = this.#options.wheel
+    if (now !== this.#evictionTick) {
+      this.#evictionTick = now
+      this.#evictions = 0
+    }
+    this.#evictions++
+    return this.#evictions <= EVICTIONS_PER_TICK
   }
 
   #place(flow: Flow, list: FlowList): void {

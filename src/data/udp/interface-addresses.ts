@@ -4,12 +4,19 @@
  */
 import { networkInterfaces } from 'node:os'
 
-/** `::` is dual-stack. A link-local address carries its zone. Any other address stands for itself. */
+type Interfaces = ReturnType<typeof networkInterfaces>
+
+/**
+ * `::` is dual-stack. A link-local address carries its zone. Any other address stands for itself.
+ * undefined: the machine's addresses cannot be listed now.
+ */
 export function localAddressesOf(
   address: string,
-  interfaces: ReturnType<typeof networkInterfaces> = networkInterfaces(),
-): readonly string[] {
+  list: () => Interfaces = networkInterfaces,
+): readonly string[] | undefined {
   if (address !== '::' && address !== '0.0.0.0') return [address]
+  const interfaces = tryTo(list)
+  if (interfaces === undefined) return undefined
   const found = new Set<string>()
   for (const [name, addresses = []] of Object.entries(interfaces)) {
     for (const { family, address: own, scopeid } of addresses) {
@@ -18,6 +25,15 @@ export function localAddressesOf(
     }
   }
   return [...found]
+}
+
+/** Listing opens a socket: without descriptors it fails, and must not take the worker along. */
+function tryTo(list: () => Interfaces): Interfaces | undefined {
+  try {
+    return list()
+  } catch {
+    return undefined
+  }
 }
 
 export function withoutZone(address: string): string {

@@ -40,16 +40,21 @@ export class LocalSocket {
   open(): Promise<BindError | undefined> {
     const socket = this.#socket
     return new Promise((resolve) => {
-      socket.on('error', (error) => {
+      const fail = (error: unknown): void => {
         this.close()
         resolve({ errno: errnoOf(error) ?? 'UNKNOWN', message: messageOf(error) })
-      })
+      }
+      socket.on('error', fail)
       socket.once('listening', () => {
         this.#port = socket.address().port
         socket.on('message', (datagram, from) => this.#sink.onDatagram(this, datagram, from))
         resolve(undefined)
       })
-      socket.bind({ address: this.address, port: this.#port, exclusive: true })
+      try {
+        socket.bind({ address: this.address, port: this.#port, exclusive: true })
+      } catch (error) {
+        fail(error)
+      }
     })
   }
 

@@ -18,6 +18,11 @@ const NO_ADDRESS: BindError = {
   message: 'no interface of this machine has an address',
 }
 
+const NOT_LISTED: BindError = {
+  errno: 'EMFILE',
+  message: 'the addresses of the interfaces cannot be listed',
+}
+
 export class UdpBind implements DatagramSink {
   readonly key: BindKey
   /** Given to this worker after the newest publish: the next one will name it. */
@@ -111,6 +116,11 @@ export class UdpBind implements DatagramSink {
     const compiled = this.#wanted
     if (compiled === undefined) return
     const addresses = compiled.localAddresses
+    if (addresses === undefined) {
+      // What is open stays.
+      if (this.#sockets.size === 0) this.#errors = new Map([['', NOT_LISTED]])
+      return
+    }
     for (const [address, socket] of this.#sockets) {
       if (!addresses.has(address) || socket.isClosed) this.#closeSocket(socket)
     }

@@ -15,13 +15,22 @@ const INTERFACES = {
   ],
 }
 
+const list = () => INTERFACES
+const fail = (): never => {
+  throw new Error('EMFILE')
+}
+
 describe('the addresses behind a bind', () => {
+  it('of a wildcard are not known while they cannot be listed', () => {
+    assert.equal(localAddressesOf('::', fail), undefined)
+  })
+
   it('of the IPv4 wildcard are those of IPv4', () => {
-    assert.deepEqual(localAddressesOf('0.0.0.0', INTERFACES), ['127.0.0.1', '192.0.2.7'])
+    assert.deepEqual(localAddressesOf('0.0.0.0', list), ['127.0.0.1', '192.0.2.7'])
   })
 
   it('of the dual-stack wildcard are all, link-local ones with their zone', () => {
-    assert.deepEqual(localAddressesOf('::', INTERFACES), [
+    assert.deepEqual(localAddressesOf('::', list), [
       '127.0.0.1',
       '::1',
       '192.0.2.7',
@@ -30,7 +39,7 @@ describe('the addresses behind a bind', () => {
   })
 
   it('of a literal address is itself', () => {
-    assert.deepEqual(localAddressesOf('192.0.2.99', INTERFACES), ['192.0.2.99'])
+    assert.deepEqual(localAddressesOf('192.0.2.99', fail), ['192.0.2.99'])
   })
 
   it('are looked up in tables without their zone', () => {
