@@ -208,10 +208,10 @@ export class Forwarding implements UpstreamEvents {
 function clientOf(
   endpoint: EndpointState,
   protocol: UpstreamProtocol,
-  forwardOptions: ForwardOptions,
+  options: ForwardOptions,
 ): UpstreamClient {
-  const options = { ...forwardOptions, tls: endpoint.tls }
+  const { endpoint: place, tls } = endpoint
   return protocol === 'h2c'
-    ? endpoint.resource('h2c', () => new Http2Client(endpoint.endpoint, options))
-    : endpoint.resource('http/1.1', () => new Http1Client(endpoint.endpoint, options))
+    ? endpoint.resource('h2c', () => new Http2Client(place, { ...options, tls }))
+    : endpoint.resource('http/1.1', () => new Http1Client(place, { ...options, tls }))
 }

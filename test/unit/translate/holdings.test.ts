@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { DEFAULT_OPTIONS, type TranslateOptions } from '../../../src/translate/options.ts'
 import { type Translation, translate } from '../../../src/translate/translate.ts'
+import { createCertificateAuthority } from '../../../src/wire/issue-certificate.ts'
 import { resourceSetOf } from '../../golden/load.ts'
 
 describe('what is held', () => {
@@ -13,6 +14,16 @@ describe('what is held', () => {
       ['PortUnavailable', 'Accepted'],
     )
     assert.equal(second.manifest.digest, first.manifest.digest)
+  })
+
+  it('stays closed, and is given to nobody, while a client CA is missing', async () => {
+    const { certPem } = await createCertificateAuthority('clients')
+    const before = run([validating('b'), authorities(certPem)])
+    const without = run([secure('a', {}), validating('b')], before)
+    assert.deepEqual(
+      [accepted(without, 'a'), accepted(without, 'b')],
+      ['PortUnavailable', 'NoValidCACertificate'],
+    )
   })
 
   it('goes by age at a cold start', () => {
@@ -56,6 +67,36 @@ function run(
 ): Translation {
   const holdings = before === undefined ? {} : { holdings: before.holdings }
   return translate(resourceSetOf(texts), { ...DEFAULT_OPTIONS, ...options, ...holdings })
+}
+
+function secure(name: string, frontend: object): string {
+  return JSON.stringify({
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'Gateway',
+    metadata: { name },
+    spec: {
+      gatewayClassName: 'gwproxy',
+      tls: { frontend: { default: frontend } },
+      listeners: [
+        { name: 'https', port: 443, protocol: 'HTTPS', tls: { certificateRefs: [{ name: 'c' }] } },
+      ],
+    },
+  })
+}
+
+function validating(name: string): string {
+  const ref = { group: '', kind: 'ConfigMap', name: 'clients' }
+  return secure(name, { validation: { caCertificateRefs: [ref] } })
+}
+
+function authorities(caPem: string): string {
+  const metadata = { name: 'clients' }
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata,
+    data: { 'ca.crt': caPem },
+  })
 }
 
 function gateway(name: string, { port = 80 } = {}): string {
