@@ -9,10 +9,10 @@ import { type Daemon, startDaemon } from '../support/daemon.ts'
 import { GrpcClient, type GrpcOrigin, pathOf, startGrpcOrigin } from '../support/grpc.ts'
 import { backendRef, gateway, service, tlsListener, tlsSecret, yaml } from '../support/manifests.ts'
 
-function grpcRoute(name: string, hostname: string, service: string) {
+function grpcRoute(name: string, hostname: string, service: string, backend = 'grpc') {
   const rule = {
     matches: [{ method: { service } }],
-    backendRefs: [backendRef('grpc', 9000)],
+    backendRefs: [backendRef(backend, 9000)],
   }
   return {
     apiVersion: 'gateway.networking.k8s.io/v1',
@@ -22,18 +22,33 @@ function grpcRoute(name: string, hostname: string, service: string) {
   }
 }
 
+function tlsPolicy(service: string, hostname: string) {
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'BackendTLSPolicy',
+    metadata: { name: service },
+    spec: {
+      targetRefs: [{ group: '', kind: 'Service', name: service }],
+      validation: { hostname, caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: 'ca' }] },
+    },
+  }
+}
+
 describe('gRPC on a daemon', () => {
   let origin: GrpcOrigin
+  let secure: GrpcOrigin
   let daemon: Daemon
   let caPem = ''
 
   before(async () => {
-    origin = await startGrpcOrigin({
+    const calls = {
       Unary: (
         call: ServerUnaryCall<Buffer, Buffer>,
         reply: (error: null, value: Buffer, trailer?: Metadata) => void,
       ) => reply(null, call.request),
-    })
+    }
+    origin = await startGrpcOrigin(calls)
+    secure = await startGrpcOrigin(calls, await testCertificate(['backend.test']))
     caPem = (await testAuthority()).certPem
     daemon = await startDaemon({
       workers: 1,
@@ -42,11 +57,21 @@ describe('gRPC on a daemon', () => {
           gateway([
             tlsListener('new', 8443, 'new.test', ['cert'], 'HTTPS'),
             tlsListener('old', 8443, 'old.test', ['cert'], 'GRPC'),
+            tlsListener('tls', 8443, 'tls.test', ['cert'], 'HTTPS'),
           ]),
-          tlsSecret('cert', await testCertificate(['new.test', 'old.test'])),
+          tlsSecret('cert', await testCertificate(['new.test', 'old.test', 'tls.test'])),
+          ...service('secure', 9000, [{ address: '127.0.0.1', port: secure.port }]),
+          {
+            apiVersion: 'v1',
+            kind: 'ConfigMap',
+            metadata: { name: 'ca' },
+            data: { 'ca.crt': caPem },
+          },
           ...service('grpc', 9000, [{ address: '127.0.0.1', port: origin.port }]),
         ),
         'new.yaml': yaml(grpcRoute('new', 'new.test', 'test.Echo')),
+        'policy.yaml': yaml(tlsPolicy('secure', 'backend.test')),
+        'tls.yaml': yaml(grpcRoute('tls', 'tls.test', 'test.Echo', 'secure')),
         'old.yaml': yaml(grpcRoute('old', 'old.test', 'test.Echo')),
       },
     })
@@ -55,6 +80,7 @@ describe('gRPC on a daemon', () => {
   after(async () => {
     await daemon.stop()
     origin[Symbol.dispose]()
+    secure[Symbol.dispose]()
   })
 
   const ask = async (name: string): Promise<string> => {
@@ -85,6 +111,12 @@ describe('gRPC on a daemon', () => {
     }
     assert.equal(await offered('new.test'), 'http/1.1')
     assert.notEqual(await offered('old.test'), 'http/1.1')
+  })
+
+  it('goes on over TLS where a BackendTLSPolicy says so, verified', async () => {
+    assert.equal(await ask('tls.test'), 'hello')
+    await daemon.apply({ 'policy.yaml': yaml(tlsPolicy('secure', 'wrong.test')) })
+    assert.equal(await ask('tls.test'), '14')
   })
 
   it('follows an edit of the route', async () => {

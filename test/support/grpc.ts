@@ -44,17 +44,29 @@ export interface GrpcOrigin extends Disposable {
   readonly port: number
 }
 
-export async function startGrpcOrigin(calls: UntypedServiceImplementation): Promise<GrpcOrigin> {
+/** In cleartext, or with TLS and a certificate. */
+export async function startGrpcOrigin(
+  calls: UntypedServiceImplementation,
+  certificate?: { readonly certPem: string; readonly keyPem: string },
+): Promise<GrpcOrigin> {
   const server = new Server({ 'grpc.max_receive_message_length': -1 })
   const used = Object.entries(definition).filter(([kind]) => calls[kind] !== undefined)
   server.addService(Object.fromEntries(used), calls)
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
+    server.bindAsync('127.0.0.1:0', serverCredentials(certificate), (error, bound) => {
       if (error === null) resolve(bound)
       else reject(error)
     })
   })
   return { port, [Symbol.dispose]: () => server.forceShutdown() }
+}
+
+function serverCredentials(pair?: { readonly certPem: string; readonly keyPem: string }) {
+  if (pair === undefined) return ServerCredentials.createInsecure()
+  const { certPem, keyPem } = pair
+  return ServerCredentials.createSsl(null, [
+    { cert_chain: Buffer.from(certPem), private_key: Buffer.from(keyPem) },
+  ])
 }
 
 export class GrpcClient extends Client implements Disposable {
