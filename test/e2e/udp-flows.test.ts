@@ -152,6 +152,20 @@ describe('UDP flows', () => {
     await publish(...upstreams())
   })
 
+  it('wait for the name of their backend, and end when it has no address', WAIT, async () => {
+    const endpoints = [{ kind: 'name', name: 'late.test', port: one.port }] as const
+    await publish(plane.upstream('late', endpoints, 1, 'udp'))
+    const peer = await client()
+    const answer = peer.ask('early', port)
+    plane.send({ type: 'names', names: [{ name: 'late.test', addresses: ['127.0.0.1'] }] })
+    assert.equal((await answer).text, 'one:early')
+    plane.send({ type: 'names', names: [{ name: 'late.test', addresses: [] }] })
+    const second = await client()
+    second.send('x', port)
+    assert.equal((await lineOf(second)).reason, 'name-unresolved')
+    await publish(...upstreams())
+  })
+
   it('live through a reload; new ones see the new route', WAIT, async () => {
     await publish(...upstreams(1, 0))
     const old = await client()

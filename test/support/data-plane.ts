@@ -25,7 +25,12 @@ import type {
   Part,
 } from '../../src/model/snapshot.ts'
 import type { KeyMaterial } from '../../src/model/tls.ts'
-import type { Endpoint, UpstreamProtocol, WeightedUpstream } from '../../src/model/upstream.ts'
+import type {
+  Endpoint,
+  NamedEndpoint,
+  UpstreamProtocol,
+  WeightedUpstream,
+} from '../../src/model/upstream.ts'
 import { freeUdpPort } from './udp-peers.ts'
 import type { ConnectionRecord, ExchangeRecord } from '../../src/observe/access-log.ts'
 import { type LineSink, openLineSink } from '../../src/observe/line-sink.ts'
@@ -90,7 +95,7 @@ export class DataPlane {
   /** Adds an upstream part; gives the reference for an action's backends. */
   upstream(
     name: string,
-    endpoints: readonly Endpoint[],
+    endpoints: readonly (Endpoint | NamedEndpoint)[],
     weight = 1,
     protocol: UpstreamProtocol = 'tcp',
   ): WeightedUpstream {
