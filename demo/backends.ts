@@ -21,6 +21,8 @@ export async function startHttpBackend(name: string, address = '127.0.0.1'): Pro
   const server = createHttpServer((request, response) => describeRequest(name, request, response))
   const sockets = new WebSocketServer({ server })
   sockets.on('connection', (socket) => {
+    // A client may send anything; without a listener its frame error would end the process.
+    socket.on('error', () => socket.terminate())
     socket.send(`${name} says hello`)
     socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }))
   })
