@@ -1,12 +1,14 @@
 /**
  * Runs the tests: `node test/run.ts [PART...]`, where a part is the start of a path below test/
- * (`unit`, `e2e/passthrough`). Without one, everything. Prints node:test's closing lines.
+ * (`unit`, `e2e/passthrough`). Without one, everything. `--together`: all files in one process.
+ * Prints node:test's closing lines.
  */
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-const parts = process.argv.slice(2)
+const together = process.argv.includes('--together')
+const parts = process.argv.slice(2).filter((argument) => argument !== '--together')
 const files = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.ts'))
   .filter((name) => parts.length === 0 || parts.some((part) => name.startsWith(part)))
@@ -23,8 +25,9 @@ const { status } = spawnSync(
   [
     '--test',
     '--test-timeout=120000',
-    // A failed test may leave a server open: its file must end all the same.
-    '--test-force-exit',
+    // Pure parts need no process each, and starting a hundred costs more than running them.
+    // Elsewhere a failed test may leave a server open: its file must end all the same.
+    together ? '--test-isolation=none' : '--test-force-exit',
     '--test-reporter=spec',
     ...(process.env['TEST_CONCURRENCY']
       ? [`--test-concurrency=${process.env['TEST_CONCURRENCY']}`]
