@@ -7,6 +7,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { GwProxyError, messageOf } from '../base/errors.ts'
 import type { AdminAddress } from '../control/admin/address.ts'
 import type { CheckFlags } from './check.ts'
+import type { ExplainFlags } from './explain.ts'
 import {
   addAdminFlag,
   addRunFlags,
@@ -62,6 +63,7 @@ Examples:
     )
   addRun(program)
   addCheck(program)
+  addExplain(program)
   addStatus(program)
   addLifecycle(program)
   addSchema(program)
@@ -118,6 +120,38 @@ Examples:
   addTranslateFlags(check).action(async (paths: readonly string[], flags: CheckFlags) => {
     const { check: run } = await import('./check.ts')
     process.exitCode = await run(paths, flags, terminal)
+  })
+}
+
+function addExplain(program: Command): void {
+  const explain = program
+    .command('explain')
+    .description(
+      'which listener, certificate, route and backend a request gets, and why not others',
+    )
+    .argument('<url>', 'https://, http://, tls:// or tcp://')
+    .option('-X, --method <method>', 'method of the request', 'GET')
+    .option(
+      '-H, --header <line>',
+      "'Name: value'; Host replaces the authority, not the SNI",
+      (line: string, lines: readonly string[]) => [...lines, line],
+      [],
+    )
+    .option('--address <ip>', 'the local address that the client connects to')
+    .addOption(outputOption(['text', 'json']))
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 it is served, 1 it is refused, 2 wrong usage.
+
+Examples:
+  gwproxy explain https://www.example.test/login --config /etc/gwproxy
+  gwproxy explain https://www.example.test/ -X POST -H 'X-Canary: yes'
+  gwproxy explain tls://db.example.test:5432 --address 192.0.2.1`,
+    )
+  addTranslateFlags(explain).action(async (url: string, flags: ExplainFlags) => {
+    const { explain: run } = await import('./explain.ts')
+    process.exitCode = await run(url, flags, terminal)
   })
 }
 

@@ -76,7 +76,7 @@ describe('manifests', () => {
 
 describe('names', () => {
   it('of flags are those of the commands', async () => {
-    const commands = ['run', 'check', 'status', 'reload', 'schema']
+    const commands = ['run', 'check', 'explain', 'status', 'reload', 'schema']
     const helps = await Promise.all(commands.map((name) => command(LAUNCHER, ['help', name])))
     const selfSigned = await command(LAUNCHER, ['cert', 'self-signed', '--help'])
     const known = new Set(
