@@ -223,6 +223,11 @@ function backendsOf(parts: Parts, all: readonly WeightedUpstream[]): Found {
   if (used.every(({ target }) => target.kind === 'invalid')) {
     return { ...failed('invalid-backend'), backends }
   }
+  const isEmpty = ({ target }: WeightedUpstream): boolean => {
+    const part = target.kind === 'upstream' ? parts.get(target.upstream) : undefined
+    return part?.kind === 'upstream' && part.endpoints.length === 0
+  }
+  if (used.every(isEmpty)) return { ...failed('no-endpoint'), backends }
   return { backends, answer: 'forward', serves: true }
 }
 

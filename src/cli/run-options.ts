@@ -39,14 +39,14 @@ export function addTranslateFlags(command: Command): Command {
     .addOption(
       option(
         'config',
-        '--config <dir...>',
+        '--config <dir>',
         `directory of manifests, repeatable (default: ${defaults.configDirs.join(', ')})`,
       ).argParser(collect),
     )
     .addOption(
       option(
         'gateway-class',
-        '--gateway-class <name...>',
+        '--gateway-class <name>',
         'serve only Gateways of this class, repeatable',
       ).argParser(collect),
     )
@@ -135,7 +135,7 @@ export function addRunFlags(command: Command): Command {
     .addOption(
       option(
         'trusted-proxy',
-        '--trusted-proxy <cidr...>',
+        '--trusted-proxy <cidr>',
         'peer whose X-Forwarded-* is believed, repeatable',
       ).argParser(collectRanges),
     )
