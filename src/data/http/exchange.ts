@@ -6,11 +6,13 @@
 import type { Duplex } from 'node:stream'
 import { assertNever } from '../../base/assert-never.ts'
 import { GwProxyError, messageOf } from '../../base/errors.ts'
+import type { HttpRule } from '../../model/http.ts'
 import type { HttpFilter } from '../../model/http-filter.ts'
 import { isGrpcContent } from '../../match/grpc/table.ts'
 import { type Outcome, outcomeRow, type Reason } from '../../model/outcome.ts'
 import { Deadline, type TimerSink } from '../timer-wheel.ts'
 import type { Upstream } from '../upstream/contract.ts'
+import { BodyWait } from './body-wait.ts'
 import { Fields } from './fields.ts'
 import {
   type FilterAnswer,
@@ -21,7 +23,6 @@ import {
   filterResponse,
   redirectAnswer,
 } from './filters/filters.ts'
-import { Forwarding, type ForwardSink, type Outgoing } from './forward.ts'
 import {
   prepareRequestFields,
   prepareResponseFields,
@@ -34,37 +35,27 @@ import type { Normalized, RequestHead } from './normalize.ts'
 import { exchangeRecord, newFacts } from './exchange-facts.ts'
 import type { ExchangeHost, RequestLine } from './exchange-host.ts'
 import { requestBodyOf, type RequestBody } from './request-body.ts'
-import { Retries } from './retry.ts'
 import { hasNoContent, type Responder, type ResponderSink } from './responder.ts'
+import { Tries, type TriesSink } from './tries.ts'
 import { isWebSocketAnswer, Tunnel } from './upgrade.ts'
 import { CompiledView, findRule, type LiveListener, type LiveRule } from './view.ts'
 
-/** Bytes of a body of known length that must come within `bodyIdleMs` (17 B/s by default). */
-const MIN_BODY_PROGRESS = 1024
-
-export class Exchange implements ResponderSink, ForwardSink, TimerSink {
+export class Exchange implements ResponderSink, TriesSink, TimerSink {
   readonly #host: ExchangeHost
   readonly #responder: Responder
   readonly #facts
   readonly #idle: Deadline
   readonly #total: Deadline
-  readonly #perTry: Deadline
-  readonly #pause: Deadline
-  readonly #body: Deadline
+  readonly #bodyWait: BodyWait
   #head: RequestHead | undefined
   #rule: LiveRule | undefined
   /** Set with the rule: the request as its filters see it. */
   #asked: FilterRequest | undefined
   #backendFilters: readonly HttpFilter[] = []
   #requestBody: RequestBody | undefined
-  #forwarding: Forwarding | undefined
+  #tries: Tries | undefined
   #tunnel: Tunnel | undefined
-  #retries: Retries | undefined
-  /** What each try sends, and where. */
-  #order: { readonly upstream: Upstream; readonly request: Outgoing } | undefined
   #grpc = false
-  #awaitsBody = false
-  #bodyProgress = 0
   #blocked = false
   #headSent = false
   /** Nothing can follow this exchange on its connection. */
@@ -80,9 +71,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     this.#facts = newFacts(context.clock, line)
     this.#idle = new Deadline(context.wheel, this)
     this.#total = new Deadline(context.wheel, this)
-    this.#perTry = new Deadline(context.wheel, this)
-    this.#pause = new Deadline(context.wheel, this)
-    this.#body = new Deadline(context.wheel, this)
+    this.#bodyWait = new BodyWait(context.wheel, this, context.limits.bodyIdleMs)
   }
 
   /** Step 1: the head is readable, or refused; then the exchange takes the view of this moment. */
@@ -178,7 +167,6 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
         }
         const draft = { fields: head.fields, target: head.target }
         const { body } = this.#responder
-        if (rule.retry !== undefined) this.#retries = new Retries(rule.retry, head.method)
         this.#requestBody = requestBodyOf(head, body, rule.retry !== undefined)
         const { context } = this.#host
         const mirrored = { head, draft, body: this.#requestBody }
@@ -186,7 +174,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
         context.mirrors.send(rule.filters, mirrors, mirrored, context)
         filterRequest(choice.filters, draft)
         context.mirrors.send(choice.filters, mirrors, mirrored, context)
-        this.#forward(head, choice.upstream, draft.target)
+        this.#forward(head, rule, choice.upstream, draft.target)
         return
       }
       default:
@@ -200,7 +188,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   }
 
   /** Step 5: the request goes out; what comes back arrives at the `on` methods below. */
-  #forward(head: RequestHead, upstream: Upstream, target: string): void {
+  #forward(head: RequestHead, rule: HttpRule, upstream: Upstream, target: string): void {
     const { host, raw } = sealRequestFields(head.fields)
     this.#facts.upstream = upstream.name
     const request = {
@@ -212,65 +200,39 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
       contentLength: head.body.kind === 'length' ? head.body.bytes : undefined,
       websocket: head.websocket,
     }
-    this.#order = { upstream, request }
-    this.#try()
-  }
-
-  #try(): void {
-    if (this.#order === undefined) return
-    const { upstream, request } = this.#order
-    const { connectMs, headerBytes } = this.#host.context.limits
-    this.#forwarding = new Forwarding(upstream, request, this, { connectMs, headerBytes })
-    this.#forwarding.start()
-  }
-
-  /** Another try after a pause, while the client has seen nothing and the body can go again. */
-  #tryAgain(pauseMs: number | undefined): boolean {
-    if (pauseMs === undefined) return false
-    this.#forwarding?.cancel()
-    this.#perTry.cancel()
-    this.onBodyEnd()
-    this.#pause.arm(pauseMs)
-    return true
-  }
-
-  /** undefined: no further try can be made, whatever became of this one. */
-  get #untried(): Retries | undefined {
-    const isOpen = !this.#headSent && !this.#ended
-    return isOpen && (this.#requestBody?.replayable ?? true) ? this.#retries : undefined
+    const { wheel, limits } = this.#host.context
+    this.#tries = new Tries(upstream, request, this, {
+      wheel,
+      retry: rule.retry,
+      tryMs: rule.timeouts.backendRequestMs,
+      connectMs: limits.connectMs,
+      headerBytes: limits.headerBytes,
+    })
+    this.#tries.start()
   }
 
   onAttempt(endpoint: string): void {
     this.#facts.endpoint = endpoint
     this.#facts.attemptAt = this.#host.context.clock.monotonic()
     this.#facts.attempts += 1
-    const limit = this.#rule?.rule.timeouts.backendRequestMs
-    if (limit) this.#perTry.arm(limit)
+    this.#tries?.attemptBegan()
   }
 
   onBodyWanted(): void {
     if (this.#head?.expectContinue === true && !this.#headSent) this.#responder.sendContinue()
-    if (this.#awaitsBody || this.#headSent || this.#grpc || this.#responder.bodyComplete) return
-    this.#awaitsBody = true
-    this.#bodyProgress = 0
-    this.#body.arm(this.#host.context.limits.bodyIdleMs)
+    if (this.#headSent || this.#grpc || this.#responder.bodyComplete) return
+    this.#bodyWait.begin(this.#head?.body.kind === 'length')
   }
 
-  /** A body of known length must make progress; one without may be a stream of rare messages. */
   onBodyChunk(bytes: number, more: boolean): void {
     this.#facts.bytesReceived += bytes
-    this.#bodyProgress += bytes
     this.#touch()
-    if (!more) this.onBodyEnd()
-    const enough = this.#head?.body.kind === 'length' ? MIN_BODY_PROGRESS : 1
-    if (!this.#awaitsBody || this.#bodyProgress < enough) return
-    this.#bodyProgress = 0
-    this.#body.arm(this.#host.context.limits.bodyIdleMs)
+    if (more) this.#bodyWait.progress(bytes)
+    else this.onBodyEnd()
   }
 
   onBodyEnd(): void {
-    this.#awaitsBody = false
-    this.#body.cancel()
+    this.#bodyWait.end()
   }
 
   onInformation(status: number, rawFields: readonly string[]): void {
@@ -285,7 +247,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
 
   /** Step 6: response filters, then the head goes out. */
   onHead(status: number, rawFields: readonly string[], isWhole: boolean): void {
-    if (this.#ended || this.#tryAgain(this.#untried?.afterStatus(status))) return
+    if (this.#ended || this.#tries?.againAfterStatus(status)) return
     const fields = Fields.fromRaw(rawFields)
     const length = prepareResponseFields(fields)
     const contentLength = status === 204 ? undefined : length
@@ -297,8 +259,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
       this.#fail('upstream-protocol-error', messageOf(error))
       return
     }
-    this.#headSent = true
-    this.#facts.status = status
+    this.#sent(status)
     // From here on a body may come as slowly as the answer goes.
     this.onBodyEnd()
     this.#touch()
@@ -310,7 +271,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     this.#touch()
     if (this.#responder.write(chunk)) return
     this.#blocked = true
-    this.#forwarding?.pause()
+    this.#tries?.pause()
     this.#touch()
   }
 
@@ -318,12 +279,12 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     if (!this.#blocked) return
     this.#blocked = false
     this.#touch()
-    this.#forwarding?.resume()
+    this.#tries?.resume()
   }
 
   onEnd(rawTrailers: readonly string[]): void {
     if (this.#ended) return
-    this.#perTry.cancel()
+    this.#tries?.finish()
     this.#total.cancel()
     const trailers = Fields.fromRaw(rawTrailers)
     prepareTrailers(trailers)
@@ -344,7 +305,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
       socket.destroy()
       return
     }
-    this.#perTry.cancel()
+    this.#tries?.finish()
     this.#total.cancel()
     this.#idle.cancel()
     this.#outcome = { reason: 'upgraded' }
@@ -361,7 +322,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   }
 
   onFailure(reason: Reason, detail: string): void {
-    if (!this.#tryAgain(this.#untried?.afterFailure(reason))) this.#fail(reason, detail)
+    if (!this.#tries?.againAfterFailure(reason)) this.#fail(reason, detail)
   }
 
   /** The request turned out to be unreadable in its middle: an answer if possible, then no more. */
@@ -375,17 +336,12 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
       this.#fail('request-timeout')
       return
     }
-    if (timer === this.#pause) {
-      this.#try()
-      return
-    }
-    if (timer === this.#perTry) {
-      const pause = this.#untried?.afterFailure('backend-timeout')
-      if (!this.#tryAgain(pause)) this.#fail('backend-timeout')
-      return
-    }
-    if (timer === this.#body) this.#fail('body-timeout')
+    if (this.#bodyWait.owns(timer)) this.#fail('body-timeout')
     else this.#fail(this.#blocked ? 'idle-timeout' : 'stream-idle-timeout')
+  }
+
+  onTryTimeout(): void {
+    this.#fail('backend-timeout')
   }
 
   onSent(): void {
@@ -402,10 +358,8 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     this.#ended = true
     this.#idle.cancel()
     this.#total.cancel()
-    this.#perTry.cancel()
-    this.#pause.cancel()
-    this.#body.cancel()
-    this.#forwarding?.cancel()
+    this.#bodyWait.end()
+    this.#tries?.stop()
     this.#requestBody?.close()
     this.#tunnel?.stop()
     const { downstream, context } = this.#host
@@ -419,7 +373,7 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
   #fail(reason: Reason, detail?: string): undefined {
     if (this.#ended) return
     this.#outcome = detail === undefined ? { reason } : { reason, detail }
-    this.#forwarding?.cancel()
+    this.#tries?.stop()
     if (this.#headSent || outcomeRow(reason).httpStatus === 0) {
       this.#responder.abort(this.#outcome)
       this.end(this.#outcome)
@@ -431,16 +385,14 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
 
   #reply({ status, fields, body }: LocalReply, close: boolean): void {
     this.#total.cancel()
-    this.#perTry.cancel()
-    this.#pause.cancel()
+    this.#tries?.stop()
     this.#filterResponse(fields)
     const ends = close || this.#lastOne() || this.#outcome.reason === 'body-timeout'
     // RFC 9110 section 8.6: a 204 has no length.
     const contentLength = status === 204 ? undefined : body.length
     const isWhole = body.length === 0
     this.#responder.head({ status, fields, contentLength, isWhole }, ends)
-    this.#headSent = true
-    this.#facts.status = status
+    this.#sent(status)
     if (body.length > 0 && !hasNoContent(this.#facts.method, status)) this.#responder.write(body)
     this.#responder.end(undefined)
   }
@@ -453,11 +405,17 @@ export class Exchange implements ResponderSink, ForwardSink, TimerSink {
     sealResponseFields(fields)
   }
 
+  /** The client sees this answer and no other. */
+  #sent(status: number): void {
+    this.#headSent = true
+    this.#facts.status = status
+    this.#tries?.settle()
+  }
+
   #switchProtocols(fields: Fields): Duplex | undefined {
     prepareResponseFields(fields)
     this.#filterResponse(fields)
-    this.#headSent = true
-    this.#facts.status = 101
+    this.#sent(101)
     return this.#responder.upgrade(
       { status: 101, fields, contentLength: undefined, isWhole: false },
       'websocket',
