@@ -3,7 +3,6 @@
  * (ATTACK_SECONDS, 3 by default). The daemon must survive, say nothing of defects, serve others
  * meanwhile, and give back memory and descriptors.
  */
-import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type net from 'node:net'
 import { after, before, describe, it } from 'node:test'
@@ -19,6 +18,7 @@ import {
   type Target,
 } from '../support/attack.ts'
 import { frame, getFields, PREFACE, SETTINGS } from '../support/h2-frames.ts'
+import { until } from '../support/until.ts'
 
 const MS = Number(process.env['ATTACK_SECONDS'] ?? 3) * 1000
 const SEED = Number(process.env['ATTACK_SEED'] ?? Date.now() % 1_000_000)
@@ -73,9 +73,9 @@ describe(`random bytes, ATTACK_SEED=${SEED}`, () => {
   async function hunt(
     attack: (random: FuzzRandom, socket: net.Socket) => Promise<void>,
   ): Promise<void> {
-    const until = Date.now() + MS
+    const end = Date.now() + MS
     const lane = async (number: number): Promise<void> => {
-      for (let round = 0; Date.now() < until; round += 1) {
+      for (let round = 0; Date.now() < end; round += 1) {
         const random = seededRandom(SEED + number + round * WIDTH)
         const secure = random.below(4) === 0
         const socket = secure
@@ -95,10 +95,14 @@ describe(`random bytes, ATTACK_SEED=${SEED}`, () => {
     await GoodClients.whileDoing(target, async () => {
       await Promise.all(Array.from({ length: WIDTH }, (_, number) => lane(number)))
     })
-    for (let i = 0; i < 50 && descriptorCount(target) > descriptors + 4; i += 1) await delay(100)
-    assert.ok(descriptorCount(target) <= descriptors + 4, 'descriptors came back')
-    const grown = residentMiB(target) - rss
-    assert.ok(grown < 160, `${grown} MiB more`)
+    await until(
+      () => descriptorCount(target) <= descriptors + 4,
+      () => 'descriptors kept',
+    )
+    await until(
+      () => residentMiB(target) - rss < 160,
+      () => `${residentMiB(target) - rss} MiB more`,
+    )
   }
 
   it('HTTP/1.1 bytes', () =>

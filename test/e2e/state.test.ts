@@ -18,6 +18,7 @@ import type { StatusReport } from '../../src/control/admin/contract.ts'
 import { curl } from '../support/command.ts'
 import { type Daemon, ownAddress, startDaemon } from '../support/daemon.ts'
 import { gateway, httpListener, httpRoute, yaml } from '../support/manifests.ts'
+import { until } from '../support/until.ts'
 
 let home = ''
 beforeEach(() => {
@@ -202,9 +203,3 @@ describe('GWPROXY_* variables', () => {
     assert.equal(await daemon.stop(), 0)
   })
 })
-
-/** Polls a file's appearance: nothing tells of it. */
-async function until(fits: () => boolean): Promise<void> {
-  for (let i = 0; i < 200 && !fits(); i++) await new Promise((resolve) => setTimeout(resolve, 25))
-  assert.ok(fits())
-}
