@@ -67,6 +67,7 @@ export interface ConnectionFacts {
   listener: string | undefined
   action: string | undefined
   route: RouteRef | undefined
+  rule: string | undefined
   upstream: string | undefined
   endpoint: string | undefined
   /** Plain bytes of a relay; without one, bytes on the wire. */
@@ -299,6 +300,7 @@ function noFacts(): ConnectionFacts {
     listener: undefined,
     action: undefined,
     route: undefined,
+    rule: undefined,
     upstream: undefined,
     endpoint: undefined,
     bytesReceived: undefined,

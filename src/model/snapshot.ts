@@ -75,6 +75,8 @@ export type ChainAction =
 
 interface ForwardBase {
   readonly route: RouteRef
+  /** The rule's own `name`, when given: for logs. */
+  readonly name?: string
   /** Keys the weighted round robin's position, which outlives runtimes. */
   readonly id: string
   readonly backends: readonly WeightedUpstream[]

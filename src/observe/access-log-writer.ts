@@ -35,6 +35,7 @@ function connectionLine(record: ConnectionRecord): Record<string, unknown> {
     ...tlsFields(record.tls),
     action: record.action,
     route_name: routeName(record.route),
+    rule: record.rule,
     upstream_cluster: record.upstream,
     upstream_host: record.endpoint,
     bytes_received: record.bytesReceived,

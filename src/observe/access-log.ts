@@ -40,6 +40,8 @@ export interface ConnectionRecord {
   readonly tls: TlsFacts | undefined
   readonly action: string | undefined
   readonly route: RouteRef | undefined
+  /** The rule's own name. */
+  readonly rule?: string | undefined
   readonly upstream: string | undefined
   readonly endpoint: string | undefined
   readonly bytesReceived: number

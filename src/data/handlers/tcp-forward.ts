@@ -18,6 +18,7 @@ export class ForwardAction implements LiveAction {
 
   start(connection: Connection): void {
     connection.facts.route = this.#action.route
+    connection.facts.rule = this.#action.name
     new Forward(connection).start(this.#backends.choose())
   }
 

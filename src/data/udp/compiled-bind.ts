@@ -14,6 +14,7 @@ export interface UdpChain {
   readonly listener: ListenerKey
   readonly action: 'udp-forward' | 'reset'
   readonly route: RouteRef | undefined
+  readonly rule: string | undefined
   /** undefined: nothing is forwarded, for this reason. */
   readonly backends: BackendSet | undefined
   readonly refusal: ResetAction['reason']
@@ -79,13 +80,14 @@ export class CompiledUdpBind {
   ): UdpChain {
     switch (action.kind) {
       case 'udp-forward': {
-        const { kind, route, id } = action
+        const { kind, route, name, id } = action
         const backends = registry.acquire(id, action.backends, part)
-        return { listener, action: kind, route, backends, refusal: 'no-route' }
+        return { listener, action: kind, route, rule: name, backends, refusal: 'no-route' }
       }
       case 'reset': {
         const { kind, route, reason } = action
-        return { listener, action: kind, route, backends: undefined, refusal: reason }
+        const backends = undefined
+        return { listener, action: kind, route, rule: undefined, backends, refusal: reason }
       }
       default:
         throw new GwProxyError(

@@ -258,6 +258,7 @@ export class Flow {
       tls: undefined,
       action: this.#chain.action,
       route: this.#chain.route,
+      rule: this.#chain.rule,
       upstream: this.#upstream,
       endpoint: this.#endpointText,
       bytesReceived: this.#bytesReceived,

@@ -15,6 +15,7 @@ import type { RouteVerdict } from './lowered-route.ts'
 /** Without the action's kind, which the listener decides. */
 export interface Forward {
   readonly route: RouteRef
+  readonly name?: string
   readonly id: string
   readonly backends: readonly WeightedUpstream[]
 }
@@ -54,11 +55,13 @@ function lowerRule(
   use: BackendUse,
 ): { readonly forward: Forward; readonly problem: Problem<RouteRefReason> | undefined } {
   const { kind, namespace, name } = route.key
-  const refs = route.object.spec.rules[0]?.backendRefs ?? []
+  const [rule] = route.object.spec.rules
+  const refs = rule?.backendRefs ?? []
   const path = ['spec', 'rules', 0, 'backendRefs']
   const { backends, problem } = resolveBackendRefs(context, route, refs, path, use)
   const forward = {
     route: { kind, namespace, name },
+    ...(rule?.name === undefined ? {} : { name: rule.name }),
     id: `${kind}/${namespace}/${name}/0`,
     backends,
   }
