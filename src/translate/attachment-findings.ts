@@ -27,7 +27,8 @@ export function reportAttachment(context: TranslateContext, outcome: RouteOutcom
   }
   if (useDefaultGateways === 'All') {
     const message = 'Default Gateways are not supported: name the Gateway in spec.parentRefs.'
-    warn(context, route, ['spec', 'useDefaultGateways'], message)
+    const finding = { severity: 'warning', code: 'unsupported', message } as const
+    context.diagnostics.report(route, { ...finding, path: ['spec', 'useDefaultGateways'] })
   } else if (refs.length === 0) {
     warn(context, route, ['spec'], 'The route names no parent, so it is attached nowhere.')
   }

@@ -37,7 +37,7 @@ export function resolveXBackend(
   if (backend === undefined) return notDeclared(key)
   const { externalHostname, port, protocol = 'HTTP', tls } = backend.object.spec
   if (tls !== undefined && tls.mode !== 'None') {
-    return notObeyed(context, backend, ['spec', 'tls', 'mode'])
+    return notObeyed(context, backend, ['spec', 'tls'])
   }
   const spoken = spokenTo(protocol, use)
   if (spoken === undefined) {
