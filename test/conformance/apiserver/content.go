@@ -40,12 +40,12 @@ func contentOf(object *unstructured.Unstructured) map[string]any {
 	return content
 }
 
-func setStatus(object *unstructured.Unstructured, status any) {
-	if status == nil {
-		delete(object.Object, "status")
-		return
+// keepStatus gives an object the status of its former state, and none of its own.
+func keepStatus(object, former *unstructured.Unstructured) {
+	delete(object.Object, "status")
+	if status, ok := former.Object["status"]; ok {
+		object.Object["status"] = status
 	}
-	object.Object["status"] = status
 }
 
 // withoutNulls returns a copy without the fields whose value is null: to Kubernetes they are absent.

@@ -113,7 +113,7 @@ func (s *Store) Update(object *unstructured.Unstructured) (*unstructured.Unstruc
 		return nil, apierrors.NewConflict(resourceOf(key), key.Name, errChanged)
 	}
 	updated := withoutNulls(object)
-	setStatus(updated, current.Object["status"])
+	keepStatus(updated, current)
 	updated.SetUID(current.GetUID())
 	updated.SetCreationTimestamp(current.GetCreationTimestamp())
 	updated.SetGeneration(current.GetGeneration())
@@ -125,7 +125,7 @@ func (s *Store) Update(object *unstructured.Unstructured) (*unstructured.Unstruc
 }
 
 // UpdateStatus sets the status of the object that has this uid, and nothing else. An empty uid means
-// any. The status is kept as it is given.
+// any. The status is kept as it is given; nil takes it away.
 func (s *Store) UpdateStatus(key Key, uid types.UID, status map[string]any) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,7 +137,11 @@ func (s *Store) UpdateStatus(key Key, uid types.UID, status map[string]any) erro
 		return apierrors.NewConflict(resourceOf(key), key.Name, errOtherUID)
 	}
 	updated := current.DeepCopy()
-	setStatus(updated, runtime.DeepCopyJSON(status))
+	if status == nil {
+		delete(updated.Object, "status")
+	} else {
+		updated.Object["status"] = runtime.DeepCopyJSON(status)
+	}
 	s.put(Modified, updated)
 	return nil
 }

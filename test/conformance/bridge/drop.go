@@ -1,0 +1,122 @@
+package bridge
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Drop is a mutation: a field that the proxy under test never gets to see. Its text names a kind and a
+// path, of which the last step is what is taken away:
+//
+//	HTTPRoute:spec.rules[].matches[].method   the field method, wherever it stands
+//	HTTPRoute:spec.rules[name]                the elements of rules that have a name
+//	Gateway:spec.listeners[port=8080]         the elements of listeners with this port
+//	ReferenceGrant                            the objects as a whole
+type Drop struct {
+	kind string
+	path []step
+}
+
+// step is a field and, where its value is a list, which elements of it are meant.
+type step struct {
+	field  string
+	isList bool
+	// condition of an element: it has this member, and if hasValue with this value. Empty: any element.
+	member   string
+	hasValue bool
+	value    string
+}
+
+var stepSyntax = regexp.MustCompile(`^([^\[\]=.]+)(\[(?:([^\[\]=.]+)(?:(=)([^\[\]]+))?)?\])?$`)
+
+// ParseDrops reads drops that are separated by commas; an empty text has none.
+func ParseDrops(text string) ([]Drop, error) {
+	var drops []Drop
+	for part := range strings.SplitSeq(text, ",") {
+		if part == "" {
+			continue
+		}
+		drop, err := parseDrop(part)
+		if err != nil {
+			return nil, err
+		}
+		drops = append(drops, drop)
+	}
+	return drops, nil
+}
+
+func parseDrop(text string) (Drop, error) {
+	kind, path, hasPath := strings.Cut(text, ":")
+	drop := Drop{kind: kind}
+	if !hasPath {
+		return drop, nil
+	}
+	for part := range strings.SplitSeq(path, ".") {
+		found := stepSyntax.FindStringSubmatch(part)
+		if found == nil {
+			return Drop{}, fmt.Errorf("no step of a path: %q in %q", part, text)
+		}
+		drop.path = append(drop.path, step{found[1], found[2] != "", found[3], found[4] != "", found[5]})
+	}
+	return drop, nil
+}
+
+// apply takes the field away; false means that the whole object is dropped.
+func (d Drop) apply(object *unstructured.Unstructured) bool {
+	if object.GetKind() != d.kind {
+		return true
+	}
+	if len(d.path) == 0 {
+		return false
+	}
+	remove(object.Object, d.path)
+	return true
+}
+
+func remove(parent map[string]any, path []step) {
+	first, rest := path[0], path[1:]
+	value := parent[first.field]
+	switch {
+	case len(rest) == 0 && !first.isList:
+		delete(parent, first.field)
+	case len(rest) == 0:
+		removeElements(parent, first)
+	case first.isList:
+		elements, _ := value.([]any)
+		for _, element := range elements {
+			if member, ok := element.(map[string]any); ok && first.selects(element) {
+				remove(member, rest)
+			}
+		}
+	default:
+		if member, ok := value.(map[string]any); ok {
+			remove(member, rest)
+		}
+	}
+}
+
+func removeElements(parent map[string]any, which step) {
+	elements, ok := parent[which.field].([]any)
+	if !ok {
+		return
+	}
+	kept := []any{}
+	for _, element := range elements {
+		if !which.selects(element) {
+			kept = append(kept, element)
+		}
+	}
+	parent[which.field] = kept
+}
+
+func (s step) selects(element any) bool {
+	if s.member == "" {
+		return true
+	}
+	members, _ := element.(map[string]any)
+	value, has := members[s.member]
+	return has && (!s.hasValue || fmt.Sprint(value) == s.value)
+}
