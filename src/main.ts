@@ -23,6 +23,7 @@ import {
   translateOptionsOf,
   workerCount,
 } from './control/options.ts'
+import { sessionSecret } from './control/session-secret.ts'
 import { onSignals } from './control/signals.ts'
 import { openStateDir, type StateDir } from './control/state-dir.ts'
 import { StatusDirectory } from './control/status-dir.ts'
@@ -31,6 +32,7 @@ import { StatusStore } from './control/status-store.ts'
 import type { StartedWorker } from './control/supervisor.ts'
 import { workerSettings } from './control/worker-settings.ts'
 import { WORKER_PARTS } from './data/compose.ts'
+import { explainRequest } from './data/explain/explain.ts'
 import { startWorker } from './data/worker.ts'
 import { BUILD } from './ipc/build.ts'
 import { createMemoryLink } from './ipc/memory-link.ts'
@@ -132,7 +134,10 @@ class Daemon {
       workers: Math.max(1, count),
       build: BUILD,
       startWorker: () => (count === 0 ? startInProcess(sink) : forkWorker(WORKER_ENTRY)),
-      settings: workerSettings(options),
+      settings: workerSettings(
+        options,
+        sessionSecret(state, (message) => log.warn({}, message)),
+      ),
       statusStore: this.#statusStore,
       lookUp: createLookUp(),
       log,
@@ -274,6 +279,7 @@ class Daemon {
       plane: this.#plane,
       statusStore: this.#statusStore,
       metrics: this.#metrics,
+      explain: explainRequest,
       reload: () => this.reload(),
       drain: () => void this.end(),
     }

@@ -129,7 +129,7 @@ function addExplain(program: Command): void {
     .description(
       'which listener, certificate, route and backend a request gets, and why not others',
     )
-    .argument('<url>', 'https://, http://, tls:// or tcp://')
+    .argument('<url>', 'https://, http://, tls://, tcp:// or udp://')
     .option('-X, --method <method>', 'method of the request', 'GET')
     .option(
       '-H, --header <line>',
@@ -142,17 +142,42 @@ function addExplain(program: Command): void {
     .addHelpText(
       'after',
       `
-Exit codes: 0 it is served, 1 it is refused, 2 wrong usage.
+The running daemon answers, from what it serves; with --config the files are explained instead.
+
+Exit codes: 0 it is served, 1 it is refused or nobody answers, 2 wrong usage.
 
 Examples:
-  gwproxy explain https://www.example.test/login --config /etc/gwproxy
-  gwproxy explain https://www.example.test/ -X POST -H 'X-Canary: yes'
+  gwproxy explain https://www.example.test/login
+  gwproxy explain https://www.example.test/ -X POST -H 'X-Canary: yes' --config ./config
   gwproxy explain tls://db.example.test:5432 --address 192.0.2.1`,
     )
-  addTranslateFlags(explain).action(async (url: string, flags: ExplainFlags) => {
+  const own = new Set(explain.options)
+  const forFiles = addTranslateFlags(explain).options.filter((option) => !own.has(option))
+  addAdminFlag(explain).action(async (url: string, flags: ExplainFlags) => {
     const { explain: run } = await import('./explain.ts')
-    process.exitCode = await run(url, flags, terminal)
+    const source = readsFiles(explain, forFiles) ? 'files' : await adminClient(flags)
+    process.exitCode = await run(url, flags, source, terminal)
   })
+}
+
+/**
+ * The command line alone decides who explains: a variable that is set for the daemon must not make
+ * the same question ask another.
+ */
+function readsFiles(explain: Command, forFiles: readonly Option[]): boolean {
+  const isGiven = (name: string): boolean => explain.getOptionValueSource(name) === 'cli'
+  const hasFiles = isGiven('config')
+  if (hasFiles && isGiven('admin')) {
+    throw new GwProxyError('GWP_OPTION_INVALID', '--config and --admin exclude each other')
+  }
+  const idle = forFiles.find((option) => isGiven(option.attributeName()))
+  if (!hasFiles && idle !== undefined) {
+    throw new GwProxyError(
+      'GWP_OPTION_INVALID',
+      `${idle.long} says how files are read: name them with --config`,
+    )
+  }
+  return hasFiles
 }
 
 function addStatus(program: Command): void {

@@ -145,8 +145,12 @@ export class ControlPlane {
   }
 
   /** Read-only views for the admin interface and metrics. */
-  get publisher(): Pick<Publisher, 'target' | 'settlement'> {
+  get publisher(): Pick<Publisher, 'target' | 'served' | 'settlement'> {
     return this.#publisher
+  }
+
+  get names(): Pick<Names, 'addressesOf'> {
+    return this.#names
   }
 
   get supervisor(): Pick<Supervisor, 'workers' | 'up' | 'restarts'> {

@@ -81,6 +81,11 @@ export class Names {
     )
   }
 
+  /** undefined: never answered, or not in use. */
+  addressesOf(name: string): readonly string[] | undefined {
+    return this.#entries.get(name)?.addresses
+  }
+
   stop(): void {
     for (const entry of this.#entries.values()) this.#forget(entry)
   }

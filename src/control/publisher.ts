@@ -29,6 +29,9 @@ export interface Settlement {
   readonly refusals: readonly string[]
 }
 
+/** A Target without its private keys. */
+export type Served = Pick<Target, 'manifest' | 'parts' | 'binds'>
+
 export interface PublisherPorts {
   readonly sockets: Sockets
   send(slot: Slot, outgoing: Outgoing): void
@@ -42,6 +45,7 @@ export class Publisher {
   /** Forked and not yet greeted: a settlement waits for them. */
   readonly #starting = new Set<Slot>()
   #target: Target | undefined
+  #served: Served | undefined
   #settled: Settlement | undefined
 
   constructor(ports: PublisherPorts) {
@@ -51,6 +55,11 @@ export class Publisher {
   /** The newest manifest and its parts, for the admin interface. */
   get target(): Target | undefined {
     return this.#target
+  }
+
+  /** What every live worker acked last. */
+  get served(): Served | undefined {
+    return this.#served
   }
 
   /** Of the newest revision; undefined while workers still owe an answer. */
@@ -162,6 +171,10 @@ export class Publisher {
     const refusals = answers.flatMap((answer) => (answer.kind === 'refused' ? answer.message : []))
     // A worker that refused still accepts on the sockets of the generation before.
     const released = refusals.length === 0 && this.#release(target)
+    if (refusals.length === 0) {
+      const { manifest, parts, binds } = target
+      this.#served = { manifest, parts, binds }
+    }
     this.#settled = {
       revision: target.revision,
       generation: target.manifest.generation,

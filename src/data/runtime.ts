@@ -3,7 +3,6 @@
  * loop every few milliseconds; installing is a pointer per bind. A runtime is released as soon as
  * the next one is installed: connections keep what they use by other means.
  */
-import { setImmediate } from 'node:timers/promises'
 import type { Digest } from '../base/brand.ts'
 import { GwProxyError } from '../base/errors.ts'
 import { SniTable } from '../match/sni.ts'
@@ -15,11 +14,10 @@ import type { LiveAction, TcpAction } from './handlers/contract.ts'
 import { compileAction } from './handlers/handlers.ts'
 import type { HttpHub, HttpView } from './http/contract.ts'
 import type { PartStore } from './part-store.ts'
+import { Slice } from './slice.ts'
 import type { TlsDomains } from './tls/contract.ts'
 import { CompiledUdpBind } from './udp/compiled-bind.ts'
 import type { Registry } from './upstream/contract.ts'
-
-const SLICE_MS = 8
 
 export interface RuntimeContext {
   readonly store: PartStore
@@ -216,15 +214,4 @@ function speaksHttp({ action }: Chain): boolean {
 
 function defect(message: string): GwProxyError {
   return new GwProxyError('GWP_DEFECT_INVARIANT', message)
-}
-
-/** Gives the event loop a turn whenever a slice of time is used up. */
-class Slice {
-  #start = performance.now()
-
-  async breathe(): Promise<void> {
-    if (performance.now() - this.#start < SLICE_MS) return
-    await setImmediate()
-    this.#start = performance.now()
-  }
 }

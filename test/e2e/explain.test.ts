@@ -7,6 +7,7 @@ import { type Backend, startHttpBackend } from '../../demo/backends.ts'
 import { testCertificate } from '../support/certificates.ts'
 import { command, curl } from '../support/command.ts'
 import { type Daemon, startDaemon } from '../support/daemon.ts'
+import type { Explanation } from '../../src/model/explanation.ts'
 import * as m from '../support/manifests.ts'
 
 const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
@@ -95,7 +96,8 @@ describe('explain', () => {
         `http://${host}:8080${path}`,
       )
       assert.notEqual(stdout, '', stderr)
-      const { route } = JSON.parse(stdout) as { route?: string }
+      const { explanations } = JSON.parse(stdout) as { explanations: readonly Explanation[] }
+      const route = explanations[0]?.route
       assert.equal(route ?? null, line['route_name'] ?? null, `${method} ${host}${path} ${canary}`)
       assert.equal(code, route === undefined ? 1 : 0)
       routes.add(route)

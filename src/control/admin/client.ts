@@ -42,12 +42,12 @@ export class AdminClient {
   }
 
   /** @throws as `get` */
-  async post<T>(path: string): Promise<T> {
-    return successOf<T>(path, await this.send('POST', path))
+  async post<T>(path: string, body?: unknown): Promise<T> {
+    return successOf<T>(path, await this.send('POST', path, body))
   }
 
-  /** Any status is an answer; only silence and refusal throw. */
-  send(method: 'GET' | 'POST', path: string): Promise<AdminResponse> {
+  /** `body` goes as JSON. Any status is an answer; only silence and refusal throw. */
+  send(method: 'GET' | 'POST', path: string, body?: unknown): Promise<AdminResponse> {
     const address = this.#address
     if (address.kind === 'off') {
       throw new GwProxyError('GWP_ADMIN_UNREACHABLE', 'the admin interface is off (--admin off)')
@@ -84,7 +84,7 @@ export class AdminClient {
           resolve({ status: incoming.statusCode ?? 0, body: parseBody(text) })
         })
       })
-      outgoing.end()
+      outgoing.end(body === undefined ? undefined : JSON.stringify(body))
     })
   }
 }

@@ -6,6 +6,7 @@ import type { ControlPlane } from '../control-plane.ts'
 import { readyStatus } from '../readiness.ts'
 import type { StatusStore } from '../status-store.ts'
 import type { CertificateEntry, ReloadReport, WorkerEndpoints } from './contract.ts'
+import { type Explain, explainAnswer } from './explain.ts'
 import { type Answer, type Endpoints, json } from './http-listener.ts'
 import type { Metrics } from './metrics.ts'
 import { redact } from './redact.ts'
@@ -14,6 +15,8 @@ export interface AdminPorts {
   readonly plane: ControlPlane
   readonly statusStore: StatusStore
   readonly metrics: Metrics
+  /** The data plane's dry run of a request. */
+  readonly explain: Explain
   /** Rescans and answers when the workers have. */
   readonly reload: () => Promise<ReloadReport>
   /** Begins the drain; the process ends by itself. */
@@ -35,13 +38,14 @@ export function probeEndpoints({ plane, metrics }: AdminPorts): Endpoints {
 }
 
 export function adminEndpoints(ports: AdminPorts): Endpoints {
-  const { plane, statusStore, reload, drain } = ports
+  const { plane, statusStore, explain, reload, drain } = ports
   return {
     ...probeEndpoints(ports),
     '/status': { method: 'GET', answer: () => json(200, statusStore.report) },
     '/snapshot': { method: 'GET', answer: () => json(200, snapshotOf(plane)) },
     '/certs': { method: 'GET', answer: () => json(200, certificatesOf(plane, Date.now())) },
     '/endpoints': { method: 'GET', answer: () => json(200, endpointsOf(plane)) },
+    '/explain': { method: 'POST', answerTo: (body) => explainAnswer(plane, explain, body) },
     '/reload': { method: 'POST', answer: async () => json(200, await reload()) },
     '/drain': {
       method: 'POST',

@@ -1,5 +1,5 @@
 /**
- * A small HTTP server for operators: a fixed table of paths, JSON answers, no request bodies.
+ * A small HTTP server for operators: a fixed table of paths, JSON answers, small request bodies.
  * Refuses what a browser could be tricked into (security guide 2.9): a foreign Host (DNS
  * rebinding), any Origin (no CORS), and on open addresses everything without the token.
  */
@@ -20,10 +20,13 @@ export interface Answer {
   readonly body: string
 }
 
-export interface Endpoint {
-  readonly method: 'GET' | 'POST'
-  readonly answer: () => Answer | Promise<Answer>
-}
+export type Endpoint =
+  | { readonly method: 'GET' | 'POST'; readonly answer: () => Answer | Promise<Answer> }
+  /** The answer depends on what was sent. */
+  | { readonly method: 'POST'; readonly answerTo: (body: string) => Promise<Answer> }
+
+/** Of a body: the longest head that a request may have fits twice. */
+const MAX_BODY_BYTES = 128 * 1024
 
 export type Endpoints = Readonly<Record<string, Endpoint>>
 
@@ -40,10 +43,10 @@ export function json(status: number, value: unknown): Answer {
 /** Not listening yet. */
 export function createHttpListener(endpoints: Endpoints, rules: AccessRules): Server {
   const listener: RequestListener = (request, response) => {
-    // Nobody has anything to send us; what comes is read and dropped within requestTimeout.
-    request.resume()
     request.on('error', () => undefined)
     response.on('error', () => undefined)
+    // What no endpoint asks for is read and dropped within requestTimeout.
+    request.resume()
     void answerTo(request, endpoints, rules).then((answer) => write(request, response, answer))
   }
   const server = createServer(
@@ -76,10 +79,28 @@ async function answerTo(
     return refuse(405, `${path} takes ${endpoint?.method}`)
   }
   try {
-    return await endpoint.answer()
+    if ('answer' in endpoint) return await endpoint.answer()
+    const body = await bodyOf(request)
+    if (body === undefined) return refuse(413, `more than ${MAX_BODY_BYTES} bytes`)
+    return await endpoint.answerTo(body)
   } catch (error) {
     return refuse(500, messageOf(error))
   }
+}
+
+/** undefined: too long. Call it in the tick in which the request came: it is flowing. */
+function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes <= MAX_BODY_BYTES) chunks.push(chunk)
+      else resolve(undefined)
+    })
+    request.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
+    request.on('error', reject)
+  })
 }
 
 function refusalOf(request: IncomingMessage, rules: AccessRules): Answer | undefined {
@@ -95,7 +116,7 @@ function refusalOf(request: IncomingMessage, rules: AccessRules): Answer | undef
   return undefined
 }
 
-function refuse(status: number, error: string): Answer {
+export function refuse(status: number, error: string): Answer {
   const body: AdminError = { error }
   return json(status, body)
 }

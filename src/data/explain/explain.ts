@@ -1,0 +1,169 @@
+/**
+ * What a request would meet: bind, listener, certificate, rule and backends, and why the others
+ * lose. The steps of data/connection over the parts of a snapshot, by the same normalisers, tables
+ * and filters; nothing is sent and nothing is held.
+ */
+import type {
+  Explained,
+  ExplainedFacts,
+  ExplainRequest,
+  Explanation,
+} from '../../model/explanation.ts'
+import { SniTable } from '../../match/sni.ts'
+import type { RouteRef } from '../../model/identity.ts'
+import type { BindPart, Chain, TlsTerminateAction } from '../../model/snapshot.ts'
+import type { WeightedUpstream } from '../../model/upstream.ts'
+import { Slice } from '../slice.ts'
+import { CertificateTable } from '../tls/certificate-table.ts'
+import { answered, closed, refused } from './answers.ts'
+import { explainBackends } from './backends.ts'
+import { explainExchange } from './exchange.ts'
+import { otherListeners } from './listeners.ts'
+import { NO_LOSERS } from './losers.ts'
+import { type Place, placesOf } from './places.ts'
+import { questionOf } from './question.ts'
+import { routeText, type Scene } from './scene.ts'
+
+/**
+ * One explanation for each different answer that the addresses of the port give; empty when no
+ * listener has the port.
+ * @throws GwProxyError GWP_OPTION_INVALID for a request that says nothing explainable
+ */
+export async function explainRequest(
+  request: ExplainRequest,
+  explained: Explained,
+): Promise<readonly Explanation[]> {
+  const question = questionOf(request)
+  const slice = new Slice()
+  const distinct = new Map<string, { facts: ExplainedFacts; addresses: string[] }>()
+  for (const place of placesOf(explained.binds, question)) {
+    const scene = { explained, question, table: place.table, slice }
+    const facts = await onPlace(scene, place)
+    const key = JSON.stringify(facts)
+    const known = distinct.get(key)
+    if (known === undefined) distinct.set(key, { facts, addresses: [place.name] })
+    else known.addresses.push(place.name)
+    await slice.breathe()
+  }
+  return [...distinct.values()].map(({ facts, addresses }) => ({
+    addresses,
+    otherListeners: NO_LOSERS,
+    otherRules: NO_LOSERS,
+    ...facts,
+  }))
+}
+
+async function onPlace(scene: Scene, { bind, needs }: Place): Promise<ExplainedFacts> {
+  for (const key of needs) {
+    const message = scene.explained.live?.bindError(key)
+    if (message !== undefined) return answered({ kind: 'not-listening', message })
+  }
+  return await onIngress(scene, bind.ingress)
+}
+
+/** Whether the client speaks what the bind expects. */
+async function onIngress(scene: Scene, ingress: BindPart['ingress']): Promise<ExplainedFacts> {
+  const { scheme, host } = scene.question
+  const isTls = scheme === 'https' || scheme === 'tls'
+  if (ingress === 'tls' && !isTls) return closed('not-tls')
+  if (ingress === 'http') {
+    if (isTls) return refused('bad-request', false)
+    return scheme === 'http' ? await explainExchange(scene, undefined) : answered({ kind: 'http' })
+  }
+  return await onName(scene, ingress === 'tls' ? host : undefined)
+}
+
+/** The SNI chooses the chain. */
+async function onName(scene: Scene, sni: string | undefined): Promise<ExplainedFacts> {
+  const { chains } = scene.table
+  const entries = chains.map((chain) => [chain.hostname, chain] as const)
+  const choice = new SniTable<Chain>([{ localAddresses: ['*'], entries }]).choose('*', sni)
+  switch (choice.kind) {
+    case 'invalid':
+      return closed('malformed-hello')
+    case 'none':
+      return {
+        ...closed('no-chain'),
+        otherListeners: otherListeners(chains, undefined, choice.name),
+      }
+    case 'found':
+      return {
+        listener: choice.value.listener,
+        otherListeners: otherListeners(chains, choice.value, choice.name),
+        ...(await onChain(scene, choice.value, choice.name)),
+      }
+  }
+}
+
+async function onChain(
+  scene: Scene,
+  chain: Chain,
+  name: string | undefined,
+): Promise<ExplainedFacts> {
+  const { action } = chain
+  switch (action.kind) {
+    case 'reset': {
+      const { reason, route } = action
+      return { ...closed(reason), ...(route && { route: routeText(route) }) }
+    }
+    case 'http':
+      return await explainExchange(scene, undefined)
+    case 'tls-terminate':
+      return { ...handshakeOf(scene, action, name), ...(await afterTls(scene, chain, action)) }
+    case 'tcp-forward':
+    case 'tls-passthrough':
+    case 'udp-forward':
+      return forwarded(scene, action)
+  }
+}
+
+async function afterTls(
+  scene: Scene,
+  { listener }: Chain,
+  { then }: TlsTerminateAction,
+): Promise<ExplainedFacts> {
+  switch (then.kind) {
+    case 'reset':
+      return closed(then.reason)
+    case 'tcp-forward':
+      return forwarded(scene, then)
+    case 'http':
+      if (scene.question.scheme === 'tls') return answered({ kind: 'http' })
+      return await explainExchange(scene, listener)
+  }
+}
+
+/** What both sides show of themselves. */
+function handshakeOf(
+  { explained }: Scene,
+  { certificates, domain }: TlsTerminateAction,
+  name: string | undefined,
+): Pick<Explanation, 'certificates' | 'clientCertificate'> {
+  const named = certificates.flatMap((digest) => {
+    const part = explained.parts.get(digest)
+    return part?.kind === 'certificate' ? [{ digest, part }] : []
+  })
+  const set = new CertificateTable(named).choose(name)
+  return {
+    ...(set && { certificates: set.parts.map(({ source }) => source) }),
+    ...CLIENT_CERTIFICATE[domain.clientAuth.mode],
+  }
+}
+
+const CLIENT_CERTIFICATE = {
+  none: {},
+  require: { clientCertificate: 'required' },
+  'optional-insecure': { clientCertificate: 'asked for' },
+} as const satisfies Record<string, Pick<Explanation, 'clientCertificate'>>
+
+function forwarded(
+  { explained }: Scene,
+  {
+    route,
+    backends: all,
+  }: { readonly route: RouteRef; readonly backends: readonly WeightedUpstream[] },
+): ExplainedFacts {
+  const { backends, fault } = explainBackends(explained, all)
+  const answer = fault === undefined ? answered({ kind: 'forward' }) : closed(fault)
+  return { route: routeText(route), backends, ...answer }
+}

@@ -1,0 +1,34 @@
+/** As match/http/verdict, for gRPC: why a match does not fit a call. PURE: for `explain`. */
+import type { GrpcMatch } from '../../model/http.ts'
+import { compileGrpcTable, type GrpcRequest } from './table.ts'
+
+/** The first criterion that fails, in the order host, service, method, headers; else undefined. */
+export function failedCallCriterion(
+  hostname: string,
+  match: GrpcMatch,
+  request: GrpcRequest,
+): string | undefined {
+  return criteriaOf(match).find(({ criterion }) => {
+    const table = compileGrpcTable([{ hostname, matches: [criterion] }])
+    return table.lookup(request) === undefined
+  })?.name
+}
+
+interface Criterion {
+  readonly name: string
+  /** A match that asks for this alone. */
+  readonly criterion: GrpcMatch
+}
+
+function criteriaOf({ service, method, headers, rule }: GrpcMatch): readonly Criterion[] {
+  const any: GrpcMatch = { headers: [], rule }
+  return [
+    { name: 'host', criterion: any },
+    ...(service === undefined ? [] : [{ name: 'service', criterion: { ...any, service } }]),
+    ...(method === undefined ? [] : [{ name: 'method', criterion: { ...any, method } }]),
+    ...headers.map((header) => ({
+      name: `header ${header.name}`,
+      criterion: { ...any, headers: [header] },
+    })),
+  ]
+}
