@@ -23,7 +23,6 @@ import {
   translateOptionsOf,
   workerCount,
 } from './control/options.ts'
-import { sessionSecret } from './control/session-secret.ts'
 import { onSignals } from './control/signals.ts'
 import { openStateDir, type StateDir } from './control/state-dir.ts'
 import { StatusDirectory } from './control/status-dir.ts'
@@ -134,10 +133,7 @@ class Daemon {
       workers: Math.max(1, count),
       build: BUILD,
       startWorker: () => (count === 0 ? startInProcess(sink) : forkWorker(WORKER_ENTRY)),
-      settings: workerSettings(
-        options,
-        sessionSecret(state, (message) => log.warn({}, message)),
-      ),
+      settings: workerSettings(options),
       statusStore: this.#statusStore,
       lookUp: createLookUp(),
       log,
