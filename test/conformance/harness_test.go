@@ -1,0 +1,88 @@
+package conformance
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/rest"
+
+	"gwproxy.dev/conformance/apiserver"
+	"gwproxy.dev/conformance/bridge"
+	"gwproxy.dev/conformance/proxy"
+	"gwproxy.dev/conformance/workloads"
+)
+
+// harness is everything around the suite: a store, its server, what plays the cluster's nodes, and the
+// proxy under test.
+type harness struct {
+	store  *apiserver.Store
+	config *rest.Config // For the suite's clients.
+	proxy  *proxy.Proxy
+}
+
+// start starts the harness for the time of the test. What the suite cleans up itself is gone before
+// the harness's own cleanup begins, since that is registered first.
+func start(t *testing.T, settings settings) *harness {
+	t.Helper()
+	h := &harness{store: apiserver.NewStore()}
+	require.NoError(t, installDefinitions(h.store))
+	manager := h.startWorkloads(t, settings)
+
+	config, closeServer, err := apiserver.Serve(apiserver.NewHandler(h.store, manager))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, closeServer()) })
+	h.config = config
+
+	h.startProxy(t, settings)
+	return h
+}
+
+func (h *harness) startWorkloads(t *testing.T, settings settings) *workloads.Manager {
+	t.Helper()
+	echo, err := workloads.BuildEchoServer(t.Context())
+	require.NoError(t, err)
+	manager := workloads.New(h.store, workloads.Options{
+		EchoServer: echo,
+		Addresses:  netip.MustParsePrefix(settings.podAddresses),
+		Logf:       t.Logf,
+	})
+	// Not t.Context(), which ends before the cleanup.
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- manager.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		assert.NoError(t, <-done)
+	})
+	return manager
+}
+
+func (h *harness) startProxy(t *testing.T, settings settings) {
+	t.Helper()
+	checkout, err := proxy.Checkout()
+	require.NoError(t, err)
+	options := proxy.Options{
+		Executable:  filepath.Join(checkout, "bin", "gwproxy"),
+		Workers:     settings.workers,
+		Config:      filepath.Join(settings.output, "config"),
+		Status:      filepath.Join(settings.output, "status"),
+		AddressPool: settings.gatewayAddresses,
+		Log:         filepath.Join(settings.output, "gwproxy.log"),
+	}
+	require.NoError(t, os.RemoveAll(options.Config))
+	require.NoError(t, os.RemoveAll(options.Status))
+	failed := func(err error) { t.Errorf("bridge: %v", err) }
+	manifests, err := bridge.WriteManifests(h.store, options.Config, settings.drops, failed)
+	require.NoError(t, err)
+	t.Cleanup(manifests.Close)
+	statuses := bridge.ReadStatuses(h.store, options.Status, failed)
+	t.Cleanup(statuses.Close)
+	h.proxy, err = proxy.Start(options)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, h.proxy.Stop(), "the proxy's end") })
+}

@@ -1,0 +1,48 @@
+package conformance
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"gwproxy.dev/conformance/bridge"
+)
+
+// settings come from the environment, since flags belong to the suite.
+type settings struct {
+	run              string        // GWPROXY_CONFORMANCE_RUN: one test instead of all.
+	workers          int           // GWPROXY_CONFORMANCE_WORKERS: as --workers of the proxy.
+	drops            []bridge.Drop // GWPROXY_CONFORMANCE_DROP: what the proxy never gets to see.
+	output           string        // GWPROXY_CONFORMANCE_OUTPUT: a directory for logs and the report.
+	gatewayAddresses string
+	podAddresses     string
+}
+
+func readSettings(t *testing.T) settings {
+	t.Helper()
+	workers, err := strconv.Atoi(environment("GWPROXY_CONFORMANCE_WORKERS", "0"))
+	require.NoError(t, err)
+	drops, err := bridge.ParseDrops(os.Getenv("GWPROXY_CONFORMANCE_DROP"))
+	require.NoError(t, err)
+	output, err := filepath.Abs(environment("GWPROXY_CONFORMANCE_OUTPUT", "output"))
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(output, 0o755))
+	return settings{
+		run:              os.Getenv("GWPROXY_CONFORMANCE_RUN"),
+		workers:          workers,
+		drops:            drops,
+		output:           output,
+		gatewayAddresses: "127.10.0.0/16",
+		podAddresses:     "127.20.0.0/16",
+	}
+}
+
+func environment(name, otherwise string) string {
+	if value := os.Getenv(name); value != "" {
+		return value
+	}
+	return otherwise
+}
