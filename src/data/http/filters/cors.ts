@@ -40,11 +40,10 @@ export function shareResponse(filter: CorsFilter, fields: Fields, request: CorsR
   if (origin === undefined || !allows(filter, origin)) return
   fields.set('Access-Control-Allow-Origin', everybody ? '*' : origin)
   if (filter.allowCredentials) fields.set('Access-Control-Allow-Credentials', 'true')
-  if (request.preflightMethod === undefined) {
-    const exposed = filter.exposeHeaders.filter((name) => name !== '*' || !filter.allowCredentials)
-    setList(fields, 'Access-Control-Expose-Headers', exposed)
-    return
-  }
+  // Browsers read it from actual responses only; Gateway API asks for it in every one.
+  const exposed = filter.exposeHeaders.filter((name) => name !== '*' || !filter.allowCredentials)
+  setList(fields, 'Access-Control-Expose-Headers', exposed)
+  if (request.preflightMethod === undefined) return
   const { allowMethods, allowHeaders } = filter
   const { preflightMethod, preflightHeaders } = request
   setList(fields, 'Access-Control-Allow-Methods', answer(filter, allowMethods, preflightMethod))
