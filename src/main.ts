@@ -23,6 +23,7 @@ import {
   translateOptionsOf,
   workerCount,
 } from './control/options.ts'
+import { sessionSecret } from './control/session-secret.ts'
 import { onSignals } from './control/signals.ts'
 import { openStateDir, type StateDir } from './control/state-dir.ts'
 import { StatusDirectory } from './control/status-dir.ts'
@@ -133,7 +134,10 @@ class Daemon {
       workers: Math.max(1, count),
       build: BUILD,
       startWorker: () => (count === 0 ? startInProcess(sink) : forkWorker(WORKER_ENTRY)),
-      settings: workerSettings(options),
+      settings: workerSettings(
+        options,
+        sessionSecret(state, (message) => log.warn({}, message)),
+      ),
       statusStore: this.#statusStore,
       lookUp: createLookUp(),
       log,

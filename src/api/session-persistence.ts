@@ -1,6 +1,6 @@
 /** SessionPersistence (GEP-1619), of HTTPRoute and GRPCRoute rules. */
 import * as z from 'zod'
-import { duration, text } from './common.ts'
+import { duration, type Output, text } from './common.ts'
 import { report } from './refine.ts'
 
 export const sessionPersistence = z
@@ -25,3 +25,5 @@ export const sessionPersistence = z
     }
   })
   .describe('cookieConfig is for type Cookie; a Permanent cookie needs absoluteTimeout.')
+
+export type SessionPersistence = Output<typeof sessionPersistence>

@@ -1,6 +1,7 @@
 /**
  * --state-dir: small JSON documents that survive a restart (first-seen times, last good texts,
- * transition times). Written atomically, readable by our user only; never holds a Secret's value.
+ * transition times, the secret of sessions). Written atomically, readable by our user only; never
+ * holds the value of a Secret object.
  */
 import {
   chmodSync,

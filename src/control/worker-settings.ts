@@ -8,7 +8,7 @@ const CONNECTIONS_PER_DESCRIPTOR = 0.4
 /** Where the system tells no limit. */
 const USUAL_DESCRIPTORS = 10_240
 
-export function workerSettings(options: RunOptions): WorkerSettings {
+export function workerSettings(options: RunOptions, sessionSecret: string): WorkerSettings {
   return {
     trustedProxies: options.trustedProxies,
     accessLog: options.accessLog,
@@ -17,6 +17,7 @@ export function workerSettings(options: RunOptions): WorkerSettings {
     // Each worker is a process with the whole limit of its own.
     maxConnections: Math.floor(descriptorLimit() * CONNECTIONS_PER_DESCRIPTOR),
     limits: { ...DEFAULT_LIMITS, drainMs: options.drainTimeoutMs },
+    sessionSecret,
   }
 }
 

@@ -14,5 +14,6 @@ export const WORKER_PARTS: WorkerParts = {
       registry,
       trustedProxies: settings.trustedProxies,
       accessLog,
+      sessionSecret: settings.sessionSecret,
     }),
 }

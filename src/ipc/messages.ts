@@ -114,6 +114,8 @@ export interface WorkerSettings {
   /** This worker's share of 0.4 x RLIMIT_NOFILE. */
   readonly maxConnections: number
   readonly limits: Limits
+  /** What the tokens of sessions are sealed with: 32 bytes in base64, equal in all workers. */
+  readonly sessionSecret: string
 }
 
 /** Deadlines and bounds of security.md section 3. Milliseconds and bytes. */

@@ -83,7 +83,23 @@ export interface HttpRule {
   readonly action: HttpRuleAction
   readonly timeouts: HttpTimeouts
   readonly retry?: HttpRetry
+  readonly session?: HttpSession
 }
+
+/** A client stays with the endpoint that answered it first, by a token that it keeps (GEP-1619). */
+export interface HttpSession {
+  /** Whose tokens count: rules that it tells apart share no sessions. Outlives reloads. */
+  readonly scope: string
+  readonly carrier: SessionCarrier
+  /** From its beginning, in milliseconds; absent: a session ends with its endpoint. */
+  readonly absoluteMs?: number
+}
+
+export type SessionCarrier =
+  /** `permanent`: the client keeps it for `absoluteMs`, else until it is closed. */
+  | { readonly kind: 'cookie'; readonly name: string; readonly permanent: boolean }
+  /** A header of responses, which clients send back. Lower case. */
+  | { readonly kind: 'header'; readonly name: string }
 
 export type HttpRuleAction =
   | { readonly kind: 'forward'; readonly backends: readonly WeightedUpstream[] }

@@ -12,6 +12,7 @@ import type {
   GrpcMatch,
   HttpMatch,
   HttpRule,
+  HttpSession,
   HttpRuleAction,
   NameMatch,
 } from '../../src/model/http.ts'
@@ -219,11 +220,19 @@ function renderMatch({ path, method, headers, query }: HttpMatch): string {
   return `${method === undefined ? '' : `${method} `}${path.kind} "${path.value}"${values.join('')}`
 }
 
-function renderRule(translation: Translation, { id, action, filters, retry }: HttpRule): string {
+function renderRule(translation: Translation, rule: HttpRule): string {
+  const { id, action, filters, retry, session } = rule
   const special = filters.map((filter) => renderFilter(translation, filter)).join('')
   const again =
     retry && `retry ${retry.attempts} x [${retry.codes.join()}] after ${retry.backoffMs} ms -> `
-  return `${id} ${again ?? ''}${special}${renderRuleAction(translation, action)}`
+  const kept = session === undefined || action.kind !== 'forward' ? '' : renderSession(session)
+  return `${id} ${again ?? ''}${special}${kept}${renderRuleAction(translation, action)}`
+}
+
+function renderSession({ scope, carrier, absoluteMs }: HttpSession): string {
+  const lasting = carrier.kind === 'cookie' && carrier.permanent ? 'permanent ' : ''
+  const limit = absoluteMs === undefined ? '' : `, ${absoluteMs} ms`
+  return `session by ${lasting}${carrier.kind} ${carrier.name} of ${scope}${limit} -> `
 }
 
 /** Those that decide about more than a field or a path. */

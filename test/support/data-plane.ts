@@ -87,6 +87,7 @@ export class DataPlane {
         logFormat: 'json',
         maxConnections: options.maxConnections ?? 10_000,
         limits: { ...DEFAULT_LIMITS, ...options.limits },
+        sessionSecret: '',
       },
     })
     return plane

@@ -66,6 +66,7 @@ export interface ProxyOptions {
   readonly own?: string
   readonly limits?: Partial<Limits>
   readonly trustedProxies?: readonly string[]
+  readonly sessionSecret?: string
 }
 
 export class TestSlot implements HttpSlot {
@@ -95,6 +96,7 @@ export async function startProxy(options: ProxyOptions) {
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     registry,
     trustedProxies: options.trustedProxies ?? [],
+    sessionSecret: options.sessionSecret ?? '',
     accessLog: {
       connection: (_record: ConnectionRecord) => {},
       exchange: (record) => {

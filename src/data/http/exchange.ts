@@ -36,6 +36,7 @@ import { exchangeRecord, newFacts } from './exchange-facts.ts'
 import type { ExchangeHost, RequestLine } from './exchange-host.ts'
 import { requestBodyOf, type RequestBody } from './request-body.ts'
 import { hasNoContent, type Responder, type ResponderSink } from './responder.ts'
+import type { ClientSession } from './session.ts'
 import { Tries, type TriesSink } from './tries.ts'
 import { isWebSocketAnswer, Tunnel } from './upgrade.ts'
 import { CompiledView, findRule, type LiveListener, type LiveRule } from './view.ts'
@@ -55,6 +56,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   #requestBody: RequestBody | undefined
   #tries: Tries | undefined
   #tunnel: Tunnel | undefined
+  #session: ClientSession | undefined
   #grpc = false
   #blocked = false
   #headSent = false
@@ -148,9 +150,11 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     }
   }
 
-  /** Step 4: a backend by weight, then its filters after the rule's. */
-  #pick(head: RequestHead, { rule, backends, mirrors }: LiveRule, asked: FilterRequest): void {
-    const choice = backends?.choose() ?? { kind: 'none' }
+  /** Step 4: a backend by the client's session or by weight, then its filters after the rule's. */
+  #pick(head: RequestHead, live: LiveRule, asked: FilterRequest): void {
+    const { rule, backends, sessions, mirrors } = live
+    this.#session = sessions?.begin(head.fields)
+    const choice = this.#session?.choice ?? backends?.choose() ?? { kind: 'none' }
     switch (choice.kind) {
       case 'none':
         this.#fail('no-backend')
@@ -253,6 +257,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     const contentLength = status === 204 ? undefined : length
     this.#facts.upstreamMs = this.#host.context.clock.monotonic() - this.#facts.attemptAt
     this.#filterResponse(fields)
+    this.#session?.answered(this.#facts.endpoint, fields)
     try {
       this.#responder.head({ status, fields, contentLength, isWhole }, this.#lastOne())
     } catch (error) {
@@ -415,6 +420,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   #switchProtocols(fields: Fields): Duplex | undefined {
     prepareResponseFields(fields)
     this.#filterResponse(fields)
+    this.#session?.answered(this.#facts.endpoint, fields)
     this.#sent(101)
     return this.#responder.upgrade(
       { status: 101, fields, contentLength: undefined, isWhole: false },

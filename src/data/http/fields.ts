@@ -71,6 +71,11 @@ export class Fields {
     else last.value += `,${value}`
   }
 
+  /** One more line, whatever is there: Set-Cookie is no list (RFC 6265 section 3). */
+  add(name: string, value: string): void {
+    this.#fields.push({ name, key: name.toLowerCase(), value })
+  }
+
   remove(key: string): void {
     this.removeWhere((candidate) => candidate === key)
   }

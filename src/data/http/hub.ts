@@ -11,6 +11,7 @@ import type { HttpDownstream, HttpHub } from './contract.ts'
 import type { HttpContext } from './exchange-host.ts'
 import { type ConnectionSet, HttpConnection } from './http-connection.ts'
 import { Mirrors } from './mirror.ts'
+import type { SessionOptions } from './session.ts'
 import { Http1Server } from './server-h1.ts'
 import { Http2Server } from './server-h2.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
@@ -23,6 +24,8 @@ export interface HttpHubOptions {
   /** Addresses and CIDR ranges whose forwarding fields are believed. */
   readonly trustedProxies: readonly string[]
   readonly accessLog: AccessLog
+  /** As WorkerSettings. */
+  readonly sessionSecret: string
 }
 
 export function createHttpHub(options: HttpHubOptions): HttpHub {
@@ -31,6 +34,7 @@ export function createHttpHub(options: HttpHubOptions): HttpHub {
 
 class LiveHub implements HttpHub, ConnectionSet {
   readonly #registry: Registry
+  readonly #sessions: SessionOptions
   readonly #context: HttpContext
   readonly #http1: Http1Server
   readonly #http2: Http2Server
@@ -38,8 +42,9 @@ class LiveHub implements HttpHub, ConnectionSet {
   #active = 0
   #draining = false
 
-  constructor({ registry, trustedProxies, ...context }: HttpHubOptions) {
+  constructor({ registry, trustedProxies, sessionSecret, ...context }: HttpHubOptions) {
     this.#registry = registry
+    this.#sessions = { clock: context.clock, secret: sessionSecret }
     this.#context = {
       ...context,
       wheel: new TimerWheel(context.clock),
@@ -55,7 +60,7 @@ class LiveHub implements HttpHub, ConnectionSet {
   }
 
   compile(...[table, part]: Parameters<HttpHub['compile']>): CompiledView {
-    return new CompiledView(table, part, this.#registry)
+    return new CompiledView(table, part, this.#registry, this.#sessions)
   }
 
   accept(downstream: HttpDownstream): void {

@@ -12,9 +12,10 @@ import type { HttpRule, RouteTablePart } from '../../model/http.ts'
 import type { ListenerKey } from '../../model/identity.ts'
 import type { ChainTable, HttpListener, Part } from '../../model/snapshot.ts'
 import type { WeightedUpstream } from '../../model/upstream.ts'
-import type { BackendSet, Registry } from '../upstream/contract.ts'
+import type { BackendSet, Holds, Registry } from '../upstream/contract.ts'
 import type { HttpView } from './contract.ts'
 import type { RequestHead } from './normalize.ts'
+import { RuleSessions, type SessionOptions } from './session.ts'
 
 export interface LiveListener {
   readonly key: ListenerKey
@@ -34,6 +35,8 @@ export interface LiveRule {
   readonly rule: HttpRule
   /** For `forward` only. */
   readonly backends: BackendSet | undefined
+  /** Of a rule whose clients stay where they were. */
+  readonly sessions: RuleSessions | undefined
   /** The share of each mirror, at rule and at backend level. */
   readonly mirrors: ReadonlyMap<HttpFilter, BackendSet>
 }
@@ -53,10 +56,17 @@ export function findRule(
 
 export class CompiledView implements HttpView {
   readonly listeners: HostTable<LiveListener>
+  readonly #sessions: SessionOptions
   #held: BackendSet[] = []
 
   /** Throws what a defect in a part throws, after releasing what was acquired. */
-  constructor(table: ChainTable, part: (digest: Digest) => Part, registry: Registry) {
+  constructor(
+    table: ChainTable,
+    part: (digest: Digest) => Part,
+    registry: Registry,
+    sessions: SessionOptions,
+  ) {
+    this.#sessions = sessions
     try {
       const listeners = table.listeners.map(
         (listener) => [listener.hostname, this.#listener(listener, part, registry)] as const,
@@ -95,17 +105,19 @@ export class CompiledView implements HttpView {
 
   #rule(rule: HttpRule, part: (digest: Digest) => Part, registry: Registry): LiveRule {
     const mirrors = new Map<HttpFilter, BackendSet>()
-    if (rule.action.kind !== 'forward') return { rule, backends: undefined, mirrors }
-    const hold = (id: string, backends: readonly WeightedUpstream[]): BackendSet => {
-      const held = registry.acquire(id, backends, part)
+    const { session, action } = rule
+    if (action.kind !== 'forward') return { rule, backends: undefined, sessions: undefined, mirrors }
+    const hold = (id: string, list: readonly WeightedUpstream[], holds?: Holds): BackendSet => {
+      const held = registry.acquire(id, list, part, holds)
       this.#held.push(held)
       return held
     }
-    const backends = hold(rule.id, rule.action.backends)
-    for (const filter of [rule, ...rule.action.backends].flatMap(({ filters }) => filters)) {
+    const backends = hold(rule.id, action.backends, session && 'all')
+    const sessions = session && new RuleSessions(session, action.backends, backends, this.#sessions)
+    for (const filter of [rule, ...action.backends].flatMap(({ filters }) => filters)) {
       if (filter.kind === 'request-mirror') mirrors.set(filter, hold(filter.id, shareOf(filter)))
     }
-    return { rule, backends, mirrors }
+    return { rule, backends, sessions, mirrors }
   }
 }
 

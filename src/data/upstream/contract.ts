@@ -20,8 +20,12 @@ export interface Registry {
     id: string,
     backends: readonly WeightedUpstream[],
     part: (digest: Digest) => Part,
+    holds?: Holds,
   ): BackendSet
 }
+
+/** `all`: sessions go on in backends of weight 0 too, so those are held as well. */
+export type Holds = 'weighted' | 'all'
 
 /** What a worker has once; built by `createRegistry`. */
 export interface UpstreamRegistry extends Registry {
@@ -42,6 +46,8 @@ export interface RegistryOptions {
 export interface BackendSet {
   /** Chooses a backend by weight; one call per exchange or connection. */
   choose(): BackendChoice
+  /** What `choose` chooses from, in the order of the backends; `none` for those not held. */
+  readonly choices: readonly BackendChoice[]
   release(): void
 }
 
@@ -58,7 +64,12 @@ export type BackendChoice =
 export interface Upstream {
   readonly name: string
   readonly protocol: UpstreamProtocol
-  /** Round robin over healthy endpoints that are not in `tried`; falls back to ejected ones. */
+  /** Fit or not; another list after each change. undefined: a name was never answered yet. */
+  readonly endpoints: readonly EndpointState[] | undefined
+  /**
+   * Round robin over healthy endpoints that are not in `tried`, a set for each try of an exchange;
+   * falls back to ejected ones.
+   */
   pick(tried: ReadonlySet<EndpointState>): Pick
   /** Calls back once when a pending name was answered or `timeoutMs` has passed. Returns cancel. */
   whenResolved(timeoutMs: number, callback: () => void): () => void
@@ -76,6 +87,8 @@ export interface EndpointState {
   readonly text: string
   /** undefined: spoken to in plaintext. */
   readonly tls: OriginTls | undefined
+  /** It failed too often of late. */
+  readonly isEjected: boolean
   /** A use begins and ends: an endpoint that left the configuration lives until its uses end. */
   begin(): void
   end(): void

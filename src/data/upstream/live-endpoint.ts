@@ -89,6 +89,10 @@ export class LiveEndpoint implements EndpointState {
     this.#events = events
   }
 
+  get isEjected(): boolean {
+    return this.health.ejectedForMs() > 0
+  }
+
   hold(name: string | undefined): void {
     const key = name ?? ''
     this.#holds.set(key, (this.#holds.get(key) ?? 0) + 1)

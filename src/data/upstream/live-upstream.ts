@@ -59,6 +59,10 @@ export class LiveUpstream implements Upstream {
     this.#rebuild()
   }
 
+  get endpoints(): readonly EndpointState[] | undefined {
+    return this.#all.length === 0 && this.#isPending() ? undefined : this.#all
+  }
+
   pick(tried: ReadonlySet<EndpointState>): Pick {
     const { store, clock } = this.#options
     if (this.#epoch !== store.epoch || clock.monotonic() >= this.#staleAt) this.#judge()

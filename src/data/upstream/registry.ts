@@ -11,7 +11,13 @@ import type { EndpointHealth, ResolvedName } from '../../ipc/messages.ts'
 import type { Part } from '../../model/snapshot.ts'
 import type { CertificatePart } from '../../model/tls.ts'
 import type { UpstreamPart, UpstreamTls, WeightedUpstream } from '../../model/upstream.ts'
-import type { BackendChoice, BackendSet, RegistryOptions, UpstreamRegistry } from './contract.ts'
+import type {
+  BackendChoice,
+  BackendSet,
+  Holds,
+  RegistryOptions,
+  UpstreamRegistry,
+} from './contract.ts'
 import { Counted } from '../counted.ts'
 import { EndpointStore } from './live-endpoint.ts'
 import { type Cursor, LiveUpstream } from './live-upstream.ts'
@@ -44,6 +50,7 @@ class LiveRegistry implements UpstreamRegistry {
     id: string,
     backends: readonly WeightedUpstream[],
     part: (digest: Digest) => Part,
+    holds: Holds = 'weighted',
   ): BackendSet {
     const weights = backends.map(({ weight }) => weight)
     const positionKey = `${id} ${weights.join()}`
@@ -52,7 +59,7 @@ class LiveRegistry implements UpstreamRegistry {
       if (target.kind === 'upstream') upstreamPart(part, target.upstream)
     }
     const releases: (() => void)[] = []
-    const choices = this.#choices(backends, part, releases)
+    const choices = this.#choices(backends, part, releases, holds)
     const position = this.#positions.hold(positionKey, () => new SmoothWeights(weights))
     releases.push(() => this.#positions.drop(positionKey))
     return new LiveBackendSet(choices, position, releases)
@@ -70,11 +77,12 @@ class LiveRegistry implements UpstreamRegistry {
     backends: readonly WeightedUpstream[],
     part: (digest: Digest) => Part,
     releases: (() => void)[],
+    holds: Holds,
   ): readonly BackendChoice[] {
     try {
       return backends.map((backend) =>
-        // A backend of weight 0 receives nothing, so nothing is kept for it.
-        backend.weight === 0 ? NONE : this.#choice(backend, part, releases),
+        // A backend of weight 0 receives nothing new, so nothing is kept for it but for sessions.
+        backend.weight === 0 && holds === 'weighted' ? NONE : this.#choice(backend, part, releases),
       )
     } catch (error) {
       // Such as a key that cannot be used: nothing stays held.
@@ -138,7 +146,7 @@ class LiveRegistry implements UpstreamRegistry {
 }
 
 class LiveBackendSet implements BackendSet {
-  readonly #choices: readonly BackendChoice[]
+  readonly choices: readonly BackendChoice[]
   readonly #position: SmoothWeights
   #releases: readonly (() => void)[]
 
@@ -147,13 +155,13 @@ class LiveBackendSet implements BackendSet {
     position: SmoothWeights,
     releases: readonly (() => void)[],
   ) {
-    this.#choices = choices
+    this.choices = choices
     this.#position = position
     this.#releases = releases
   }
 
   choose(): BackendChoice {
-    return this.#choices[this.#position.next()] ?? NONE
+    return this.choices[this.#position.next()] ?? NONE
   }
 
   release(): void {

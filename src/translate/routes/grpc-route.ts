@@ -8,13 +8,13 @@ import { checkRegex, lowerHeaders, type ValueFault } from './http-match.ts'
 import type { LoweredRoute, LoweredRule } from './lowered-route.ts'
 import {
   actionOf,
-  dropSessionPersistence,
   lowerBackend,
   lowerFilters,
   type RuleContext,
   withVerdict,
 } from './rule-parts.ts'
 import { RuleProblems } from './rule-problems.ts'
+import { lowerSession, warnOfSharedCookies } from './session-persistence.ts'
 
 export type LoweredGrpcMatch = Omit<GrpcMatch, 'rule'>
 
@@ -31,6 +31,7 @@ export function lowerGrpcRoute(
   const lowered = rules.map((rule, index) =>
     lowerRule({ context, route, problems, index, use: 'grpc' }, rule),
   )
+  warnOfSharedCookies(context, route, rules)
   return withVerdict(lowered, problems)
 }
 
@@ -45,7 +46,7 @@ function lowerRule(own: RuleContext, rule: GRPCRule): LoweredRule<LoweredGrpcMat
   const backends = (rule.backendRefs ?? []).map((ref, position) =>
     lowerBackend(own, ref, undefined, [...path, 'backendRefs', position]),
   )
-  dropSessionPersistence(own, rule, path)
+  const session = lowerSession(own, rule, path)
   return {
     index,
     matches,
@@ -54,8 +55,9 @@ function lowerRule(own: RuleContext, rule: GRPCRule): LoweredRule<LoweredGrpcMat
       route: { kind: 'GRPCRoute', namespace, name },
       ...(rule.name === undefined ? {} : { name: rule.name }),
       filters: filters.filters,
-      action: actionOf(filters, backends),
+      action: actionOf(filters, backends, session),
       timeouts: {},
+      ...(session === undefined ? {} : { session }),
     },
   }
 }

@@ -12,13 +12,13 @@ import { type LoweredMatch, lowerMatches, onlyPrefix } from './http-match.ts'
 import {
   actionOf,
   lowerBackend,
-  dropSessionPersistence,
   lowerFilters,
   type RuleContext,
   withVerdict,
 } from './rule-parts.ts'
 import type { LoweredRoute, LoweredRule } from './lowered-route.ts'
 import { RuleProblems } from './rule-problems.ts'
+import { lowerSession, warnOfSharedCookies } from './session-persistence.ts'
 
 export type LoweredHttpRoute = LoweredRoute<LoweredMatch>
 
@@ -32,6 +32,7 @@ export function lowerHttpRoute(
   const lowered = all.map((rule, index) =>
     lowerRule({ context, route, problems, index, use: 'http' }, rule),
   )
+  warnOfSharedCookies(context, route, all)
   return withVerdict(lowered, problems)
 }
 
@@ -47,7 +48,7 @@ function lowerRule(own: RuleContext, rule: HTTPRule): LoweredRule<LoweredMatch> 
   const backends = (rule.backendRefs ?? []).map((ref, position) =>
     lowerBackend(own, ref, prefix, [...path, 'backendRefs', position]),
   )
-  dropSessionPersistence(own, rule, path)
+  const session = lowerSession(own, rule, path)
   return {
     index,
     matches,
@@ -56,9 +57,10 @@ function lowerRule(own: RuleContext, rule: HTTPRule): LoweredRule<LoweredMatch> 
       route: { kind: 'HTTPRoute', namespace, name },
       ...(rule.name === undefined ? {} : { name: rule.name }),
       filters: filters.filters,
-      action: actionOf(filters, backends),
+      action: actionOf(filters, backends, session),
       timeouts: lowerTimeouts(rule.timeouts ?? {}),
       ...(rule.retry === undefined ? {} : { retry: lowerRetry(rule.retry) }),
+      ...(session === undefined ? {} : { session }),
     },
   }
 }

@@ -7,7 +7,7 @@ import type { HTTPBackendRef } from '../../api/http-route.ts'
 import type { Resource } from '../../api/resource.ts'
 import type { DocumentPath } from '../../model/diagnostic.ts'
 import type { HttpFilter, RedirectFilter } from '../../model/http-filter.ts'
-import type { HttpRuleAction } from '../../model/http.ts'
+import type { HttpRuleAction, HttpSession } from '../../model/http.ts'
 import type { WeightedUpstream } from '../../model/upstream.ts'
 import type { UpstreamTarget } from '../../model/upstream-target.ts'
 import { upstreamName } from '../backends/resolution.ts'
@@ -99,22 +99,19 @@ function spoil({ route }: RuleContext, ref: HTTPBackendRef, message: string): Up
 export function actionOf(
   filters: LoweredFilters,
   backends: readonly WeightedUpstream[],
+  session: HttpSession | undefined,
 ): HttpRuleAction {
   if (filters.failure !== undefined) return { kind: 'fail', reason: 'filter-invalid' }
   if (filters.redirect !== undefined) return { kind: 'redirect', redirect: filters.redirect }
-  if (backends.every(({ weight }) => weight === 0)) return { kind: 'fail', reason: 'no-backend' }
-  return { kind: 'forward', backends }
+  // Without weight a backend gets nothing new, but sessions go on there.
+  const receives = session === undefined ? hasWeight : () => true
+  return backends.some(receives)
+    ? { kind: 'forward', backends }
+    : { kind: 'fail', reason: 'no-backend' }
 }
 
-/** Its behaviour does not exist yet. */
-export function dropSessionPersistence(
-  own: RuleContext,
-  { sessionPersistence }: { readonly sessionPersistence?: unknown },
-  path: DocumentPath,
-): void {
-  const field = 'sessionPersistence'
-  if (sessionPersistence === undefined) return
-  own.problems.drop(own.index, [...path, field], `The field ${field} is not supported yet.`)
+function hasWeight({ weight }: WeightedUpstream): boolean {
+  return weight > 0
 }
 
 /**

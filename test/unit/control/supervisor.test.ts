@@ -15,6 +15,7 @@ const SETTINGS: WorkerSettings = {
   logFormat: 'json',
   maxConnections: 100,
   limits: DEFAULT_LIMITS,
+  sessionSecret: '',
 }
 
 /** A worker that the test plays. */

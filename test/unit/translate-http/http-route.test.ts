@@ -109,17 +109,24 @@ describe('retries', () => {
 })
 
 describe('what is not supported yet', () => {
+  const ENDED = { absoluteTimeout: '0s' }
   const auth = {
     type: 'ExternalAuth',
-    externalAuth: { protocol: 'HTTP', http: {}, backendRef: { name: 'web', port: 80 } },
+    externalAuth: {
+      protocol: 'HTTP',
+      http: {},
+      backendRef: { name: 'web', port: 80 },
+      forwardBody: { maxSize: -1 },
+    },
   }
+  const size = 'externalAuth.forwardBody.maxSize'
   const withBackendFilter = (filter: unknown) => ({
     backendRefs: [{ ...backendRefs[0], filters: [filter] }],
   })
   const unsupported: readonly (readonly [string, unknown])[] = [
-    ['filters[0].type', { filters: [auth], backendRefs }],
-    ['sessionPersistence', { sessionPersistence: {}, backendRefs }],
-    ['backendRefs[0].filters[0].type', withBackendFilter(auth)],
+    [`filters[0].${size}`, { filters: [auth], backendRefs }],
+    ['sessionPersistence.absoluteTimeout', { sessionPersistence: ENDED, backendRefs }],
+    [`backendRefs[0].filters[0].${size}`, withBackendFilter(auth)],
   ]
   for (const [place, rule] of unsupported) {
     it(`refuses a route that has nothing else: ${place} of ${JSON.stringify(rule).slice(0, 60)}`, () => {
@@ -139,7 +146,7 @@ describe('what is not supported yet', () => {
     const { rules, actions, accepted, partiallyInvalid, resolvedRefs } = lower([
       { filters: [auth], matches: [{ path: { value: '/admin' } }], backendRefs },
       { backendRefs },
-      { sessionPersistence: {}, backendRefs: [{ name: 'absent', port: 80 }] },
+      { sessionPersistence: ENDED, backendRefs: [{ name: 'absent', port: 80 }] },
     ])
     assert.deepEqual(
       rules.map(({ index, rule, matches }) => [index, rule.id, matches[0]?.path.value]),

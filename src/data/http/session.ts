@@ -1,0 +1,155 @@
+/**
+ * Sessions of a rule (GEP-1619): a client that brings a token goes on where it was, before weights
+ * and health are asked; every other one is chosen for as always and given a token with the answer.
+ * An endpoint that is gone or ejected ends the session there: another one of its backend takes it
+ * over, or of any backend if its own receives nothing new.
+ */
+import type { Clock } from '../../base/clock.ts'
+import type { HttpSession } from '../../model/http.ts'
+import type { WeightedUpstream } from '../../model/upstream.ts'
+import type { BackendChoice, BackendSet, EndpointState } from '../upstream/contract.ts'
+import { PinnedUpstream } from '../upstream/pinned.ts'
+import type { Fields } from './fields.ts'
+import { candidates, give } from './session-carrier.ts'
+import { type Token, TokenKeys } from './session-token.ts'
+
+/** Clocks of machines that share a secret may differ; a token from further ahead is no session. */
+const CLOCK_SKEW_MS = 60_000
+
+export interface SessionOptions {
+  readonly clock: Clock
+  /** Equal in all workers, 32 bytes in base64. */
+  readonly secret: string
+}
+
+interface SessionBackend {
+  readonly choice: Extract<BackendChoice, { kind: 'upstream' }>
+  readonly weight: number
+}
+
+type Index = ReadonlyMap<string, EndpointState>
+
+/** Of one rule, as long as its view lives. */
+export class RuleSessions {
+  readonly #session: HttpSession
+  readonly #set: BackendSet
+  readonly #clock: Clock
+  readonly #keys: TokenKeys
+  readonly #backends = new Map<string, SessionBackend>()
+  readonly #names = new Map<BackendChoice, string>()
+  /** Endpoints by their names in tokens, made when the first token of a list is looked up. */
+  readonly #indexes = new WeakMap<readonly EndpointState[], Index>()
+
+  /** `set` holds all of `backends`. */
+  constructor(
+    session: HttpSession,
+    backends: readonly WeightedUpstream[],
+    set: BackendSet,
+    { clock, secret }: SessionOptions,
+  ) {
+    this.#session = session
+    this.#set = set
+    this.#clock = clock
+    this.#keys = new TokenKeys(secret, session.scope)
+    const seen = new Map<string, number>()
+    for (const [index, choice] of set.choices.entries()) {
+      if (choice.kind !== 'upstream') continue
+      const { name } = choice.upstream
+      // One Service may stand here twice, with filters of its own each.
+      const count = seen.get(name) ?? 0
+      seen.set(name, count + 1)
+      const inTokens = this.#keys.nameOf('backend', `${name} ${count}`)
+      this.#names.set(choice, inTokens)
+      this.#backends.set(inTokens, { choice, weight: backends[index]?.weight ?? 0 })
+    }
+  }
+
+  /** `fields`: the client's, before any filter. */
+  begin(fields: Fields): ClientSession {
+    const token = this.#read(fields)
+    const resumed = token === undefined ? undefined : this.#resume(token)
+    const choice = resumed ?? this.#set.choose()
+    const backend = resumed === undefined ? this.#names.get(choice) : token?.backend
+    const isSecure = fields.get('x-forwarded-proto') === 'https'
+    return new ClientSession(this, { choice, backend, token, isSecure })
+  }
+
+  /** The endpoint, by its text, sends its answer to this client. */
+  answered({ backend, token, isSecure }: Begun, text: string, fields: Fields): void {
+    if (backend === undefined) return
+    const endpoint = this.#keys.nameOf('endpoint', text)
+    if (token?.backend === backend && token.endpoint === endpoint) return
+    const made = this.#keys.seal({ backend, endpoint, began: this.#clock.now() })
+    const lifeMs = this.#session.absoluteMs
+    give(this.#session.carrier, { token: made, lifeMs, isSecure }, fields)
+  }
+
+  #read(fields: Fields): Token | undefined {
+    for (const text of candidates(this.#session.carrier, fields)) {
+      const token = this.#keys.open(text)
+      if (token !== undefined && this.#lives(token)) return token
+    }
+    return undefined
+  }
+
+  #lives({ began }: Token): boolean {
+    const age = this.#clock.now() - began
+    return age >= -CLOCK_SKEW_MS && age < (this.#session.absoluteMs ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** undefined: nothing to go on with. */
+  #resume(token: Token): BackendChoice | undefined {
+    const backend = this.#backends.get(token.backend)
+    if (backend === undefined) return undefined
+    const { choice, weight } = backend
+    const find = (list: readonly EndpointState[]) => this.#indexOf(list).get(token.endpoint)
+    const { endpoints } = choice.upstream
+    if (endpoints !== undefined) {
+      const endpoint = find(endpoints)
+      const isThere = endpoint !== undefined && !endpoint.isEjected
+      if (!isThere && (weight === 0 || endpoints.length === 0)) return undefined
+    }
+    return { ...choice, upstream: new PinnedUpstream(choice.upstream, find) }
+  }
+
+  #indexOf(list: readonly EndpointState[]): Index {
+    const known = this.#indexes.get(list)
+    if (known !== undefined) return known
+    const names = list.map(
+      (endpoint) => [this.#keys.nameOf('endpoint', endpoint.text), endpoint] as const,
+    )
+    const index = new Map(names)
+    this.#indexes.set(list, index)
+    return index
+  }
+}
+
+interface Begun {
+  readonly choice: BackendChoice
+  /** Its name in tokens; undefined: there is nothing to come back to. */
+  readonly backend: string | undefined
+  /** What the client came with. */
+  readonly token: Token | undefined
+  readonly isSecure: boolean
+}
+
+/** Of one exchange. */
+export class ClientSession {
+  readonly #sessions: RuleSessions
+  readonly #begun: Begun
+
+  constructor(sessions: RuleSessions, begun: Begun) {
+    this.#sessions = sessions
+    this.#begun = begun
+  }
+
+  /** Where the exchange goes. */
+  get choice(): BackendChoice {
+    return this.#begun.choice
+  }
+
+  /** The endpoint's head goes out: with a token, unless the client came with the same. */
+  answered(endpoint: string | undefined, fields: Fields): void {
+    if (endpoint !== undefined) this.#sessions.answered(this.#begun, endpoint, fields)
+  }
+}
