@@ -35,6 +35,7 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['observe', 'control'],
   undici: ['data', 'cli'],
   re2js: ['match'],
+  '@bufbuild/protobuf': ['data'],
   '@peculiar/x509': ['wire'],
   'reflect-metadata': ['wire'],
 }

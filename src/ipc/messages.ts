@@ -136,6 +136,8 @@ export interface Limits {
   readonly streamsPerConnection: number
   /** What connections of a removed listener have left; a worker's own drain names its deadline. */
   readonly drainMs: number
+  /** For the whole answer of an external auth service. */
+  readonly authMs: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -154,6 +156,7 @@ export const DEFAULT_LIMITS: Limits = {
   drainMs: 8_000,
 }
 
+  authMs: 5_000,
 export interface ResolvedName {
   readonly name: string
   /** Literal addresses, best first; empty: does not resolve. */

@@ -11,6 +11,7 @@ export type HttpFilter =
   | MirrorFilter
   | CorsFilter
   | RedirectFilter
+  | ExternalAuthFilter
 
 export interface HeaderModifierFilter {
   readonly kind: 'request-header-modifier' | 'response-header-modifier'
@@ -76,3 +77,36 @@ export interface OriginPattern {
   readonly hostname: string
   readonly port: number
 }
+
+/**
+ * A service that must allow a request before anything of it goes on (GEP-1494). Whatever keeps it
+ * from answering denies the request.
+ */
+export interface ExternalAuthFilter {
+  readonly kind: 'external-auth'
+  /** As MirrorFilter.id. */
+  readonly id: string
+  readonly target: UpstreamTarget
+  readonly service: AuthService
+  /** The body goes along, and one of more bytes is refused; 0: it does not. */
+  readonly maxBodyBytes: number
+}
+
+/** Names are lower case, without those that are sent in any case. */
+export type AuthService =
+  | {
+      /** The request itself without its body, as far as listed; the answer 200 allows it. */
+      readonly kind: 'http'
+      /** Put before the path; without trailing slash. */
+      readonly pathPrefix: string
+      readonly requestHeaders: readonly string[]
+      /** What of the answer the backend gets, and of what the client sent nothing. */
+      readonly responseHeaders: 'all' | readonly string[]
+    }
+  | {
+      /** envoy.service.auth.v3.Authorization/Check. */
+      readonly kind: 'grpc'
+      /** `:authority` of the call. */
+      readonly authority: string
+      readonly requestHeaders: 'all' | readonly string[]
+    }

@@ -54,7 +54,7 @@ function ruleReferences({ action, filters }: HttpRule): readonly Digest[] {
 }
 
 function filterReferences(filter: HttpFilter): readonly Digest[] {
-  return filter.kind === 'request-mirror' ? targetReferences(filter.target) : []
+  return 'target' in filter ? targetReferences(filter.target) : []
 }
 
 function actionReferences(action: ChainAction): readonly Digest[] {

@@ -182,12 +182,13 @@ function certificateName({ parts, keys }: Translation, digest: Digest): string {
 function renderBackends(translation: Translation, backends: readonly WeightedUpstream[]): string {
   const { parts } = translation
   return backends
-    .map(({ weight, target }) => {
+    .map(({ weight, target, filters }) => {
       if (target.kind === 'invalid') return `${weight} x invalid ${target.name}`
       const part = parts.get(target.upstream)
       assert.equal(part?.kind, 'upstream')
-      return `${weight} x ${part.name} ${part.protocol}${renderTls(translation, part.tls)} [${part.endpoints.map(endpointText).join(' ')}]`
+      return `${weight} x ${own}${part.name} ${part.protocol}${renderTls(translation, part.tls)} [${part.endpoints.map(endpointText).join(' ')}]`
     })
+      const own = filters.map((filter) => renderFilter(translation, filter)).join('')
     .join(' + ')
 }
 
@@ -246,6 +247,11 @@ function renderFilter(translation: Translation, filter: HttpFilter): string {
   const { allowOrigins, allowCredentials, allowMethods, allowHeaders } = filter
   const origins =
     allowOrigins === 'any'
+  if (filter.kind === 'external-auth') {
+    const { id, target, service, maxBodyBytes } = filter
+    const asked = renderBackends(translation, [{ weight: 1, target, filters: [] }])
+    return `ask ${id} ${JSON.stringify(service)} with ${maxBodyBytes} bytes at ${asked} -> `
+  }
       ? ['*']
       : allowOrigins.map(({ scheme, hostname, port }) => `${scheme}://${hostname || '*'}:${port}`)
   const lists = [origins, allowMethods, allowHeaders].map((list) => list.join(','))

@@ -13,7 +13,7 @@ import { createHttpHub } from '../../src/data/http/hub.ts'
 import { resetSocket } from '../../src/data/io/relay-end.ts'
 import { createRegistry } from '../../src/data/upstream/registry.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/ipc/messages.ts'
-import type { HttpFilter } from '../../src/model/http-filter.ts'
+import type { AuthService, ExternalAuthFilter, HttpFilter } from '../../src/model/http-filter.ts'
 import type { GrpcMatch, HttpMatch, HttpRule, RouteTablePart } from '../../src/model/http.ts'
 import { type Outcome, outcomeRow } from '../../src/model/outcome.ts'
 import type { ListenerKey } from '../../src/model/identity.ts'
@@ -45,6 +45,8 @@ export interface TestRule extends Partial<Omit<HttpRule, 'id' | 'route'>> {
   readonly shares?: readonly TestShare[]
   /** Mirrors of the rule: ports and shares. */
   readonly mirrors?: readonly TestMirror[]
+  /** External auth services of the rule, before its other filters. */
+  readonly auth?: readonly TestAuth[]
 }
 
 export interface TestShare {
@@ -57,6 +59,11 @@ export interface TestMirror {
   readonly port: number
   readonly numerator?: number
   readonly denominator?: number
+}
+
+/** Over HTTP unless it says otherwise. */
+export interface TestAuth extends Partial<Omit<ExternalAuthFilter, 'kind' | 'id' | 'target'>> {
+  readonly port: number
 }
 
 export interface ProxyOptions {
@@ -280,7 +287,7 @@ function routeTable(listener: TestListener, add: (part: Part) => Digest): RouteT
 
 function httpRule(rule: TestRule, index: number, add: (part: Part) => Digest): HttpRule {
   const { prefix: _p, match: _m, ports = [], protocol = 'http/1.1', backends, ...more } = rule
-  const { mirrors = [], shares = [{ weight: 1, ports }], ...rest } = more
+  const { mirrors = [], auth = [], shares = [{ weight: 1, ports }], ...rest } = more
   const weighted = shares.map(({ weight, ports, filters = [] }): WeightedUpstream => {
     const target = { kind: 'upstream', upstream: add(upstreamPart(ports, protocol)) } as const
     return { weight, target, filters }
@@ -289,6 +296,7 @@ function httpRule(rule: TestRule, index: number, add: (part: Part) => Digest): H
     const target = { kind: 'upstream', upstream: add(upstreamPart([port], protocol)) } as const
     return { kind: 'request-mirror', id: `m${index}/${place}`, target, numerator, denominator }
   })
+  const guards = auth.map((guard, place) => authFilter(guard, `a${index}/${place}`, add))
   return {
     id: `HTTPRoute/default/web/${index}`,
     route: { kind: 'HTTPRoute', namespace: 'default', name: 'web' },
@@ -298,8 +306,31 @@ function httpRule(rule: TestRule, index: number, add: (part: Part) => Digest): H
       backends: backends ?? weighted,
     },
     ...rest,
-    filters: [...(rest.filters ?? []), ...copies],
+    filters: [...guards, ...(rest.filters ?? []), ...copies],
   }
+}
+
+function authFilter(guard: TestAuth, id: string, add: (part: Part) => Digest): ExternalAuthFilter {
+  const { port, service = httpAuth(), maxBodyBytes = 0 } = guard
+  const protocol = service.kind === 'grpc' ? 'h2c' : 'http/1.1'
+  const target = { kind: 'upstream', upstream: add(upstreamPart([port], protocol)) } as const
+  return { kind: 'external-auth', id, target, service, maxBodyBytes }
+}
+
+type HttpAuth = Extract<AuthService, { kind: 'http' }>
+
+export function httpAuth(settings: Partial<HttpAuth> = {}): AuthService {
+  const defaults = {
+    kind: 'http',
+    pathPrefix: '',
+    requestHeaders: [],
+    responseHeaders: 'all',
+  } as const
+  return { ...defaults, ...settings }
+}
+
+export function grpcAuth(requestHeaders: 'all' | readonly string[] = 'all'): AuthService {
+  return { kind: 'grpc', authority: 'auth.default', requestHeaders }
 }
 
 function upstreamPart(ports: readonly number[], protocol: UpstreamProtocol): UpstreamPart {

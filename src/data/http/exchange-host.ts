@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Limits } from '../../ipc/messages.ts'
 import type { AccessLog } from '../../observe/access-log.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
+import type { ByteBudget } from './byte-budget.ts'
 import type { HttpDownstream } from './contract.ts'
 import type { Mirrors } from './mirror.ts'
 import type { TrustedProxies } from './trusted-proxies.ts'
@@ -15,6 +16,8 @@ export interface HttpContext {
   readonly trusted: TrustedProxies
   readonly accessLog: AccessLog
   readonly mirrors: Mirrors
+  /** Bodies that are read whole before they go on. */
+  readonly heldBodies: ByteBudget
 }
 
 /** The HTTP connection that an exchange belongs to. */

@@ -1,5 +1,5 @@
 /**
- * THE narrative of a request, in time order: normalise, match, request filters, pick, forward,
+ * THE narrative of a request, in time order: normalise, match, ask, pick, filter, forward,
  * response filters, write, end. One idempotent `end(outcome)`: access line, endpoint released,
  * connection told. An exchange keeps its rule; the view it came from is read once at its start.
  */
@@ -11,7 +11,8 @@ import type { HttpFilter } from '../../model/http-filter.ts'
 import { isGrpcContent } from '../../match/grpc/table.ts'
 import { type Outcome, outcomeRow, type Reason } from '../../model/outcome.ts'
 import { Deadline, type TimerSink } from '../timer-wheel.ts'
-import type { Upstream } from '../upstream/contract.ts'
+import type { BackendChoice, Upstream } from '../upstream/contract.ts'
+import { Authorization, type Guards } from './auth/authorize.ts'
 import { BodyWait } from './body-wait.ts'
 import { Fields } from './fields.ts'
 import {
@@ -41,6 +42,8 @@ import { Tries, type TriesSink } from './tries.ts'
 import { isWebSocketAnswer, Tunnel } from './upgrade.ts'
 import { CompiledView, findRule, type LiveListener, type LiveRule } from './view.ts'
 
+type Chosen = Extract<BackendChoice, { kind: 'upstream' }>
+
 export class Exchange implements ResponderSink, TriesSink, TimerSink {
   readonly #host: ExchangeHost
   readonly #responder: Responder
@@ -53,6 +56,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   /** Set with the rule: the request as its filters see it. */
   #asked: FilterRequest | undefined
   #backendFilters: readonly HttpFilter[] = []
+  #authorization: Authorization | undefined
   #requestBody: RequestBody | undefined
   #tries: Tries | undefined
   #tunnel: Tunnel | undefined
@@ -112,12 +116,12 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
       return
     }
     this.#rule = rule
-    this.#act(head, listener, rule)
+    this.#enter(head, listener, rule)
   }
 
-  /** Step 3: what the rule does. */
-  #act(head: RequestHead, listener: LiveListener, live: LiveRule): void {
-    const { id, name, route, action, timeouts } = live.rule
+  /** Step 3: what the rule's filters answer by themselves. */
+  #enter(head: RequestHead, listener: LiveListener, live: LiveRule): void {
+    const { id, name, route, timeouts } = live.rule
     this.#facts.route = route
     this.#facts.rule = name ?? id
     const identity = prepareRequestFields(head, {
@@ -131,18 +135,38 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     this.#asked = asked
     const own = filterAnswer(live.rule.filters, asked)
     if (own !== undefined) {
-      this.#answer(own)
+      this.onAnswer(own)
       return
     }
+    if (timeouts.requestMs) this.#total.arm(timeouts.requestMs)
+    if (live.guards === undefined) this.#act(head, live, asked)
+    else this.#ask(live.guards, live.rule.filters, head, () => this.#act(head, live, asked))
+  }
+
+  /** Step 4: nothing of the request goes on before the services that guard it allow that. */
+  #ask(guards: Guards, filters: readonly HttpFilter[], head: RequestHead, then: () => void): void {
+    const asked = { ...this.#facts, head, isGrpc: this.#grpc, body: this.#responder.body }
+    this.#authorization ??= new Authorization(asked, guards, this.#host, this)
+    this.#authorization.ask(filters, then)
+  }
+
+  /** A filter or a guard answers by itself. */
+  onAnswer({ reply, reason }: FilterAnswer): void {
+    this.#outcome = { reason }
+    this.#reply(reply, false)
+  }
+
+  /** Step 5: what the rule does. */
+  #act(head: RequestHead, live: LiveRule, asked: FilterRequest): void {
+    const { action } = live.rule
     switch (action.kind) {
       case 'fail':
         this.#fail(action.reason)
         return
       case 'redirect':
-        this.#answer(redirectAnswer(action.redirect, asked.redirect))
+        this.onAnswer(redirectAnswer(action.redirect, asked.redirect))
         return
       case 'forward':
-        if (timeouts.requestMs) this.#total.arm(timeouts.requestMs)
         this.#pick(head, live, asked)
         return
       default:
@@ -150,9 +174,9 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     }
   }
 
-  /** Step 4: a backend by the client's session or by weight, then its filters after the rule's. */
+  /** Step 6: a backend by the client's session or by weight, then its filters after the rule's. */
   #pick(head: RequestHead, live: LiveRule, asked: FilterRequest): void {
-    const { rule, backends, sessions, mirrors } = live
+    const { backends, sessions } = live
     this.#session = sessions?.begin(head.fields)
     const choice = this.#session?.choice ?? backends?.choose() ?? { kind: 'none' }
     switch (choice.kind) {
@@ -165,20 +189,9 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
       case 'upstream': {
         this.#backendFilters = choice.filters
         const own = filterAnswer(choice.filters, asked)
-        if (own !== undefined) {
-          this.#answer(own)
-          return
-        }
-        const draft = { fields: head.fields, target: head.target }
-        const { body } = this.#responder
-        this.#requestBody = requestBodyOf(head, body, rule.retry !== undefined)
-        const { context } = this.#host
-        const mirrored = { head, draft, body: this.#requestBody }
-        filterRequest(rule.filters, draft)
-        context.mirrors.send(rule.filters, mirrors, mirrored, context)
-        filterRequest(choice.filters, draft)
-        context.mirrors.send(choice.filters, mirrors, mirrored, context)
-        this.#forward(head, rule, choice.upstream, draft.target)
+        const { guards } = live
+        if (guards === undefined || own?.reason === 'preflight') this.#send(head, live, choice, own)
+        else this.#ask(guards, choice.filters, head, () => this.#send(head, live, choice, own))
         return
       }
       default:
@@ -186,12 +199,28 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     }
   }
 
-  #answer({ reply, reason }: FilterAnswer): void {
-    this.#outcome = { reason }
-    this.#reply(reply, false)
+  /** Step 7: the filters' answer, or what they make of the request. */
+  #send(head: RequestHead, live: LiveRule, choice: Chosen, own: FilterAnswer | undefined): void {
+    if (own !== undefined) {
+      this.onAnswer(own)
+      return
+    }
+    const { rule, mirrors } = live
+    const { upstream, filters } = choice
+    const draft = { fields: head.fields, target: this.#authorization?.target ?? head.target }
+    const { body } = this.#responder
+    this.#requestBody =
+      this.#authorization?.body ?? requestBodyOf(head, body, rule.retry !== undefined)
+    const { context } = this.#host
+    const mirrored = { head, draft, body: this.#requestBody }
+    filterRequest(rule.filters, draft)
+    context.mirrors.send(rule.filters, mirrors, mirrored, context)
+    filterRequest(filters, draft)
+    context.mirrors.send(filters, mirrors, mirrored, context)
+    this.#forward(head, rule, upstream, draft.target)
   }
 
-  /** Step 5: the request goes out; what comes back arrives at the `on` methods below. */
+  /** Step 8: the request goes out; what comes back arrives at the `on` methods below. */
   #forward(head: RequestHead, rule: HttpRule, upstream: Upstream, target: string): void {
     const { host, raw } = sealRequestFields(head.fields)
     this.#facts.upstream = upstream.name
@@ -249,7 +278,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     }
   }
 
-  /** Step 6: response filters, then the head goes out. */
+  /** Step 9: response filters, then the head goes out. */
   onHead(status: number, rawFields: readonly string[], isWhole: boolean): void {
     if (this.#ended || this.#tries?.againAfterStatus(status)) return
     const fields = Fields.fromRaw(rawFields)
@@ -270,7 +299,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     this.#touch()
   }
 
-  /** Step 7: body with backpressure; the trailers end it. */
+  /** Step 10: body with backpressure; the trailers end it. */
   onData(chunk: Uint8Array): void {
     if (this.#ended) return
     this.#touch()
@@ -364,6 +393,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     this.#idle.cancel()
     this.#total.cancel()
     this.#bodyWait.end()
+    this.#authorization?.stop()
     this.#tries?.stop()
     this.#requestBody?.close()
     this.#tunnel?.stop()
@@ -378,6 +408,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   #fail(reason: Reason, detail?: string): undefined {
     if (this.#ended) return
     this.#outcome = detail === undefined ? { reason } : { reason, detail }
+    this.#authorization?.stop()
     this.#tries?.stop()
     if (this.#headSent || outcomeRow(reason).httpStatus === 0) {
       this.#responder.abort(this.#outcome)
@@ -403,6 +434,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   }
 
   #filterResponse(fields: Fields): void {
+    this.#authorization?.editResponse(fields)
     if (this.#rule !== undefined && this.#asked !== undefined) {
       filterResponse(this.#rule.rule.filters, fields, this.#asked)
       filterResponse(this.#backendFilters, fields, this.#asked)

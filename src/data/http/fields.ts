@@ -36,6 +36,11 @@ export class Fields {
     return this.#fields.some((field) => field.key === key)
   }
 
+  /** Each name once. */
+  keys(): ReadonlySet<string> {
+    return new Set(this.#fields.map(({ key }) => key))
+  }
+
   values(key: string): string[] {
     return this.#fields.filter((field) => field.key === key).map(({ value }) => value)
   }

@@ -27,6 +27,11 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 /** Framing that the sender of each side makes itself. */
 const FRAMING: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'content-length'])
 
+/** Lower case: the authority, framing, what belongs to one connection, and no field at all (`:path`). */
+export function isOwnField(key: string): boolean {
+  return key === 'host' || key.startsWith(':') || FRAMING.has(key)
+}
+
 /** End-to-end fields that `Connection` may not nominate for removal. */
 const NEVER_NOMINATED =
   /^(?:x-forwarded-.*|x-envoy-.*|x-real-ip|forwarded|host|authorization|cookie|set-cookie|content-.*|date|x-request-id|origin|cache-control)$/

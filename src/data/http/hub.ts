@@ -7,6 +7,7 @@ import type { Limits } from '../../ipc/messages.ts'
 import type { AccessLog } from '../../observe/access-log.ts'
 import { TimerWheel } from '../timer-wheel.ts'
 import type { Registry } from '../upstream/contract.ts'
+import { ByteBudget } from './byte-budget.ts'
 import type { HttpDownstream, HttpHub } from './contract.ts'
 import type { HttpContext } from './exchange-host.ts'
 import { type ConnectionSet, HttpConnection } from './http-connection.ts'
@@ -16,6 +17,9 @@ import { Http1Server } from './server-h1.ts'
 import { Http2Server } from './server-h2.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
 import { CompiledView } from './view.ts'
+
+/** Of request bodies that external auth services look at. */
+const HELD_BYTES = 64 * 1024 * 1024
 
 export interface HttpHubOptions {
   readonly clock: Clock
@@ -50,6 +54,7 @@ class LiveHub implements HttpHub, ConnectionSet {
       wheel: new TimerWheel(context.clock),
       trusted: new TrustedProxies(trustedProxies),
       mirrors: new Mirrors(),
+      heldBodies: new ByteBudget(HELD_BYTES),
     }
     this.#http1 = new Http1Server(context.limits)
     this.#http2 = new Http2Server(context.limits)

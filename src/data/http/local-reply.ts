@@ -31,6 +31,27 @@ export function localReply(reason: Reason, grpc: boolean): LocalReply {
   }
 }
 
+/** Somebody else's refusal as a gRPC client can read it: its status by gRPC's own table, no content. */
+export function grpcRefusal({ status, fields }: LocalReply): LocalReply {
+  fields.removeWhere((key) => key.startsWith('content-') || key.startsWith('grpc-'))
+  fields.set('content-type', 'application/grpc')
+  fields.set('grpc-status', String(GRPC_STATUS_OF.get(status) ?? 2))
+  fields.set('grpc-message', 'auth-denied')
+  return { status: 200, fields, body: Buffer.alloc(0) }
+}
+
+/** "HTTP to gRPC Status Code Mapping" of the gRPC documentation; UNKNOWN for all others. */
+const GRPC_STATUS_OF: ReadonlyMap<number, number> = new Map([
+  [400, 13],
+  [401, 16],
+  [403, 7],
+  [404, 12],
+  [429, 14],
+  [502, 14],
+  [503, 14],
+  [504, 14],
+])
+
 export function redirectReply(status: number, location: string): LocalReply {
   return { status, fields: Fields.fromRaw(['Location', location]), body: Buffer.alloc(0) }
 }

@@ -3,6 +3,7 @@
  * upstream takes it. It never pushes back; one that falls too far behind is broken off.
  */
 import { Readable } from 'node:stream'
+import type { ByteBudget } from './byte-budget.ts'
 import type { BodyTap } from './request-body.ts'
 
 /** Bytes that one copy may be behind. */
@@ -11,24 +12,9 @@ const MAX_BEHIND = 1024 * 1024
 /** What a chunk costs beside its bytes: a body of tiny ones must not cost many times its size. */
 const CHUNK_COST = 256
 
-/** Bytes that all copies of a worker may hold. */
-export class MirrorMemory {
-  #left = 32 * 1024 * 1024
-
-  take(bytes: number): boolean {
-    if (bytes > this.#left) return false
-    this.#left -= bytes
-    return true
-  }
-
-  give(bytes: number): void {
-    this.#left += bytes
-  }
-}
-
 export class MirrorBody extends Readable implements BodyTap {
   readonly aborted = false
-  readonly #memory: MirrorMemory
+  readonly #memory: ByteBudget
   readonly #onDropped: () => void
   readonly #waiting: Buffer[] = []
   #held = 0
@@ -36,7 +22,7 @@ export class MirrorBody extends Readable implements BodyTap {
   #whole = false
 
   /** `onDropped`: the copy cannot be sent as a whole any more. */
-  constructor(memory: MirrorMemory, onDropped: () => void) {
+  constructor(memory: ByteBudget, onDropped: () => void) {
     super()
     this.#memory = memory
     this.#onDropped = onDropped

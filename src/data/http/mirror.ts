@@ -6,15 +6,18 @@
 import type { HttpFilter } from '../../model/http-filter.ts'
 import { Deadline, type TimerSink } from '../timer-wheel.ts'
 import type { BackendSet, Upstream } from '../upstream/contract.ts'
+import { ByteBudget } from './byte-budget.ts'
 import type { HttpContext } from './exchange-host.ts'
 import { Fields } from './fields.ts'
 import type { RequestDraft } from './filters/filters.ts'
 import { Forwarding, type ForwardSink, type Outgoing } from './forward.ts'
 import { sealRequestFields } from './headers.ts'
-import { MirrorBody, MirrorMemory } from './mirror-body.ts'
+import { MirrorBody } from './mirror-body.ts'
 import type { RequestHead } from './normalize.ts'
 import { RequestBody } from './request-body.ts'
 
+/** Bytes of bodies that all copies of a worker may be behind. */
+const MAX_HELD = 32 * 1024 * 1024
 /** Copies on their way; further ones are not made. */
 const MAX_COPIES = 256
 /** From its start to the end of its answer. */
@@ -22,7 +25,7 @@ const COPY_MS = 60_000
 
 /** What a worker has once. */
 export class Mirrors {
-  readonly #memory = new MirrorMemory()
+  readonly #memory = new ByteBudget(MAX_HELD)
   #copies = 0
 
   /**
@@ -85,6 +88,11 @@ class MirrorCopy implements ForwardSink, TimerSink {
   }
 
   start(upstream: Upstream, request: Outgoing, stream: MirrorBody | undefined): void {
+    // A body that was read before may be too long by itself.
+    if (this.#over) {
+      stream?.destroy()
+      return
+    }
     const { connectMs, headerBytes } = this.#context.limits
     this.#stream = stream
     this.#deadline.arm(COPY_MS)

@@ -46,9 +46,11 @@ export class RequestBody {
     this.#keepBytes = keepBytes
   }
 
-  /** Before the first attempt. */
+  /** Before the first attempt; what was read already, if all of it is kept, is told at once. */
   tap(tap: BodyTap): void {
     this.#taps.push(tap)
+    if (this.#keptBytes > 0) tap.onChunk(this.replay)
+    if (this.#isOver) tap.onWhole()
   }
 
   /** Whether another attempt can still send all of it. */
@@ -58,8 +60,8 @@ export class RequestBody {
 
   /** What the attempts before have read; call only while `replayable`. */
   get replay(): Buffer {
-    // A copy: an attempt that was given up may still hold it.
-    return Buffer.from(this.#kept?.subarray(0, this.#keptBytes) ?? [])
+    // An attempt that was given up may still hold it: none of these bytes is written again.
+    return this.#kept?.subarray(0, this.#keptBytes) ?? Buffer.alloc(0)
   }
 
   /** Called by the attempt that reads, for each chunk. */
@@ -84,12 +86,21 @@ export class RequestBody {
   }
 
   #keep(chunk: Buffer): void {
-    if (!this.#isRead && this.#keepBytes > 0) this.#kept = Buffer.allocUnsafe(this.#keepBytes)
-    if (this.#kept === undefined) return
-    if (this.#keptBytes + chunk.length > this.#keepBytes) {
+    if (this.#isRead && this.#kept === undefined) return
+    const bytes = this.#keptBytes + chunk.length
+    if (bytes > this.#keepBytes) {
       this.#kept = undefined
       return
     }
+    this.#kept = withRoom(this.#kept, this.#keptBytes, bytes, this.#keepBytes)
     this.#keptBytes += chunk.copy(this.#kept, this.#keptBytes)
   }
+}
+
+/** Room for `bytes`: twice as much each time, but for what is never needed. */
+function withRoom(kept: Buffer | undefined, used: number, bytes: number, most: number): Buffer {
+  if (kept !== undefined && kept.length >= bytes) return kept
+  const larger = Buffer.allocUnsafe(Math.min(most, Math.max(bytes, 2 * (kept?.length ?? 0))))
+  kept?.copy(larger, 0, 0, used)
+  return larger
 }

@@ -7,12 +7,13 @@ import { GwProxyError } from '../../base/errors.ts'
 import { HostTable } from '../../match/hostname.ts'
 import { compileGrpcTable, type GrpcTable } from '../../match/grpc/table.ts'
 import { compileRouteTable, type RouteTable } from '../../match/http/table.ts'
-import type { HttpFilter, MirrorFilter } from '../../model/http-filter.ts'
+import type { ExternalAuthFilter, HttpFilter, MirrorFilter } from '../../model/http-filter.ts'
 import type { HttpRule, RouteTablePart } from '../../model/http.ts'
 import type { ListenerKey } from '../../model/identity.ts'
 import type { ChainTable, HttpListener, Part } from '../../model/snapshot.ts'
 import type { WeightedUpstream } from '../../model/upstream.ts'
 import type { BackendSet, Holds, Registry } from '../upstream/contract.ts'
+import type { Guards } from './auth/authorize.ts'
 import type { HttpView } from './contract.ts'
 import type { RequestHead } from './normalize.ts'
 import { RuleSessions, type SessionOptions } from './session.ts'
@@ -39,6 +40,8 @@ export interface LiveRule {
   readonly sessions: RuleSessions | undefined
   /** The share of each mirror, at rule and at backend level. */
   readonly mirrors: ReadonlyMap<HttpFilter, BackendSet>
+  /** The service of each external auth filter, as mirrors; undefined: there is none. */
+  readonly guards: Guards | undefined
 }
 
 /** `host`: the normalised name of the authority, if it is one. */
@@ -104,21 +107,30 @@ export class CompiledView implements HttpView {
   }
 
   #rule(rule: HttpRule, part: (digest: Digest) => Part, registry: Registry): LiveRule {
-    const mirrors = new Map<HttpFilter, BackendSet>()
     const { session, action } = rule
-    if (action.kind !== 'forward') return { rule, backends: undefined, sessions: undefined, mirrors }
     const hold = (id: string, list: readonly WeightedUpstream[], holds?: Holds): BackendSet => {
       const held = registry.acquire(id, list, part, holds)
       this.#held.push(held)
       return held
     }
+    const mirrors = new Map<HttpFilter, BackendSet>()
+    const guards = new Map<HttpFilter, BackendSet>()
+    const backendsOf = action.kind === 'forward' ? action.backends : []
+    const filters = [rule, ...backendsOf].flatMap((owner) => owner.filters)
+    for (const filter of action.kind === 'fail' ? [] : filters) {
+      if (filter.kind === 'request-mirror') mirrors.set(filter, hold(filter.id, shareOf(filter)))
+      if (filter.kind === 'external-auth') guards.set(filter, hold(filter.id, [wholly(filter)]))
+    }
+    const own = { rule, mirrors, guards: guards.size === 0 ? undefined : guards }
+    if (action.kind !== 'forward') return { ...own, backends: undefined, sessions: undefined }
     const backends = hold(rule.id, action.backends, session && 'all')
     const sessions = session && new RuleSessions(session, action.backends, backends, this.#sessions)
-    for (const filter of [rule, ...action.backends].flatMap(({ filters }) => filters)) {
-      if (filter.kind === 'request-mirror') mirrors.set(filter, hold(filter.id, shareOf(filter)))
-    }
-    return { rule, backends, sessions, mirrors }
+    return { ...own, backends, sessions }
   }
+}
+
+function wholly({ target }: ExternalAuthFilter): WeightedUpstream {
+  return { weight: 1, target, filters: [] }
 }
 
 /** A mirror is a weighted choice between its target and nothing: exact shares, evenly spread. */

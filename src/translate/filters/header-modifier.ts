@@ -18,7 +18,7 @@ export function lowerHeaderModifier(
   const fault =
     firstFault(set, [...path, 'set'], headerFault) ??
     firstFault(add, [...path, 'add'], headerFault) ??
-    firstFault(remove, [...path, 'remove'], nameFault)
+    firstFault(remove, [...path, 'remove'], fieldNameFault)
   if (fault !== undefined) return fault
   return lowered({
     kind,
@@ -46,7 +46,7 @@ const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
 function headerFault(header: HeaderValue, path: DocumentPath): FilterFault | undefined {
-  const fault = nameFault(header.name, [...path, 'name'])
+  const fault = fieldNameFault(header.name, [...path, 'name'])
   if (fault !== undefined) return fault
   return FIELD_VALUE.test(header.value)
     ? undefined
@@ -56,7 +56,8 @@ function headerFault(header: HeaderValue, path: DocumentPath): FilterFault | und
       )
 }
 
-function nameFault(name: string, path: DocumentPath): FilterFault | undefined {
+/** Why no filter may write the field of this name. */
+export function fieldNameFault(name: string, path: DocumentPath): FilterFault | undefined {
   if (!FIELD_NAME.test(name)) return unsupported(path, `${JSON.stringify(name)} is no header name.`)
   const lower = name.toLowerCase()
   if (lower === 'host') {

@@ -1,11 +1,12 @@
 /**
- * All filter types of the Gateway API and what each is lowered to. A type whose behaviour does not
- * exist is refused, naming the field: a filter is never skipped.
+ * All filter types of the Gateway API and what each is lowered to. What is not known is refused,
+ * naming the field: a filter is never skipped.
  */
 import type { HTTPFilter } from '../../api/http-filter.ts'
 import { lowerCors } from './cors.ts'
+import { lowerExternalAuth } from './external-auth.ts'
 import { lowerHeaderModifier } from './header-modifier.ts'
-import { type FilterPlace, type LoweredFilter, unsupported } from './lowered-filter.ts'
+import type { FilterPlace, LoweredFilter } from './lowered-filter.ts'
 import { lowerRequestMirror } from './request-mirror.ts'
 import { lowerRequestRedirect } from './request-redirect.ts'
 import { lowerUrlRewrite } from './url-rewrite.ts'
@@ -38,9 +39,5 @@ const LOWERINGS = {
   }),
   RequestMirror: ({ requestMirror }, place) => lowerRequestMirror(requestMirror, place),
   CORS: ({ cors = { maxAge: 5 } }, { path }) => lowerCors(cors, [...path, 'cors']),
-  ExternalAuth: notSupported,
+  ExternalAuth: ({ externalAuth }, place) => lowerExternalAuth(externalAuth, place),
 } as const satisfies Record<HTTPFilter['type'], Lowering>
-
-function notSupported(filter: HTTPFilter, { path }: FilterPlace) {
-  return unsupported([...path, 'type'], `${filter.type} filters are not supported yet.`)
-}

@@ -30,6 +30,8 @@ export type FilterFault =
   | { readonly kind: 'unsupported'; readonly path: DocumentPath; readonly message: string }
   /** A reference that does not resolve: what the filter would have processed gets an error. */
   | { readonly kind: 'unresolved'; readonly path: DocumentPath; readonly message: string }
+  /** As `unresolved`, with a problem that was reported already. */
+  | { readonly kind: 'no-target'; readonly problem: Problem<RouteRefReason> | undefined }
 
 export function lowered(filter: HttpFilter): LoweredFilter {
   return { kind: 'filter', filter }

@@ -5,6 +5,7 @@
 import type { HTTPFilter } from '../../api/http-filter.ts'
 import type { HTTPBackendRef } from '../../api/http-route.ts'
 import type { Resource } from '../../api/resource.ts'
+import { assertNever } from '../../base/assert-never.ts'
 import type { DocumentPath } from '../../model/diagnostic.ts'
 import type { HttpFilter, RedirectFilter } from '../../model/http-filter.ts'
 import type { HttpRuleAction, HttpSession } from '../../model/http.ts'
@@ -33,6 +34,8 @@ export interface LoweredFilters {
   /** Why what the filters would process must get an error instead. */
   readonly failure?: string
 }
+
+const NO_TARGET = 'A filter refers to a backend that cannot be used.'
 
 export function lowerFilters(
   own: RuleContext,
@@ -64,6 +67,12 @@ export function lowerFilters(
         own.problems.unresolved('InvalidKind', result.path, result.message)
         failure ??= result.message
         break
+      case 'no-target':
+        own.problems.addUnresolved(result.problem)
+        failure ??= result.problem?.message ?? NO_TARGET
+        break
+      default:
+        assertNever(result)
     }
   }
   return {

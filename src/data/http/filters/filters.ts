@@ -30,7 +30,7 @@ export function filterRequestOf(head: RequestHead, listenerPort: number): Filter
 /** A filter's own answer, given instead of the upstream's. */
 export interface FilterAnswer {
   readonly reply: LocalReply
-  readonly reason: 'preflight' | 'redirected'
+  readonly reason: 'preflight' | 'redirected' | 'auth-denied'
 }
 
 interface FilterApplication<F> {
@@ -50,6 +50,8 @@ const FILTERS = {
   },
   // Sent by the exchange, between the rule's filters and the backend's.
   'request-mirror': {},
+  // Asked by the exchange, before anything is sent.
+  'external-auth': {},
   cors: {
     answer: (_, { cors }) =>
       cors.preflightMethod === undefined
