@@ -128,6 +128,8 @@ export interface Limits {
   /** An exchange on which nothing moves in either direction. */
   readonly streamIdleMs: number
   readonly connectMs: number
+  /** For the whole answer of an external auth service. */
+  readonly authMs: number
   readonly tcpIdleMs: number
   readonly udpIdleMs: number
   /** Of one UDP bind; more evict the oldest. */
@@ -136,8 +138,6 @@ export interface Limits {
   readonly streamsPerConnection: number
   /** What connections of a removed listener have left; a worker's own drain names its deadline. */
   readonly drainMs: number
-  /** For the whole answer of an external auth service. */
-  readonly authMs: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -148,6 +148,7 @@ export const DEFAULT_LIMITS: Limits = {
   bodyIdleMs: 60_000,
   streamIdleMs: 300_000,
   connectMs: 5_000,
+  authMs: 5_000,
   tcpIdleMs: 3_600_000,
   udpIdleMs: 60_000,
   udpFlows: 4096,
@@ -156,7 +157,6 @@ export const DEFAULT_LIMITS: Limits = {
   drainMs: 8_000,
 }
 
-  authMs: 5_000,
 export interface ResolvedName {
   readonly name: string
   /** Literal addresses, best first; empty: does not resolve. */

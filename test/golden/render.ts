@@ -184,11 +184,11 @@ function renderBackends(translation: Translation, backends: readonly WeightedUps
   return backends
     .map(({ weight, target, filters }) => {
       if (target.kind === 'invalid') return `${weight} x invalid ${target.name}`
+      const own = filters.map((filter) => renderFilter(translation, filter)).join('')
       const part = parts.get(target.upstream)
       assert.equal(part?.kind, 'upstream')
       return `${weight} x ${own}${part.name} ${part.protocol}${renderTls(translation, part.tls)} [${part.endpoints.map(endpointText).join(' ')}]`
     })
-      const own = filters.map((filter) => renderFilter(translation, filter)).join('')
     .join(' + ')
 }
 
@@ -243,15 +243,15 @@ function renderFilter(translation: Translation, filter: HttpFilter): string {
     const copies = renderBackends(translation, [{ weight: 1, target, filters: [] }])
     return `mirror ${numerator}/${denominator} ${id} to ${copies} -> `
   }
-  if (filter.kind !== 'cors') return ''
-  const { allowOrigins, allowCredentials, allowMethods, allowHeaders } = filter
-  const origins =
-    allowOrigins === 'any'
   if (filter.kind === 'external-auth') {
     const { id, target, service, maxBodyBytes } = filter
     const asked = renderBackends(translation, [{ weight: 1, target, filters: [] }])
     return `ask ${id} ${JSON.stringify(service)} with ${maxBodyBytes} bytes at ${asked} -> `
   }
+  if (filter.kind !== 'cors') return ''
+  const { allowOrigins, allowCredentials, allowMethods, allowHeaders } = filter
+  const origins =
+    allowOrigins === 'any'
       ? ['*']
       : allowOrigins.map(({ scheme, hostname, port }) => `${scheme}://${hostname || '*'}:${port}`)
   const lists = [origins, allowMethods, allowHeaders].map((list) => list.join(','))
