@@ -4,11 +4,12 @@
  * address is admitted here.
  */
 import * as z from 'zod'
-import { localObjectRef } from './backend-ref.ts'
+import { localObjectRef, secretRef } from './backend-ref.ts'
 import type { Output } from './common.ts'
 import { isIpAddress, portNumber, preciseHostname, text } from './common.ts'
 import { customResource, withoutNulls } from './meta.ts'
 import { report } from './refine.ts'
+import { wellKnownCaCertificates } from './tls-validation.ts'
 
 const ADDRESS_FIELDS = ['fqdn', 'ip', 'unix'] as const
 /** sun_path of a Linux unix socket, in bytes, with its final zero. */
@@ -48,7 +49,7 @@ export type EnvoyBackendEndpoint = Output<typeof endpoint>
 const endpoints = z
   .array(endpoint)
   .min(1, 'must have at least one endpoint')
-  .max(64, 'must have at most 64 endpoints')
+  .max(256, 'must have at most 256 endpoints')
   .superRefine((list, context) => {
     const isName = list[0]?.fqdn !== undefined
     const other = list.findIndex((entry) => (entry.fqdn !== undefined) !== isName)
@@ -57,16 +58,32 @@ const endpoints = z
   })
   .describe('fqdn is not mixed with other kinds of addresses.')
 
+const tlsVersion = z.enum(['Auto', '1.0', '1.1', '1.2', '1.3'])
+
+/** BackendTLSSettings, BackendTLSConfig and TLSSettings of v1.9, which Envoy Gateway has in one object. */
 const tlsSettings = z
   .strictObject({
     caCertificateRefs: z
       .array(localObjectRef)
       .max(8, 'must have at most 8 entries')
       .exactOptional(),
-    wellKnownCACertificates: z.literal('System').exactOptional(),
+    wellKnownCACertificates: wellKnownCaCertificates.exactOptional(),
     insecureSkipVerify: z.boolean().default(false),
+    sni: preciseHostname.exactOptional(),
+    autoSNIFromEndpointHostname: z.boolean().exactOptional(),
+    clientCertificateRef: secretRef.exactOptional(),
+    minVersion: tlsVersion.exactOptional(),
+    maxVersion: tlsVersion.exactOptional(),
+    ciphers: z.array(z.string()).exactOptional(),
+    ecdhCurves: z.array(z.string()).exactOptional(),
+    signatureAlgorithms: z.array(z.string()).exactOptional(),
+    alpnProtocols: z.array(z.enum(['http/1.0', 'http/1.1', 'h2'])).exactOptional(),
+    fingerprints: z.array(z.enum(['JA3', 'JA4'])).exactOptional(),
   })
   .superRefine((tls, context) => {
+    if (tls.sni !== undefined && tls.autoSNIFromEndpointHostname === true) {
+      report(context, ['autoSNIFromEndpointHostname'], 'must not be true beside sni')
+    }
     const hasRefs = (tls.caCertificateRefs ?? []).length > 0
     const isWellKnown = tls.wellKnownCACertificates !== undefined
     if (hasRefs && isWellKnown) {
@@ -76,7 +93,11 @@ const tlsSettings = z
       report(context, ['insecureSkipVerify'], 'must not be true beside CA certificates')
     }
   })
-  .describe('At most one of caCertificateRefs, wellKnownCACertificates and insecureSkipVerify.')
+  .describe(
+    'At most one of caCertificateRefs, wellKnownCACertificates and insecureSkipVerify; not both sni and autoSNIFromEndpointHostname.',
+  )
+
+export type EnvoyTlsSettings = Output<typeof tlsSettings>
 
 export const envoyBackendSchema = withoutNulls(
   customResource(

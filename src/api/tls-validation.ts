@@ -9,6 +9,13 @@ const URI = /^(([^:/?#]+):)(\/\/([^/?#]*))([^?#]*)(\?([^#]*))?(#(.*))?/
 const WELL_KNOWN =
   /^(System|([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]))$/
 
+export const wellKnownCaCertificates: z.ZodString = patterned(
+  1,
+  253,
+  WELL_KNOWN,
+  'System or a name with a domain such as example.com/roots',
+)
+
 const subjectAltName = z
   .strictObject({
     type: z.enum(['Hostname', 'URI']),
@@ -29,12 +36,7 @@ export const tlsValidation = z
       .array(localObjectRef)
       .max(8, 'must have at most 8 entries')
       .exactOptional(),
-    wellKnownCACertificates: patterned(
-      1,
-      253,
-      WELL_KNOWN,
-      'System or a name with a domain such as example.com/roots',
-    ).exactOptional(),
+    wellKnownCACertificates: wellKnownCaCertificates.exactOptional(),
     hostname: preciseHostname,
     subjectAltNames: z.array(subjectAltName).max(5, 'must have at most 5 entries').exactOptional(),
   })

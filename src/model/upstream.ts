@@ -28,11 +28,18 @@ export interface UpstreamPart {
   readonly tls?: UpstreamTls
 }
 
-/** TLS to the endpoints: which name is asked for, and who may answer (BackendTLSPolicy, GEP-1897). */
-export interface UpstreamTls {
-  /** `BackendTLSPolicy/namespace/name`: for logs. */
+/** TLS to the endpoints, as a BackendTLSPolicy (GEP-1897) or the backend itself asks for it. */
+export interface UpstreamTls extends UpstreamTrust, UpstreamTlsSettings {
+  /** Who asks, for logs: `BackendTLSPolicy/namespace/name`, `XBackend/…`, `Backend/…`. */
   readonly policy: string
-  /** The SNI; the certificate must be for it unless `subjectAltNames` says whom it may name. */
+}
+
+/** Which name is asked for, and who may answer. */
+export interface UpstreamTrust {
+  /**
+   * The SNI; the certificate must be for it unless `subjectAltNames` says whom it may name. '' asks
+   * for none, only where anyone may answer.
+   */
   readonly hostname: string
   /** Any one of them, as an entry of the certificate; empty: the hostname. */
   readonly subjectAltNames: readonly SubjectAltName[]
@@ -40,9 +47,22 @@ export interface UpstreamTls {
     | { readonly kind: 'bundle'; readonly caPem: string }
     /** Those that the operating system trusts. */
     | { readonly kind: 'system' }
-  /** Digest of a CertificatePart: what the Gateway shows of itself. */
-  readonly clientCertificate?: Digest
+    /** No certificate is verified, for testing: whoever is reached is believed. */
+    | { readonly kind: 'anyone' }
 }
+
+export interface UpstreamTlsSettings {
+  /** Absent: TLS 1.2. */
+  readonly minVersion?: TlsVersion
+  /** Absent: TLS 1.3. */
+  readonly maxVersion?: TlsVersion
+  /** Digest of a CertificatePart: what is shown to those who ask. */
+  readonly clientCertificate?: Digest
+  /** Nothing is shown, whatever the Gateway shows to others. */
+  readonly anonymous?: true
+}
+
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
 
 export interface SubjectAltName {
   readonly type: 'DNS' | 'URI'

@@ -10,7 +10,9 @@ import type { DocumentPath } from '../model/diagnostic.ts'
 import { displayKey, type ResourceKey } from '../model/resource-key.ts'
 import type { WeightedUpstream } from '../model/upstream.ts'
 import type { UpstreamTarget } from '../model/upstream-target.ts'
+import { backendTlsOf } from './backends/backend-tls.ts'
 import { resolveEnvoyBackend } from './backends/envoy-backend.ts'
+import { ownTlsOf } from './backends/own-tls.ts'
 import {
   type BackendUse,
   type Resolution,
@@ -18,7 +20,6 @@ import {
   upstreamName,
 } from './backends/resolution.ts'
 import { resolveService } from './backends/service.ts'
-import { backendTlsOf } from './backends/tls-policy.ts'
 import { resolveXBackend } from './backends/x-backend.ts'
 import type { TranslateContext } from './context.ts'
 import type { Problem, RouteRefReason } from './problem.ts'
@@ -117,11 +118,13 @@ function resolve(
   const resolution = resolveKind(context, to, port, use)
   // What is passed on as it came in may be TLS of the client's own.
   const isAsItCame = use === 'tcp' || use === 'udp'
-  if (resolution.kind !== 'upstream' || isAsItCame) return resolution
+  if (resolution.kind !== 'upstream') return resolution
+  if (isAsItCame) return ownTlsOf(context, to) === undefined ? resolution : notOnTop(to)
   const tls = backendTlsOf(context, to, port)
   switch (tls.kind) {
     case 'plain':
       return resolution
+    case 'unresolved':
     case 'refused':
       return tls
     case 'tls':
@@ -129,6 +132,13 @@ function resolve(
     default:
       return assertNever(tls)
   }
+}
+
+function notOnTop(to: ResourceKey): Resolution {
+  return unresolved(
+    'UnsupportedProtocol',
+    `${displayKey(to)} asks for TLS (spec.tls), but what this listener takes is passed on as it comes.`,
+  )
 }
 
 type KindResolver = (

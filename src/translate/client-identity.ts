@@ -93,7 +93,10 @@ function showToFilter(
     : filter
 }
 
-/** Plaintext upstreams stay; without the certificate that it should show, the others are not reached. */
+/**
+ * Plaintext upstreams stay, and those that say themselves what is shown; without the certificate that
+ * it should show, the others are not reached.
+ */
 function showToTarget(
   context: TranslateContext,
   identity: ClientIdentity,
@@ -101,6 +104,7 @@ function showToTarget(
 ): UpstreamTarget {
   const part = target.kind === 'upstream' ? context.parts.parts.get(target.upstream) : undefined
   if (part?.kind !== 'upstream' || part.tls === undefined) return target
+  if (part.tls.clientCertificate !== undefined || part.tls.anonymous === true) return target
   if (identity.kind === 'broken') {
     const message = `The Gateway's client certificate is not usable: ${identity.problem.message}`
     return { kind: 'invalid', name: part.name, message }

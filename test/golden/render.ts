@@ -166,10 +166,14 @@ function renderTls(translation: Translation, tls: UpstreamTls | undefined): stri
     .map(({ type, value }) => ` or ${type}:${value}`)
     .join('')
     .slice(3)
-  const trusted = authorities.kind === 'system' ? 'system' : authorityNames(authorities.caPem)
+  const trusted =
+    authorities.kind === 'bundle' ? authorityNames(authorities.caPem) : authorities.kind
+  const versions =
+    (tls.minVersion ?? tls.maxVersion) ? ` ${tls.minVersion ?? ''}-${tls.maxVersion ?? ''}` : ''
   const own =
     clientCertificate === undefined ? '' : ` as ${certificateName(translation, clientCertificate)}`
-  return ` tls ${hostname}${names} trusting ${trusted}${own}`
+  const nobody = tls.anonymous === true ? ' as nobody' : ''
+  return ` tls ${hostname}${names} trusting ${trusted}${versions}${own}${nobody}`
 }
 
 function certificateName({ parts, keys }: Translation, digest: Digest): string {

@@ -1,6 +1,6 @@
 /**
- * TLS to upstreams (BackendTLSPolicy; digest section 6.2). Every handshake is a full one with a full
- * verification: no session is kept, since Node does not look at the name of a resumed one. Whatever
+ * TLS to upstreams (BackendTLSPolicy; digest section 6.2). Every handshake is a full one, with a full
+ * verification unless the manifests say `insecureSkipVerify`: no session is kept, since Node does not look at the name of a resumed one. Whatever
  * goes wrong before it is over is an UpstreamTlsError that says what, and nothing was sent.
  */
 import { X509Certificate } from 'node:crypto'
@@ -13,6 +13,7 @@ import {
   type SecureContext,
   type TLSSocket,
 } from 'node:tls'
+import { assertNever } from '../../base/assert-never.ts'
 import type { Digest } from '../../base/brand.ts'
 import { digestOf } from '../../base/digest.ts'
 import { errnoOf, GwProxyError, messageOf } from '../../base/errors.ts'
@@ -45,18 +46,21 @@ export class OriginTls {
   /** Connections of different ids must never be mixed. */
   readonly id: Digest
   readonly #tls: UpstreamTls
+  readonly #verifies: boolean
   readonly #context: SecureContext
 
   /** Throws when the authorities or the identity cannot be used. */
   constructor(tls: UpstreamTls, identity: ClientIdentity | undefined) {
     this.id = digestOf(tls)
     this.#tls = tls
+    this.#verifies = tls.authorities.kind !== 'anyone'
     try {
       this.#context = createSecureContext({
         ca: authoritiesOf(tls),
         // An intermediate may be the trust anchor.
         allowPartialTrustChain: true,
-        minVersion: 'TLSv1.2',
+        minVersion: tls.minVersion ?? 'TLSv1.2',
+        maxVersion: tls.maxVersion ?? 'TLSv1.3',
         ciphers: TLS_CIPHERS,
         ...(identity && { cert: identity.chainPem, key: identity.privateKeyPem }),
       })
@@ -84,7 +88,7 @@ export class OriginTls {
       socket,
       servername: this.#tls.hostname,
       secureContext: this.#context,
-      rejectUnauthorized: true,
+      rejectUnauthorized: this.#verifies,
       checkServerIdentity: (_name, certificate) => this.#identityError(certificate),
       ...(options.alpn.length > 0 ? { ALPNProtocols: [...options.alpn] } : {}),
     })
@@ -106,7 +110,7 @@ export class OriginTls {
     secure.once('secureConnect', () => {
       const [first, ...others] = options.alpn
       const mustAgree = first !== undefined && others.length === 0 && first !== 'http/1.1'
-      if (!secure.authorized) fail(String(secure.authorizationError))
+      if (this.#verifies && !secure.authorized) fail(String(secure.authorizationError))
       else if (mustAgree && secure.alpnProtocol !== first) fail(`it does not speak ${first}`)
       else settle(undefined)
     })
@@ -141,15 +145,22 @@ function sameName(type: 'DNS' | 'URI', a: string, b: string): boolean {
   return type === 'DNS' ? a.toLowerCase() === b.toLowerCase() : a === b
 }
 
-/** Never empty: for an empty list Node would trust the public authorities. */
+/** For those who are to be verified never empty: then Node would trust the public authorities. */
 function authoritiesOf({ authorities, policy }: UpstreamTls): string[] {
-  if (authorities.kind === 'bundle') {
-    if (authorities.caPem.includes('-----BEGIN CERTIFICATE-----')) return [authorities.caPem]
-    throw new GwProxyError('GWP_CERT_INVALID', `${policy} has no CA certificate`)
+  switch (authorities.kind) {
+    case 'bundle':
+      if (authorities.caPem.includes('-----BEGIN CERTIFICATE-----')) return [authorities.caPem]
+      throw new GwProxyError('GWP_CERT_INVALID', `${policy} has no CA certificate`)
+    case 'system': {
+      const system = getCACertificates('system')
+      // Minimal containers have no store of their own; Node brings Mozilla's.
+      return system.length > 0 ? system : getCACertificates('bundled')
+    }
+    case 'anyone':
+      return []
+    default:
+      return assertNever(authorities)
   }
-  const system = getCACertificates('system')
-  // Minimal containers have no store of their own; Node brings Mozilla's.
-  return system.length > 0 ? system : getCACertificates('bundled')
 }
 
 /** OpenSSL's messages hold addresses in memory; its codes name the fault as well. */

@@ -1,6 +1,6 @@
 /**
  * Envoy Gateway's Backend (operations.md section 4): IP, FQDN and unix endpoints with their own
- * ports. What it can say beyond that is refused, naming the field, until it is obeyed.
+ * ports; its TLS is in own-tls.ts. What it can say beyond that is refused, naming the field.
  */
 import type { EnvoyBackend, EnvoyBackendEndpoint } from '../../api/envoy-backend.ts'
 import type { Resource } from '../../api/resource.ts'
@@ -45,12 +45,12 @@ export function resolveEnvoyBackend(
 
 function unsupportedField({ spec }: EnvoyBackend): DocumentPath | undefined {
   if (spec.type !== 'Endpoints') return ['spec', 'type']
-  if (spec.tls !== undefined) return ['spec', 'tls']
   if (spec.fallback === true) return ['spec', 'fallback']
   for (const [index, endpoint] of (spec.endpoints ?? []).entries()) {
-    for (const field of ['hostname', 'zone'] as const) {
-      if (endpoint[field] !== undefined) return ['spec', 'endpoints', index, field]
-    }
+    const path = ['spec', 'endpoints', index]
+    if (endpoint.zone !== undefined) return [...path, 'zone']
+    // Nothing but TLS asks for it.
+    if (endpoint.hostname !== undefined && spec.tls === undefined) return [...path, 'hostname']
   }
   return undefined
 }

@@ -31,8 +31,9 @@ const PLAIN_PROTOCOLS = {
   grpc: 'h2c',
 } as const satisfies Record<BackendUse, UpstreamProtocol>
 
-export type Resolution =
-  | { readonly kind: 'upstream'; readonly upstream: UpstreamPart }
+export type Resolution = { readonly kind: 'upstream'; readonly upstream: UpstreamPart } | Refusal
+
+export type Refusal =
   /** Faulty: the route's ResolvedRefs says so. */
   | {
       readonly kind: 'unresolved'
@@ -43,11 +44,15 @@ export type Resolution =
   /** The reference is sound, but serving it as it stands would be laxer than the manifests ask. */
   | { readonly kind: 'refused'; readonly message: string }
 
-export function unresolved(reason: RouteRefReason, message: string, help?: string): Resolution {
+export function unresolved(reason: RouteRefReason, message: string, help?: string): Refusal {
   return { kind: 'unresolved', reason, message, ...(help === undefined ? {} : { help }) }
 }
 
-export function notDeclared(key: ResourceKey): Resolution {
+export function refused(message: string): Refusal {
+  return { kind: 'refused', message }
+}
+
+export function notDeclared(key: ResourceKey): Refusal {
   return unresolved('BackendNotFound', `${displayKey(key)} is not declared in any file.`)
 }
 
@@ -56,7 +61,7 @@ export function notObeyed(
   context: TranslateContext,
   backend: Resource<unknown>,
   path: DocumentPath,
-): Resolution {
+): Refusal {
   const message = `${displayKey(backend.key)} cannot be used: ${formatPath(path)} is not supported yet.`
   context.diagnostics.report(backend, { severity: 'error', code: 'unsupported', path, message })
   return unresolved('InvalidKind', message)

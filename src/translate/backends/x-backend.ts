@@ -1,6 +1,6 @@
 /**
- * XBackend (GEP-4894; operations.md section 4): one DNS name outside with its own port. What asks
- * for TLS is refused until it is obeyed: never plaintext instead.
+ * XBackend (GEP-4894; operations.md section 4): one DNS name outside with its own port. Its TLS is
+ * in own-tls.ts.
  */
 import type { XBackend } from '../../api/x-backend.ts'
 import { displayKey, type ResourceKey } from '../../model/resource-key.ts'
@@ -10,7 +10,6 @@ import { nameEndpoint } from './addresses.ts'
 import {
   type BackendUse,
   notDeclared,
-  notObeyed,
   type Resolution,
   unresolved,
   upstream,
@@ -36,8 +35,9 @@ export function resolveXBackend(
   const backend = context.resources.find({ ...key, kind: 'XBackend' })
   if (backend === undefined) return notDeclared(key)
   const { externalHostname, port, protocol = 'HTTP', tls } = backend.object.spec
-  if (tls !== undefined && tls.mode !== 'None') {
-    return notObeyed(context, backend, ['spec', 'tls'])
+  if (protocol === 'H2C' && tls !== undefined && tls.mode !== 'None') {
+    const message = `${displayKey(key)}: protocol H2C is HTTP/2 without TLS; over TLS it is HTTP2.`
+    return unresolved('UnsupportedProtocol', message)
   }
   const spoken = spokenTo(protocol, use)
   if (spoken === undefined) {

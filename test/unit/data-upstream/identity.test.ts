@@ -119,6 +119,8 @@ describe('the TLS of a backend', () => {
       tls('app.test', [{ type: 'DNS', value: 'app.test' }]),
       { ...base, authorities: { kind: 'bundle', caPem: certPem } } as const,
       { ...base, policy: 'BackendTLSPolicy/default/other' },
+      { ...base, authorities: { kind: 'anyone' } } as const,
+      { ...base, minVersion: 'TLSv1.3' } as const,
     ].map((one) => new OriginTls(one, undefined).id)
     assert.equal(new Set(ids).size, ids.length)
     assert.equal(new OriginTls(base, undefined).id, ids[0])

@@ -25,6 +25,7 @@ const xBackend = (spec: Spec): Manifest => ({
     ...spec,
   },
 })
+const TLS_PROTOCOLS = { http: 'HTTP', grpc: 'HTTP2', decrypted: 'TCP' } as const
 const ip = (address: string) => ({ ip: { address, port: 8080 } })
 
 describe('Backend of Envoy Gateway', () => {
@@ -84,9 +85,22 @@ describe('Backend of Envoy Gateway', () => {
   })
 
   const endpoints = [ip('10.0.0.1')]
+  const skipping = { insecureSkipVerify: true }
   const unsupported: readonly (readonly [string, Spec])[] = [
     ['spec.type', { type: 'DynamicResolver' }],
-    ['spec.tls', { endpoints, tls: { wellKnownCACertificates: 'System' } }],
+    ['spec.tls', { endpoints, tls: {} }],
+    ['spec.tls.sni', { endpoints, tls: { wellKnownCACertificates: 'System' } }],
+    ['spec.tls.minVersion', { endpoints, tls: { ...skipping, minVersion: '1.1' } }],
+    ['spec.tls.maxVersion', { endpoints, tls: { ...skipping, maxVersion: '1.0' } }],
+    [
+      'spec.tls.maxVersion',
+      { endpoints, tls: { ...skipping, minVersion: '1.3', maxVersion: '1.2' } },
+    ],
+    ['spec.tls.ciphers', { endpoints, tls: { ...skipping, ciphers: ['AES256-SHA'] } }],
+    ['spec.tls.ecdhCurves', { endpoints, tls: { ...skipping, ecdhCurves: ['P-256'] } }],
+    ['spec.tls.signatureAlgorithms', { endpoints, tls: { ...skipping, signatureAlgorithms: [] } }],
+    ['spec.tls.alpnProtocols', { endpoints, tls: { ...skipping, alpnProtocols: ['h2'] } }],
+    ['spec.tls.fingerprints', { endpoints, tls: { ...skipping, fingerprints: ['JA4'] } }],
     ['spec.fallback', { endpoints, fallback: true }],
     ['spec.endpoints[0].zone', { endpoints: [{ ...ip('10.0.0.1'), zone: 'a' }] }],
     ['spec.endpoints[0].hostname', { endpoints: [{ ...ip('10.0.0.1'), hostname: 'a.example' }] }],
@@ -133,16 +147,14 @@ describe('XBackend', () => {
   })
 
   it('that asks for TLS is never spoken to in plaintext', () => {
-    const validation = { wellKnownCACertificates: 'System', hostname: 'up.example' }
-    for (const use of ['http', 'tcp', 'decrypted'] as const) {
-      const { target, problem } = resolve(
-        [xBackend({ tls: { mode: 'ServerOnly', validation } })],
-        x,
-        use,
-      )
-      assert.equal(target.kind, 'invalid')
-      assert.match(problem?.message ?? '', /spec\.tls\.mode is not supported yet/)
+    const tls = { mode: 'ServerOnly' }
+    for (const use of ['http', 'grpc', 'decrypted'] as const) {
+      const own = resolve([xBackend({ tls, protocol: TLS_PROTOCOLS[use] })], x, use).upstream().tls
+      assert.deepEqual([own?.hostname, own?.authorities], ['up.example', { kind: 'system' }])
     }
+    const { target, problem } = resolve([xBackend({ tls, protocol: 'TCP' })], x, 'tcp')
+    assert.equal(target.kind, 'invalid')
+    assert.match(problem?.message ?? '', /asks for TLS \(spec\.tls\)/)
   })
 
   it('that is not declared is not found', () => {
