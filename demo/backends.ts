@@ -17,7 +17,11 @@ export interface Backend {
 }
 
 /** Answers every request with JSON: who answered, and the request as it arrived. */
-export async function startHttpBackend(name: string, address = '127.0.0.1'): Promise<Backend> {
+export async function startHttpBackend(
+  name: string,
+  address = '127.0.0.1',
+  port = 0,
+): Promise<Backend> {
   const server = createHttpServer((request, response) => describeRequest(name, request, response))
   const sockets = new WebSocketServer({ server })
   sockets.on('connection', (socket) => {
@@ -26,7 +30,7 @@ export async function startHttpBackend(name: string, address = '127.0.0.1'): Pro
     socket.send(`${name} says hello`)
     socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }))
   })
-  return listen(name, server, address)
+  return listen(name, server, address, port)
 }
 
 /** The same over HTTP/2 with prior knowledge (appProtocol kubernetes.io/h2c). */
@@ -47,11 +51,16 @@ export async function startH2cBackend(name: string, address = '127.0.0.1'): Prom
 }
 
 /** Speaks first, then echoes lines: for plain TCP and for TLS terminated into TCP. */
-export async function startTcpBackend(name: string, address = '127.0.0.1'): Promise<Backend> {
+export async function startTcpBackend(
+  name: string,
+  address = '127.0.0.1',
+  port = 0,
+): Promise<Backend> {
   return listen(
     name,
     net.createServer({ allowHalfOpen: true }, (socket) => echo(name, socket)),
     address,
+    port,
   )
 }
 
@@ -65,6 +74,7 @@ export async function startTlsBackend(
   name: string,
   material: TlsMaterial,
   address = '127.0.0.1',
+  port = 0,
 ): Promise<Backend> {
   const server = http2.createSecureServer(
     { allowHTTP1: true, cert: material.certPem, key: material.keyPem },
@@ -75,7 +85,7 @@ export async function startTlsBackend(
       )
     },
   )
-  return listen(name, server, address)
+  return listen(name, server, address, port)
 }
 
 /** A line echo behind its own certificate. */
@@ -123,6 +133,7 @@ async function listen(
   name: string,
   server: net.Server | http2.Http2Server | http2.Http2SecureServer,
   address: string,
+  wanted = 0,
 ): Promise<Backend> {
   const sockets = new Set<net.Socket>()
   server.on('connection', (socket: net.Socket) => {
@@ -131,7 +142,7 @@ async function listen(
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(0, address, () => resolve())
+    server.listen(wanted, address, () => resolve())
   })
   const { port } = server.address() as net.AddressInfo
   const close = (): Promise<void> =>

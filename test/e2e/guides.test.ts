@@ -17,8 +17,11 @@ const LAUNCHER = join(ROOT, 'bin/gwproxy')
 const guides = readdirSync(join(ROOT, 'docs'))
   .filter((name) => name.endsWith('.md'))
   .map((name) => join('docs', name))
+const examples = readdirSync(join(ROOT, 'config-examples'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('README.md'))
+  .map((name) => join('config-examples', name))
 const documents = [
-  ...['README.md', 'DESIGN.md', 'CONTRIBUTING.md', 'config-examples/README.md', ...guides],
+  ...['README.md', 'DESIGN.md', 'CONTRIBUTING.md', ...examples, ...guides],
   ...readdirSync(join(ROOT, 'docs/adr')).map((name) => join('docs/adr', name)),
 ]
 

@@ -11,6 +11,9 @@ export interface OriginOptions {
   readonly key: string
   /** Client certificates of this authority are required. */
   readonly clientCa?: string
+  /** A free port of 127.0.0.1 by default. */
+  readonly address?: string
+  readonly port?: number
 }
 
 export interface TlsOrigin {
@@ -33,7 +36,7 @@ export async function startHttpsOrigin(options: OriginOptions): Promise<TlsOrigi
   })
   const sockets = new WebSocketServer({ server })
   sockets.on('connection', (socket) => socket.on('message', (data) => socket.send(data)))
-  return listen(server)
+  return listen(server, options)
 }
 
 /** HTTP/2 only. */
@@ -44,7 +47,7 @@ export async function startH2TlsOrigin(options: OriginOptions): Promise<TlsOrigi
     const socket = stream.session?.socket as tls.TLSSocket
     stream.end(JSON.stringify({ ...seen(socket), scheme: headers[':scheme'] }))
   })
-  return listen(server)
+  return listen(server, options)
 }
 
 /** Speaks first, then echoes. */
@@ -54,7 +57,7 @@ export async function startTlsEchoOrigin(options: OriginOptions): Promise<TlsOri
     socket.write('hello\n')
     socket.pipe(socket)
   })
-  return listen(server)
+  return listen(server, options)
 }
 
 function seen(socket: tls.TLSSocket) {
@@ -65,7 +68,10 @@ function seen(socket: tls.TLSSocket) {
   }
 }
 
-async function listen(server: tls.Server | http2.Http2SecureServer): Promise<TlsOrigin> {
+async function listen(
+  server: tls.Server | http2.Http2SecureServer,
+  { address = '127.0.0.1', port = 0 }: OriginOptions,
+): Promise<TlsOrigin> {
   let handshakes = 0
   const sockets = new Set<tls.TLSSocket>()
   server.on('secureConnection', (socket: tls.TLSSocket) => {
@@ -74,10 +80,10 @@ async function listen(server: tls.Server | http2.Http2SecureServer): Promise<Tls
     socket.on('error', () => undefined)
   })
   server.on('tlsClientError', () => undefined)
-  server.listen(0, '127.0.0.1')
+  server.listen(port, address)
   await once(server, 'listening')
   return {
-    address: '127.0.0.1',
+    address,
     port: (server.address() as AddressInfo).port,
     handshakes: () => handshakes,
     setCertificate: (certificate) => server.setSecureContext(certificate),

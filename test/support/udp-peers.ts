@@ -19,8 +19,13 @@ export class UdpBackend {
   readonly senders: number[] = []
   readonly #socket: Socket
 
-  static async start(name: string, port = 0, answers = true): Promise<UdpBackend> {
-    return new UdpBackend(name, await boundSocket('127.0.0.1', port), answers)
+  static async start(
+    name: string,
+    port = 0,
+    answers = true,
+    address = '127.0.0.1',
+  ): Promise<UdpBackend> {
+    return new UdpBackend(name, await boundSocket(address, port), answers)
   }
 
   private constructor(name: string, socket: Socket, answers: boolean) {
