@@ -42,16 +42,16 @@ function optional(label: string, text: string | undefined): readonly Row[] {
 }
 
 function backendRows(backend: ExplainedBackend): readonly Row[] {
-  const { name, weight, problem, endpoints, filters, request, reply, tls } = backend
+  const { name, weight, problem, endpoints, filters, request, answer, tls } = backend
   const places = endpoints.map(endpointText).join(', ') || 'no endpoints'
   return [
     ['backend', `${name} weight ${weight}: ${problem ?? places}`],
     ...filters.map((text): Row => ['  filter', text]),
     ...optional('  request', request && `${request.target} to host ${request.authority}`),
     ...optional('  TLS', tls),
-    ...(reply === undefined
-      ? []
-      : answerRows(reply).map(([label, text]): Row => [`  ${label}`, text])),
+    ...(answer === undefined ? [] : answerRows(answer)).map(
+      ([label, text]): Row => [`  ${label}`, text],
+    ),
   ]
 }
 

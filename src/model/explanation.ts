@@ -95,14 +95,14 @@ export interface ExplainedBackend {
   /** `Service/namespace/name:port` */
   readonly name: string
   readonly weight: number
-  /** Why its share is answered 500. */
+  /** Why the reference leads nowhere. */
   readonly problem?: string
   readonly endpoints: readonly ExplainedEndpoint[]
   readonly filters: readonly string[]
   /** What the backend is sent, where it differs from what the client sent. */
   readonly request?: { readonly authority: string; readonly target: string }
-  /** A filter of the backend answers instead of it. */
-  readonly reply?: ExplainedReply
+  /** What its share gets instead of the backend's answer. */
+  readonly answer?: ExplainedAnswer
   readonly tls?: string
 }
 

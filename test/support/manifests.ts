@@ -95,6 +95,20 @@ export function httpRoute(
   )
 }
 
+export function grpcRoute(
+  name: string,
+  hostnames: readonly string[] | undefined,
+  rules: readonly Manifest[],
+  options: RouteOptions = {},
+): Manifest {
+  return route(
+    'GRPCRoute',
+    name,
+    { ...(hostnames === undefined ? {} : { hostnames }), rules },
+    options,
+  )
+}
+
 export function backendRef(name: string, port = 80, weight = 1): Manifest {
   return { name, port, weight }
 }

@@ -2,28 +2,43 @@
 import { assertNever } from '../../base/assert-never.ts'
 import type { ExplainedAnswer, ExplainedFacts, ExplainedReply } from '../../model/explanation.ts'
 import { outcomeRow, type Reason } from '../../model/outcome.ts'
-import type { FilterAnswer } from '../http/filters/filters.ts'
-import { localReply } from '../http/local-reply.ts'
+import type { Fields } from '../http/fields.ts'
+import { type LocalReply, localReply } from '../http/local-reply.ts'
 
 export function answered(answer: ExplainedAnswer): ExplainedFacts {
   return { answer, serves: isServed(answer) }
 }
 
-/** A connection that is closed without an answer. */
+/** A connection that ends without an answer. */
 export function closed(reason: Reason): ExplainedFacts {
-  return answered({ kind: 'closed', how: outcomeRow(reason).l4, reason })
+  return answered(closedBy(reason))
+}
+
+export function closedBy(reason: Reason): ExplainedAnswer {
+  return { kind: 'closed', how: outcomeRow(reason).l4, reason }
 }
 
 /** A request that is refused. */
 export function refused(reason: Reason, isGrpc: boolean): ExplainedFacts {
-  const { status } = localReply(reason, isGrpc)
-  if (status === 0) return closed(reason)
-  const { grpcStatus } = outcomeRow(reason)
-  return answered({ kind: 'reply', reason, status, ...(isGrpc && { grpcStatus }) })
+  return answered(refusedBy(reason, isGrpc))
 }
 
-/** Call it when the fields of the reply have passed the filters of responses. */
-export function replied({ reply, reason }: FilterAnswer): ExplainedReply {
+/** Takes the fields of a reply through the filters of responses. */
+export type Shape = (fields: Fields) => void
+
+export function refusedBy(reason: Reason, isGrpc: boolean, shape?: Shape): ExplainedAnswer {
+  const reply = localReply(reason, isGrpc)
+  if (reply.status === 0) return closedBy(reason)
+  const { grpcStatus } = outcomeRow(reason)
+  return { ...replied({ reply, reason }, shape), ...(isGrpc && { grpcStatus }) }
+}
+
+/** A reply as the client gets it. */
+export function replied(
+  { reply, reason }: { readonly reply: LocalReply; readonly reason: Reason },
+  shape?: Shape,
+): ExplainedReply {
+  shape?.(reply.fields)
   const location = reply.fields.get('location')
   const fields = corsLines(reply.fields.toRaw())
   return {

@@ -1,9 +1,9 @@
 /** The weighted backends of an action: who they are, their endpoints and what they are sent. */
 import type {
   Explained,
+  ExplainedAnswer,
   ExplainedBackend,
   ExplainedEndpoint,
-  ExplainedReply,
   LiveState,
 } from '../../model/explanation.ts'
 import type { HttpFilter } from '../../model/http-filter.ts'
@@ -17,39 +17,51 @@ import {
   type UpstreamTls,
   type WeightedUpstream,
 } from '../../model/upstream.ts'
+import { closedBy } from './answers.ts'
 import { filterText } from './filter-text.ts'
 
-/** What HTTP adds to a backend. */
+/** What the protocol makes of a backend. */
 export interface Passage {
-  readonly request?: { readonly authority: string; readonly target: string }
-  readonly reply?: ExplainedReply
+  /** By the backend's own filters. */
+  pass(filters: readonly HttpFilter[]): Passed
+  refuse(reason: Reason, filters: readonly HttpFilter[]): ExplainedAnswer
 }
+
+export interface Passed {
+  readonly answer: ExplainedAnswer
+  /** As ExplainedBackend.request. */
+  readonly request?: { readonly authority: string; readonly target: string }
+}
+
+/** Connections and datagrams go on as they are, or not at all. */
+export const L4_PASSAGE: Passage = {
+  pass: () => ({ answer: FORWARD }),
+  refuse: (reason) => closedBy(reason),
+}
+
+const FORWARD: ExplainedAnswer = { kind: 'forward' }
 
 export interface Backends {
   readonly backends: readonly ExplainedBackend[]
-  /** Why no share is served. */
-  readonly fault?: Reason
-  /** Every share is answered by a filter of its backend: this is the first one's. */
-  readonly reply?: ExplainedReply
+  /** Forward, as soon as one share is. */
+  readonly answer: ExplainedAnswer
 }
 
-/** `passage`: what the filters of an HTTP backend make of the request. */
 export function explainBackends(
   explained: Explained,
   all: readonly WeightedUpstream[],
-  passage: (filters: readonly HttpFilter[]) => Passage = () => ({}),
+  passage: Passage,
 ): Backends {
   const judged = all.map((one) => judge(explained, one, passage))
-  const backends = judged.map(({ backend }) => backend)
   const used = judged.filter(({ backend }) => backend.weight > 0)
-  const [first] = used
-  if (first === undefined) return { backends, fault: 'no-backend' }
-  if (first.fault !== undefined && used.every(({ fault }) => fault !== undefined)) {
-    return { backends, fault: first.fault }
+  const [first = { answer: passage.refuse('no-backend', []) }] = used
+  const isForwarded = used.some(({ answer }) => answer.kind === 'forward')
+  return {
+    backends: judged.map(({ backend, answer }) =>
+      answer.kind === 'forward' ? backend : { ...backend, answer },
+    ),
+    answer: isForwarded ? FORWARD : first.answer,
   }
-  const { reply } = first.backend
-  const isReplied = reply !== undefined && used.every(({ backend }) => backend.reply !== undefined)
-  return { backends, ...(isReplied && { reply }) }
 }
 
 /** The name that logs and metrics have. */
@@ -59,15 +71,21 @@ export function nameOf({ parts }: Explained, target: UpstreamTarget): string {
   return part?.kind === 'upstream' ? part.name : target.upstream
 }
 
+/** Whether a service that guards requests can be asked at all. */
+export function isReachable(explained: Explained, target: UpstreamTarget): boolean {
+  const part = target.kind === 'upstream' ? explained.parts.get(target.upstream) : undefined
+  return part?.kind === 'upstream' && !isEmpty(endpointsOf(explained, part))
+}
+
 interface Judged {
   readonly backend: ExplainedBackend
-  readonly fault?: Reason
+  readonly answer: ExplainedAnswer
 }
 
 function judge(
   explained: Explained,
   { weight, target, filters }: WeightedUpstream,
-  passage: (filters: readonly HttpFilter[]) => Passage,
+  passage: Passage,
 ): Judged {
   const base = {
     name: nameOf(explained, target),
@@ -76,21 +94,30 @@ function judge(
     endpoints: [],
   }
   if (target.kind === 'invalid') {
-    return { backend: { ...base, problem: target.message }, fault: 'invalid-backend' }
+    const answer = passage.refuse('invalid-backend', [])
+    return { backend: { ...base, problem: target.message }, answer }
   }
   const part = explained.parts.get(target.upstream)
-  if (part?.kind !== 'upstream') return { backend: base, fault: 'no-endpoint' }
-  const endpoints = part.endpoints.flatMap((one) => endpointsOf(part, one, explained.live))
-  const passed = passage(filters)
+  if (part?.kind !== 'upstream') return { backend: base, answer: FORWARD }
+  const endpoints = endpointsOf(explained, part)
+  const { answer, ...passed } = passage.pass(filters)
   const tls = part.tls && tlsText(explained, part.tls)
   const backend = { ...base, endpoints, ...passed, ...(tls !== undefined && { tls }) }
-  const isEmpty = endpoints.every(({ health }) => health === 'unresolved')
-  if (!isEmpty || passed.reply !== undefined) return { backend }
-  return { backend, fault: endpoints.length === 0 ? 'no-endpoint' : 'name-unresolved' }
+  if (answer.kind !== 'forward' || !isEmpty(endpoints)) return { backend, answer }
+  const reason = endpoints.length === 0 ? 'no-endpoint' : 'name-unresolved'
+  return { backend, answer: passage.refuse(reason, filters) }
+}
+
+function endpointsOf({ live }: Explained, part: UpstreamPart): readonly ExplainedEndpoint[] {
+  return part.endpoints.flatMap((one) => placesOf(part, one, live))
+}
+
+function isEmpty(endpoints: readonly ExplainedEndpoint[]): boolean {
+  return endpoints.every(({ health }) => health === 'unresolved')
 }
 
 /** A name stands for its addresses where a daemon knows them. */
-function endpointsOf(
+function placesOf(
   { name: upstream }: UpstreamPart,
   endpoint: Endpoint | NamedEndpoint,
   live: LiveState | undefined,
@@ -117,6 +144,12 @@ function healthOf(
   return ejectedForMs === 0 ? { health: 'healthy' } : { health: 'ejected', ejectedForMs }
 }
 
+const TRUSTED = {
+  system: 'authorities of the system',
+  bundle: 'own authorities',
+  anyone: 'not verified',
+} as const satisfies Record<UpstreamTls['authorities']['kind'], string>
+
 function tlsText({ parts }: Explained, tls: UpstreamTls): string {
   const { policy, hostname, subjectAltNames, authorities, clientCertificate } = tls
   const names = subjectAltNames.map(({ type, value }) => `${type} ${value}`)
@@ -125,7 +158,7 @@ function tlsText({ parts }: Explained, tls: UpstreamTls): string {
     policy,
     `SNI ${hostname}`,
     `a certificate for ${names.join(' or ') || hostname}`,
-    authorities.kind === 'system' ? 'authorities of the system' : 'own authorities',
+    TRUSTED[authorities.kind],
     ...(certificate?.kind === 'certificate' ? [`shows ${certificate.source}`] : []),
   ].join(', ')
 }

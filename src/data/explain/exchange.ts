@@ -2,16 +2,15 @@
  * The dry run of an exchange, step by step as data/http/exchange does it: normalise, match, filters
  * that answer, backends and what they are sent.
  */
-import type { ExplainedFacts, ExplainedReply } from '../../model/explanation.ts'
-import type { HttpRetry, HttpRule, HttpTimeouts } from '../../model/http.ts'
+import type { Explained, ExplainedAnswer, ExplainedFacts } from '../../model/explanation.ts'
+import type { HttpRule } from '../../model/http.ts'
 import type { HttpFilter } from '../../model/http-filter.ts'
 import type { ListenerKey } from '../../model/identity.ts'
-import type { WeightedUpstream } from '../../model/upstream.ts'
+import type { Reason } from '../../model/outcome.ts'
 import { isGrpcContent } from '../../match/grpc/table.ts'
 import { HostTable } from '../../match/hostname.ts'
 import { Fields } from '../http/fields.ts'
 import {
-  type FilterAnswer,
   type FilterRequest,
   filterAnswer,
   filterRequest,
@@ -20,10 +19,11 @@ import {
   redirectAnswer,
 } from '../http/filters/filters.ts'
 import { normalizeHttp1, type RequestHead } from '../http/normalize.ts'
-import { answered, corsLines, refused, replied } from './answers.ts'
-import { explainBackends, nameOf, type Passage } from './backends.ts'
+import { answered, corsLines, refused, refusedBy, replied, type Shape } from './answers.ts'
+import { explainBackends, isReachable, nameOf, type Passage, type Passed } from './backends.ts'
 import { filterText } from './filter-text.ts'
 import { otherListeners } from './listeners.ts'
+import { policyWords } from './policy-text.ts'
 import { contestRules } from './rules.ts'
 import { routeText, type Scene } from './scene.ts'
 
@@ -71,71 +71,88 @@ function explainRule(scene: Scene, rule: HttpRule, { head, port }: Asked): Expla
   const { route, name, id, filters, action } = rule
   const asked = filterRequestOf(head, port)
   const isGrpc = isGrpcContent(head.fields.get('content-type'))
-  const cors = corsAnswer(filters, asked)
   const facts = {
     route: routeText(route),
     rule: name ?? id,
     filters: filters.map((one) => filterText(one, (other) => nameOf(scene.explained, other))),
-    policies: [...timeoutWords(rule.timeouts), ...retryWords(rule.retry), ...cors],
+    policies: [...policyWords(rule), ...corsWords(filters, asked)],
   }
+  const shape: Shape = (fields) => filterResponse(filters, fields, asked)
   const own = filterAnswer(filters, asked)
-  if (own !== undefined) return { ...facts, ...answered(replyOf(own, [filters], asked)) }
+  if (own !== undefined) return { ...facts, ...answered(replied(own, shape)) }
+  if (!isGuardAsked(scene.explained, filters)) {
+    return { ...facts, ...answered(refusedBy('auth-failed', isGrpc, shape)) }
+  }
   switch (action.kind) {
     case 'fail':
-      return { ...facts, ...refused(action.reason, isGrpc) }
+      return { ...facts, ...answered(refusedBy(action.reason, isGrpc, shape)) }
     case 'redirect': {
       const redirect = redirectAnswer(action.redirect, asked.redirect)
-      return { ...facts, ...answered(replyOf(redirect, [filters], asked)) }
+      return { ...facts, ...answered(replied(redirect, shape)) }
     }
-    case 'forward':
-      return { ...facts, ...explainForward(scene, rule, action.backends, { head, asked, isGrpc }) }
+    case 'forward': {
+      const passage = new HttpPassage(scene.explained, head, filters, asked)
+      const { backends, answer } = explainBackends(scene.explained, action.backends, passage)
+      return { ...facts, backends, ...answered(answer) }
+    }
   }
 }
 
-interface Sent {
-  readonly head: RequestHead
-  readonly asked: FilterRequest
-  readonly isGrpc: boolean
-}
+/** The rule's filters, then the backend's. */
+class HttpPassage implements Passage {
+  readonly #explained: Explained
+  readonly #head: RequestHead
+  readonly #filters: readonly HttpFilter[]
+  readonly #asked: FilterRequest
 
-function explainForward(
-  { explained }: Scene,
-  rule: HttpRule,
-  all: readonly WeightedUpstream[],
-  { head, asked, isGrpc }: Sent,
-): ExplainedFacts {
-  const passage = (filters: readonly HttpFilter[]): Passage => {
-    const own = filterAnswer(filters, asked)
-    if (own !== undefined) return { reply: replyOf(own, [rule.filters, filters], asked) }
-    return changeOf(head, [rule.filters, filters])
+  constructor(
+    explained: Explained,
+    head: RequestHead,
+    filters: readonly HttpFilter[],
+    asked: FilterRequest,
+  ) {
+    this.#explained = explained
+    this.#head = head
+    this.#filters = filters
+    this.#asked = asked
   }
-  const { backends, fault, reply } = explainBackends(explained, all, passage)
-  if (fault !== undefined) return { backends, ...refused(fault, isGrpc) }
-  return { backends, ...answered(reply ?? { kind: 'forward' }) }
+
+  pass(filters: readonly HttpFilter[]): Passed {
+    const own = filterAnswer(filters, this.#asked)
+    if (own?.reason !== 'preflight' && !isGuardAsked(this.#explained, filters)) {
+      return { answer: this.refuse('auth-failed', filters) }
+    }
+    if (own !== undefined) return { answer: replied(own, this.#shape(filters)) }
+    const { authority, target, fields } = this.#head
+    const draft = { fields: Fields.fromRaw(fields.toRaw()), target }
+    draft.fields.set('Host', authority.text)
+    filterRequest(this.#filters, draft)
+    filterRequest(filters, draft)
+    const request = { authority: draft.fields.get('host') ?? '', target: draft.target }
+    const isSame = request.authority === authority.text && request.target === target
+    return { answer: { kind: 'forward' }, ...(!isSame && { request }) }
+  }
+
+  refuse(reason: Reason, filters: readonly HttpFilter[]): ExplainedAnswer {
+    const isGrpc = isGrpcContent(this.#head.fields.get('content-type'))
+    return refusedBy(reason, isGrpc, this.#shape(filters))
+  }
+
+  #shape(filters: readonly HttpFilter[]): Shape {
+    return (fields) => {
+      filterResponse(this.#filters, fields, this.#asked)
+      filterResponse(filters, fields, this.#asked)
+    }
+  }
 }
 
-/** What a backend is sent, where the filters change authority or target. */
-function changeOf(head: RequestHead, filters: readonly (readonly HttpFilter[])[]): Passage {
-  const draft = { fields: Fields.fromRaw(head.fields.toRaw()), target: head.target }
-  draft.fields.set('Host', head.authority.text)
-  for (const list of filters) filterRequest(list, draft)
-  const request = { authority: draft.fields.get('host') ?? '', target: draft.target }
-  const isSame = request.authority === head.authority.text && request.target === head.target
-  return isSame ? {} : { request }
-}
-
-/** The reply with what the filters of responses make of it. */
-function replyOf(
-  answer: FilterAnswer,
-  filters: readonly (readonly HttpFilter[])[],
-  asked: FilterRequest,
-): ExplainedReply {
-  for (const list of filters) filterResponse(list, answer.reply.fields, asked)
-  return replied(answer)
+/** Whatever keeps a guard from answering denies the request. */
+function isGuardAsked(explained: Explained, filters: readonly HttpFilter[]): boolean {
+  return filters.every((one) => one.kind !== 'external-auth' || isReachable(explained, one.target))
 }
 
 /** What a browser of that origin is told; a preflight's own answer says it already. */
-function corsAnswer(filters: readonly HttpFilter[], asked: FilterRequest): readonly string[] {
+function corsWords(filters: readonly HttpFilter[], asked: FilterRequest): readonly string[] {
   const { origin, preflightMethod } = asked.cors
   const isShared = filters.some(({ kind }) => kind === 'cors')
   if (origin === undefined || preflightMethod !== undefined || !isShared) return []
@@ -143,18 +160,4 @@ function corsAnswer(filters: readonly HttpFilter[], asked: FilterRequest): reado
   filterResponse(filters, fields, asked)
   const lines = corsLines(fields.toRaw())
   return lines.length === 0 ? [`cors: ${origin} may not read the answer`] : lines
-}
-
-function timeoutWords({ requestMs, backendRequestMs }: HttpTimeouts): readonly string[] {
-  return [
-    ...(requestMs === undefined ? [] : [`request timeout ${requestMs} ms`]),
-    ...(backendRequestMs === undefined ? [] : [`backend timeout ${backendRequestMs} ms`]),
-  ]
-}
-
-function retryWords(retry: HttpRetry | undefined): readonly string[] {
-  if (retry === undefined) return []
-  const { attempts, codes, backoffMs } = retry
-  const statuses = codes.length === 0 ? '' : ` of ${codes.join(', ')}`
-  return [`${attempts} retries${statuses}, ${backoffMs} ms apart`]
 }

@@ -16,7 +16,7 @@ import type { WeightedUpstream } from '../../model/upstream.ts'
 import { Slice } from '../slice.ts'
 import { CertificateTable } from '../tls/certificate-table.ts'
 import { answered, closed, refused } from './answers.ts'
-import { explainBackends } from './backends.ts'
+import { explainBackends, L4_PASSAGE } from './backends.ts'
 import { explainExchange } from './exchange.ts'
 import { otherListeners } from './listeners.ts'
 import { NO_LOSERS } from './losers.ts'
@@ -163,7 +163,6 @@ function forwarded(
     backends: all,
   }: { readonly route: RouteRef; readonly backends: readonly WeightedUpstream[] },
 ): ExplainedFacts {
-  const { backends, fault } = explainBackends(explained, all)
-  const answer = fault === undefined ? answered({ kind: 'forward' }) : closed(fault)
-  return { route: routeText(route), backends, ...answer }
+  const { backends, answer } = explainBackends(explained, all, L4_PASSAGE)
+  return { route: routeText(route), backends, ...answered(answer) }
 }

@@ -11,9 +11,9 @@ import type { UpstreamTarget } from '../../model/upstream-target.ts'
 
 /** `nameOf`: of an upstream, by its target. */
 export function filterText(filter: HttpFilter, nameOf: (target: UpstreamTarget) => string): string {
-  const texts: Readonly<Partial<Record<string, unknown>>> = TEXTS
-  const text = texts[filter.kind] as ((filter: HttpFilter, nameOf: NameOf) => string) | undefined
-  return text === undefined ? filter.kind : `${filter.kind}: ${text(filter, nameOf)}`
+  // The registry pairs each kind with its own filter type; here the pair is taken apart.
+  const text = TEXTS[filter.kind] as (filter: HttpFilter, nameOf: NameOf) => string
+  return `${filter.kind}: ${text(filter, nameOf)}`
 }
 
 type NameOf = (target: UpstreamTarget) => string
@@ -26,8 +26,10 @@ const TEXTS = {
     `${numerator === denominator ? 'all' : `${numerator} of ${denominator}`} to ${nameOf(target)}`,
   cors: corsText,
   'request-redirect': redirectText,
+  'external-auth': ({ target, service }, nameOf) =>
+    `${nameOf(target)} must allow it, asked over ${service.kind === 'grpc' ? 'gRPC' : 'HTTP'}`,
 } satisfies {
-  [K in HttpFilter['kind']]?: (filter: HttpFilter & { kind: K }, nameOf: NameOf) => string
+  [K in HttpFilter['kind']]: (filter: HttpFilter & { kind: K }, nameOf: NameOf) => string
 }
 
 function modifierText({ set, add, remove }: HeaderModifierFilter): string {

@@ -1,0 +1,197 @@
+/**
+ * The property of explain: for random requests on random configurations, what it says is what a
+ * daemon then does, by its access log and its answers; and files and running daemon explain alike.
+ */
+import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
+import { after, before, describe, it } from 'node:test'
+import fc from 'fast-check'
+import { type Backend, startHttpBackend } from '../../demo/backends.ts'
+import { loadOnce } from '../../src/control/load-once.ts'
+import { defaultRunOptions, translateOptionsOf } from '../../src/control/options.ts'
+import { explainRequest } from '../../src/data/explain/explain.ts'
+import type {
+  Explained,
+  ExplainReport,
+  ExplainRequest,
+  Explanation,
+} from '../../src/model/explanation.ts'
+import { testCertificate } from '../support/certificates.ts'
+import { type Daemon, type LogLine, startDaemon } from '../support/daemon.ts'
+import * as m from '../support/manifests.ts'
+import { type Sent, sendOne } from '../support/one-request.ts'
+import { configuration, type Drawn, PORTS, request } from '../support/random-traffic.ts'
+
+const CONFIGURATIONS = 7
+const REQUESTS = 40
+
+describe('explain', () => {
+  let backends: readonly Backend[]
+  let daemon: Daemon
+  const fingerprints = new Map<string, string>()
+
+  before(async () => {
+    backends = await Promise.all(['app', 'other'].map((name) => startHttpBackend(name)))
+    const certificates = [
+      ['cert-a', await testCertificate(['a.test', '*.a.test'])],
+      ['cert-b', await testCertificate(['b.test'])],
+    ] as const
+    for (const [name, { certPem }] of certificates) {
+      fingerprints.set(`default/${name}`, new X509Certificate(certPem).fingerprint256)
+    }
+    daemon = await startDaemon({
+      files: {
+        'fixed.yaml': m.yaml(
+          ...backends.flatMap((backend) => m.service(backend.name, 80, [backend])),
+          ...certificates.map(([name, certificate]) => m.tlsSecret(name, certificate)),
+        ),
+      },
+    })
+  })
+
+  after(async () => {
+    await daemon?.stop()
+    for (const backend of backends ?? []) await backend.close()
+  })
+
+  it('says what the access log says, from files and from the daemon', async (t) => {
+    const seed = Math.floor(Math.random() * 2 ** 31)
+    t.diagnostic(`seed ${seed}`)
+    const met = new Set<string>()
+    for (let round = 0; round < CONFIGURATIONS; round += 1) {
+      const at = { seed: seed + round, numRuns: 1 }
+      const [manifests = []] = fc.sample(configuration(`r${round}`), at)
+      await daemon.apply({ 'drawn.yaml': m.yaml(...manifests) })
+      const files = await explained(daemon)
+      const drawn = fc.sample(request, { ...at, numRuns: REQUESTS })
+      for (const [index, one] of drawn.entries()) {
+        const id = `draw-${round}-${index}`
+        const context = `seed ${seed}, ${id}: ${JSON.stringify(one)}`
+        const explanation = await explainBoth(daemon, files, one, context)
+        const sent = await sendOne(one, { address: daemon.address, port: portOf(one) }, id)
+        const line = await lineOf(daemon, sent, id)
+        assert.deepEqual(seen(line, one, explanation), foretold(explanation, one, line), context)
+        checkReply(explanation, sent, context)
+        if (sent.fingerprint !== undefined && explanation.certificates !== undefined) {
+          const [name = ''] = explanation.certificates
+          assert.equal(sent.fingerprint, fingerprints.get(name), context)
+        }
+        met.add(`${one.kind} ${explanation.answer.kind} ${String(line['reason'])}`)
+      }
+    }
+    // Draws that never meet a route, or always the same end, would prove little.
+    assert.ok(met.size > 10, [...met].join('\n'))
+  })
+})
+
+async function explained(daemon: Daemon): Promise<Explained> {
+  const options = { ...defaultRunOptions({}), configDirs: [daemon.configDir] }
+  const { translation } = await loadOnce({
+    roots: options.configDirs,
+    unknownFields: options.unknownFields,
+    translate: translateOptionsOf(options),
+  })
+  const { parts } = translation
+  return { parts, binds: [...parts.values()].filter((part) => part.kind === 'bind') }
+}
+
+/** Files and daemon agree, but for what only a daemon knows. */
+async function explainBoth(
+  daemon: Daemon,
+  files: Explained,
+  drawn: Drawn,
+  context: string,
+): Promise<Explanation> {
+  const question = questionOf(drawn)
+  const offline = await explainRequest(question, files)
+  const { explanations } = await daemon.admin.post<ExplainReport>('/explain', question)
+  const asFiles = explanations.map((one) => ({
+    ...one,
+    ...(one.backends && {
+      backends: one.backends.map((backend) => ({
+        ...backend,
+        endpoints: backend.endpoints.map(({ endpoint }) => ({ endpoint })),
+      })),
+    }),
+  }))
+  assert.deepEqual(asFiles, offline, context)
+  const [explanation] = offline
+  assert.ok(explanation !== undefined, context)
+  return explanation
+}
+
+const SCHEMES = { http: 'http', grpc: 'http', https: 'https', grpcs: 'https', tls: 'tls' } as const
+
+function portOf({ kind }: Drawn): number {
+  return kind === 'http' || kind === 'grpc' ? PORTS.http : PORTS.tls
+}
+
+function questionOf(drawn: Drawn): ExplainRequest {
+  const { kind, host, authority, path, method, fields } = drawn
+  const headers = Object.entries({ ...fields, host: authority })
+  return {
+    url: `${SCHEMES[kind]}://${host}:${portOf(drawn)}${path}`,
+    method,
+    headers: headers.map(([name, value]) => `${name}: ${value}`),
+  }
+}
+
+/** The exchange, where there was one; its line precedes that of its connection. */
+async function lineOf(daemon: Daemon, { peer }: Sent, id: string): Promise<LogLine> {
+  const connection = await daemon.line(
+    (line) => line['log'] === 'connection' && line['downstream_remote_address'] === peer,
+    `the line of ${peer}`,
+  )
+  return daemon.lines.find((line) => line['user_agent'] === id) ?? connection
+}
+
+interface Winner {
+  readonly listener: unknown
+  readonly route: unknown
+  readonly rule: unknown
+  readonly reason: unknown
+  readonly upstream: unknown
+}
+
+/** `foretold` has the same of the explanation; what it leaves open is taken from the line. */
+function seen(line: LogLine, _drawn: Drawn, { answer }: Explanation): Winner {
+  const decides = answer.kind === 'reply' || answer.kind === 'closed'
+  return {
+    listener: line['listener'] || undefined,
+    route: line['route_name'],
+    rule: line['rule'],
+    reason: decides ? line['reason'] : undefined,
+    upstream: line['upstream_cluster'],
+  }
+}
+
+function foretold(explanation: Explanation, drawn: Drawn, line: LogLine): Winner {
+  const { answer, backends = [] } = explanation
+  const isRead = line['log'] === 'exchange' && line['reason'] !== 'ambiguous-path'
+  const listener = explanation.authorityListener ?? explanation.listener
+  const upstream = backends.find(({ name }) => name === line['upstream_cluster'])?.name
+  return {
+    listener: isRead || line['log'] === 'connection' ? listener : undefined,
+    route: explanation.route,
+    rule: explanation.rule,
+    reason: answer.kind === 'reply' || answer.kind === 'closed' ? answer.reason : undefined,
+    upstream: drawn.kind === 'tls' && answer.kind === 'http' ? undefined : upstream,
+  }
+}
+
+/** What the client is told by gwproxy itself. */
+function checkReply({ answer }: Explanation, { status, headers }: Sent, context: string): void {
+  if (answer.kind !== 'reply') return
+  assert.equal(status, answer.status, context)
+  assert.equal(headers['location'], answer.location, context)
+  const cors = Object.entries(headers)
+    .filter(([name]) => name.startsWith('access-control-'))
+    .map(([name, value]) => `${name}: ${String(value)}`)
+  const said = (answer.fields ?? []).map((line) =>
+    line.replace(/^[^:]+/, (field) => field.toLowerCase()),
+  )
+  assert.deepEqual(cors.sort(), [...said].sort(), context)
+  if (answer.grpcStatus !== undefined) {
+    assert.equal(headers['grpc-status'], String(answer.grpcStatus), context)
+  }
+}
