@@ -49,6 +49,7 @@ func (h *harness) startWorkloads(t *testing.T, settings settings) *workloads.Man
 	manager := workloads.New(h.store, workloads.Options{
 		EchoServer: echo,
 		Addresses:  netip.MustParsePrefix(settings.podAddresses),
+		Directory:  filepath.Join(settings.output, "pods"),
 		Logf:       t.Logf,
 	})
 	// Not t.Context(), which ends before the cleanup.

@@ -110,7 +110,7 @@ func (m *Manager) createPod(deployment *appsv1.Deployment, template string) erro
 		deployment: deployment.UID,
 		template:   template,
 		address:    address,
-		directory:  filepath.Join(m.directory, string(object.UID)),
+		directory:  filepath.Join(m.options.Directory, string(object.UID)),
 	}
 	return nil
 }

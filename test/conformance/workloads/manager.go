@@ -24,6 +24,8 @@ type Options struct {
 	// Addresses is the pool from which every Pod gets an address of its own. All of them must be
 	// local addresses, as those of 127.0.0.0/8 are on Linux.
 	Addresses netip.Prefix
+	// Directory is where the files of the Pods' volumes are, removed as a whole before and after a run.
+	Directory string
 	// Logf tells what went wrong with a workload.
 	Logf func(format string, args ...any)
 }
@@ -35,7 +37,6 @@ type Manager struct {
 	options   Options
 	addresses *addressPool
 	ports     *portPool
-	directory string        // Of the Pods' volumes; gone when Run returns.
 	changed   chan struct{} // Holds one token while there is something to compare.
 	stopping  sync.WaitGroup
 
@@ -65,12 +66,11 @@ func New(store *apiserver.Store, options Options) *Manager {
 // a harness that is killed leaves nothing behind.
 func (m *Manager) Run(ctx context.Context) error {
 	runtime.LockOSThread() // Never unlocked: the thread ends with this goroutine.
-	directory, err := os.MkdirTemp("", "gwproxy-conformance-pods-")
-	if err != nil {
+	// A harness that was killed may have left files.
+	if err := os.RemoveAll(m.options.Directory); err != nil {
 		return err
 	}
-	m.directory = directory
-	defer os.RemoveAll(directory)
+	defer os.RemoveAll(m.options.Directory)
 	defer m.stopAll()
 	cancel := m.store.Subscribe(func(event apiserver.Event) {
 		if readKinds[event.Object.GroupVersionKind().GroupKind()] {

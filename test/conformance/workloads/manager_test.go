@@ -145,7 +145,7 @@ func TestNothingSurvives(t *testing.T) {
 	pod := w.readyPods(2)[0]
 	process := w.processOf(pod)
 	w.end()
-	require.NoDirExists(t, w.directory)
+	require.NoDirExists(t, w.options.Directory)
 	require.NoDirExists(t, "/proc/"+process)
 	_, err := net.Dial("tcp", pod.Status.PodIP+":3000")
 	require.Error(t, err)

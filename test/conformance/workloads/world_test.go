@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -35,6 +36,7 @@ func newWorld(t *testing.T) *world {
 	manager := New(apiserver.NewStore(), Options{
 		EchoServer: server,
 		Addresses:  netip.MustParsePrefix("127.22.0.0/16"),
+		Directory:  filepath.Join(t.TempDir(), "pods"),
 		Logf:       t.Logf,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
