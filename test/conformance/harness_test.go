@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -85,5 +86,47 @@ func (h *harness) startProxy(t *testing.T, settings settings) {
 	t.Cleanup(statuses.Close)
 	h.proxy, err = proxy.Start(options)
 	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, h.proxy.Stop(), "the proxy's end") })
+	t.Cleanup(func() {
+		assert.NoError(t, h.proxy.Stop(), "the proxy's end")
+		expectNothingUnexpected(t, options.Log)
+	})
+}
+
+// expectNothingUnexpected fails the test for each line of the log that no test accounts for.
+func expectNothingUnexpected(t *testing.T, path string) {
+	t.Helper()
+	log, err := os.Open(path)
+	require.NoError(t, err)
+	defer log.Close()
+	lines, err := proxy.UnexpectedLines(log)
+	require.NoError(t, err)
+	for _, line := range lines {
+		t.Errorf("unexpected in the proxy's log: %s", line)
+	}
+}
+
+const (
+	// settleTime is enough for drained connections, idle pools and garbage to go.
+	settleTime = time.Minute
+	// residue is what a JavaScript engine keeps of memory that it had once: code, and pages of a heap
+	// that it may need again. It is far below what a thousand forgotten configurations would take.
+	residue = 128
+)
+
+// expectUsageToReturn makes the test fail unless, when all objects are gone, the proxy holds no more
+// than it does now.
+func (h *harness) expectUsageToReturn(t *testing.T) {
+	t.Helper()
+	before, err := h.proxy.Usage()
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		var after proxy.Usage
+		assert.EventuallyWithT(t, func(collect *assert.CollectT) {
+			after, err = h.proxy.Usage()
+			require.NoError(collect, err)
+			assert.LessOrEqual(collect, after.Descriptors, before.Descriptors, "descriptors")
+			assert.LessOrEqual(collect, after.Resident, before.Resident+residue, "resident MiB")
+		}, settleTime, 100*time.Millisecond)
+		t.Logf("the proxy held %v before, %v after", before, after)
+	})
 }

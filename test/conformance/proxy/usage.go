@@ -20,7 +20,11 @@ func (u Usage) String() string {
 
 // Usage looks at the processes as they are now.
 func (p *Proxy) Usage() (Usage, error) {
-	pids, err := family(p.command.Process.Pid)
+	return usageOf(p.command.Process.Pid)
+}
+
+func usageOf(pid int) (Usage, error) {
+	pids, err := family(pid)
 	if err != nil {
 		return Usage{}, err
 	}
