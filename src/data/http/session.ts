@@ -103,13 +103,14 @@ export class RuleSessions {
     if (backend === undefined) return undefined
     const { choice, weight } = backend
     const find = (list: readonly EndpointState[]) => this.#indexOf(list).get(token.endpoint)
-    const { endpoints } = choice.upstream
+    const { upstream, filters } = choice
+    const { endpoints } = upstream
     if (endpoints !== undefined) {
       const endpoint = find(endpoints)
-      const isThere = endpoint !== undefined && !endpoint.isEjected
+      const isThere = endpoint !== undefined && !upstream.avoids(endpoint)
       if (!isThere && (weight === 0 || endpoints.length === 0)) return undefined
     }
-    return { ...choice, upstream: new PinnedUpstream(choice.upstream, find) }
+    return { kind: 'upstream', upstream: new PinnedUpstream(upstream, find), filters }
   }
 
   #indexOf(list: readonly EndpointState[]): Index {

@@ -66,6 +66,8 @@ export interface Upstream {
   readonly protocol: UpstreamProtocol
   /** Fit or not; another list after each change. undefined: a name was never answered yet. */
   readonly endpoints: readonly EndpointState[] | undefined
+  /** This one of them is ejected, and others take its place. */
+  avoids(endpoint: EndpointState): boolean
   /**
    * Round robin over healthy endpoints that are not in `tried`, a set for each try of an exchange;
    * falls back to ejected ones.

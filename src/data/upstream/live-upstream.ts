@@ -63,10 +63,14 @@ export class LiveUpstream implements Upstream {
     return this.#all.length === 0 && this.#isPending() ? undefined : this.#all
   }
 
+  avoids(endpoint: EndpointState): boolean {
+    if (!endpoint.isEjected) return false
+    const fit: readonly EndpointState[] = this.#judged()
+    return !fit.includes(endpoint)
+  }
+
   pick(tried: ReadonlySet<EndpointState>): Pick {
-    const { store, clock } = this.#options
-    if (this.#epoch !== store.epoch || clock.monotonic() >= this.#staleAt) this.#judge()
-    const endpoint = this.#next(this.#fit, tried) ?? this.#next(this.#all, tried)
+    const endpoint = this.#next(this.#judged(), tried) ?? this.#next(this.#all, tried)
     if (endpoint !== undefined) return endpoint.picked
     return this.#all.length > 0 ? NO_ENDPOINT : this.#whyEmpty()
   }
@@ -160,6 +164,13 @@ export class LiveUpstream implements Upstream {
           return assertNever(endpoint)
       }
     })
+  }
+
+  /** Those that are fit now. */
+  #judged(): readonly LiveEndpoint[] {
+    const { store, clock } = this.#options
+    if (this.#epoch !== store.epoch || clock.monotonic() >= this.#staleAt) this.#judge()
+    return this.#fit
   }
 
   /** Sorts fit from avoided. */

@@ -32,11 +32,15 @@ export class PinnedUpstream implements Upstream {
     return this.#upstream.endpoints
   }
 
+  avoids(endpoint: EndpointState): boolean {
+    return this.#upstream.avoids(endpoint)
+  }
+
   /** The endpoint may be known only now: its name was being resolved. */
   pick(tried: ReadonlySet<EndpointState>): Pick {
     this.#firstTry ??= tried
     const endpoint = tried === this.#firstTry ? this.#find(this.endpoints ?? []) : undefined
-    return endpoint === undefined || endpoint.isEjected || tried.has(endpoint)
+    return endpoint === undefined || this.avoids(endpoint) || tried.has(endpoint)
       ? this.#upstream.pick(tried)
       : { kind: 'endpoint', endpoint }
   }

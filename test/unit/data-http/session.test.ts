@@ -122,6 +122,14 @@ describe('sessions of a rule', () => {
     assert.equal(visit(sessions, moved.token).at, moved.at)
   })
 
+  it('stay when all endpoints are ejected: nowhere else is better', () => {
+    const rule = new Rule()
+    const sessions = rule.sessions([rule.upstreams.backend('a', PLACES, 1)])
+    const all = PLACES.map(() => visit(sessions))
+    for (const { at } of all) for (let n = 0; n < 5; n += 1) at.failed('early-reset')
+    for (const { at, token } of all) assert.deepEqual(visit(sessions, token), { at })
+  })
+
   it('leave the endpoint within a try when it was tried, and in every later try', () => {
     const rule = new Rule()
     const sessions = rule.sessions([rule.upstreams.backend('a', ['10.0.0.1', '10.0.0.2'])])
