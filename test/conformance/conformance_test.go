@@ -68,7 +68,7 @@ func optionsFor(t *testing.T, settings settings, harness *harness) suite.Conform
 	options.TimeoutConfig = config.DefaultTimeoutConfig()
 	// The defaults of the suite's flags, which options made by hand do not have.
 	options.CleanupBaseResources, options.CleanupTestResources = true, true
-	options.UsableNetworkAddresses = addresses("127.30.0.1")
+	options.UsableNetworkAddresses = addresses(settings.staticAddress)
 	options.UnusableNetworkAddresses = addresses("192.0.2.1") // For documentation: nobody's.
 
 	var err error

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -17,8 +18,9 @@ type settings struct {
 	workers          int           // GWPROXY_CONFORMANCE_WORKERS: as --workers of the proxy.
 	drops            []bridge.Drop // GWPROXY_CONFORMANCE_DROP: what the proxy never gets to see.
 	output           string        // GWPROXY_CONFORMANCE_OUTPUT: a directory for logs and the report.
-	gatewayAddresses string
+	gatewayAddresses string        // The proxy's --address-pool.
 	podAddresses     string
+	staticAddress    string // What a Gateway may ask for by itself.
 }
 
 func readSettings(t *testing.T) settings {
@@ -29,14 +31,18 @@ func readSettings(t *testing.T) settings {
 	require.NoError(t, err)
 	output, err := filepath.Abs(environment("GWPROXY_CONFORMANCE_OUTPUT", "output"))
 	require.NoError(t, err)
+	// GWPROXY_CONFORMANCE_SLOT tells apart up to ten runs at the same time, by their addresses.
+	slot, err := strconv.Atoi(environment("GWPROXY_CONFORMANCE_SLOT", "0"))
+	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(output, 0o755))
 	return settings{
 		run:              os.Getenv("GWPROXY_CONFORMANCE_RUN"),
 		workers:          workers,
 		drops:            drops,
 		output:           output,
-		gatewayAddresses: "127.10.0.0/16",
-		podAddresses:     "127.20.0.0/16",
+		gatewayAddresses: fmt.Sprintf("127.%d.0.0/16", 10+slot),
+		podAddresses:     fmt.Sprintf("127.%d.0.0/16", 20+slot),
+		staticAddress:    fmt.Sprintf("127.%d.0.1", 30+slot),
 	}
 }
 

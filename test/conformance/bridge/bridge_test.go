@@ -147,6 +147,7 @@ func TestDrops(t *testing.T) {
 		"HTTPRoute:spec.rules[].matches[].method":  `[{name: first, matches: [{path: {value: /a}}]}, {matches: [{path: {value: /b}}, {}]}]`,
 		"HTTPRoute:spec.rules[name]":               `[{matches: [{path: {value: /b}}, {method: PUT}]}]`,
 		"HTTPRoute:spec.rules[name=other]":         `[{name: first, matches: [{method: GET, path: {value: /a}}]}, {matches: [{path: {value: /b}}, {method: PUT}]}]`,
+		"HTTPRoute/b:spec.rules":                   `[{name: first, matches: [{method: GET, path: {value: /a}}]}, {matches: [{path: {value: /b}}, {method: PUT}]}]`,
 		"HTTPRoute:spec.rules[name=first].matches": `[{name: first}, {matches: [{path: {value: /b}}, {method: PUT}]}]`,
 		"Gateway:spec.rules":                       `[{name: first, matches: [{method: GET, path: {value: /a}}]}, {matches: [{path: {value: /b}}, {method: PUT}]}]`,
 	}

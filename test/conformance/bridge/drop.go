@@ -15,8 +15,10 @@ import (
 //	HTTPRoute:spec.rules[name]                the elements of rules that have a name
 //	Gateway:spec.listeners[port=8080]         the elements of listeners with this port
 //	ReferenceGrant                            the objects as a whole
+//	Gateway/a:spec.tls                        only of objects with the name a
 type Drop struct {
 	kind string
+	name string // Empty: all of the kind.
 	path []step
 }
 
@@ -49,8 +51,9 @@ func ParseDrops(text string) ([]Drop, error) {
 }
 
 func parseDrop(text string) (Drop, error) {
-	kind, path, hasPath := strings.Cut(text, ":")
-	drop := Drop{kind: kind}
+	which, path, hasPath := strings.Cut(text, ":")
+	kind, name, _ := strings.Cut(which, "/")
+	drop := Drop{kind: kind, name: name}
 	if !hasPath {
 		return drop, nil
 	}
@@ -66,7 +69,7 @@ func parseDrop(text string) (Drop, error) {
 
 // apply takes the field away; false means that the whole object is dropped.
 func (d Drop) apply(object *unstructured.Unstructured) bool {
-	if object.GetKind() != d.kind {
+	if object.GetKind() != d.kind || d.name != "" && object.GetName() != d.name {
 		return true
 	}
 	if len(d.path) == 0 {
