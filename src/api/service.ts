@@ -45,6 +45,7 @@ const spec = z
     externalName: z.string().exactOptional(),
     clusterIP: z.string().exactOptional(),
     selector: z.record(z.string(), z.string()).exactOptional(),
+    sessionAffinity: z.enum(['ClientIP', 'None']).exactOptional(),
     ports: ports.exactOptional(),
   })
   .superRefine((service, context) => {

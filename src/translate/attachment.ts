@@ -2,11 +2,11 @@
  * Which listeners a route attaches to, per parentRef and in the order of digest section 3.1. What
  * a listener's own verdict is does not matter here: routes count even on a broken listener.
  */
+import type { BackendRef } from '../api/backend-ref.ts'
 import type { ParentRef } from '../api/parent-ref.ts'
 import type { Resource } from '../api/resource.ts'
 import { compareSpecificity, intersectHostnames } from '../match/hostname.ts'
 import { displayKey, type ResourceKey } from '../model/resource-key.ts'
-import type { BackendObject } from './backends.ts'
 import type { TranslateContext } from './context.ts'
 import { enumerate } from './enumerate.ts'
 import type { OwnListenerSet } from './listener-sets.ts'
@@ -21,7 +21,7 @@ export interface RouteObject {
     readonly parentRefs?: readonly ParentRef[] | undefined
     readonly useDefaultGateways?: 'All' | 'None' | undefined
     readonly hostnames?: readonly string[] | undefined
-    readonly rules?: readonly { readonly backendRefs?: readonly BackendObject[] }[]
+    readonly rules?: readonly { readonly backendRefs?: readonly BackendRef[] }[]
   }
 }
 

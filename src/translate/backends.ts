@@ -10,6 +10,7 @@ import type { DocumentPath } from '../model/diagnostic.ts'
 import { displayKey, type ResourceKey } from '../model/resource-key.ts'
 import type { WeightedUpstream } from '../model/upstream.ts'
 import type { UpstreamTarget } from '../model/upstream-target.ts'
+import { warnPlaintext } from './backends/app-protocol.ts'
 import { backendTlsOf } from './backends/backend-tls.ts'
 import { resolveEnvoyBackend } from './backends/envoy-backend.ts'
 import { ownTlsOf } from './backends/own-tls.ts'
@@ -123,6 +124,7 @@ function resolve(
   const tls = backendTlsOf(context, to, port)
   switch (tls.kind) {
     case 'plain':
+      if (use !== 'decrypted') warnPlaintext(context, to, port)
       return resolution
     case 'unresolved':
     case 'refused':

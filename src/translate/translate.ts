@@ -30,6 +30,7 @@ import { backendTlsStatuses } from './policies/backend-tls.ts'
 import { reachableParts } from './reachable.ts'
 import { type AttachedRoute, type AttachedRoutes, attachedByListener } from './routes/attached.ts'
 import { collectRoutes } from './routes/collect.ts'
+import { reportIdleRules } from './routes/idle-rules.ts'
 import { buildRouteTable } from './routes/route-table.ts'
 import { gatewayStatus } from './status/gateway.ts'
 import { gatewayClassStatus } from './status/gateway-class.ts'
@@ -71,7 +72,10 @@ export function translate(resources: ResourceSet, options: TranslateOptions): Tr
     ...outcomes.flatMap((outcome) => routeStatus(outcome, options.controllerName) ?? []),
     ...backendTlsStatuses(context, outcomes),
   ]
-  for (const outcome of outcomes) reportAttachment(context, outcome)
+  for (const outcome of outcomes) {
+    reportAttachment(context, outcome)
+    reportIdleRules(context, outcome.route)
+  }
   return {
     ...collectParts(
       context,

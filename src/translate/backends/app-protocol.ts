@@ -1,9 +1,13 @@
 /**
  * What `appProtocol` of a Service's port says about HTTP to it (GEP-1911; digest section 3.3). TLS
- * is never decided here: `https` and `wss` are tolerated, a BackendTLSPolicy alone asks for TLS.
+ * is never decided here: `https` and `wss` are tolerated, a BackendTLSPolicy alone asks for TLS; where
+ * there is none, that is said.
  */
+import { displayKey, type ResourceKey } from '../../model/resource-key.ts'
 import type { UpstreamProtocol } from '../../model/upstream.ts'
+import type { TranslateContext } from '../context.ts'
 import { type BackendUse, plainProtocolOf } from './resolution.ts'
+import { tcpPort } from './service-port.ts'
 
 const PROTOCOLS: ReadonlyMap<string, UpstreamProtocol> = new Map([
   ['http', 'http/1.1'],
@@ -38,3 +42,27 @@ export function spokenProtocol(
 }
 
 const WEBSOCKET = /(?:^|\/)wss?$/
+
+const OVER_TLS = /(?:^|\/)(?:https|wss)$/
+
+/** A Service that is spoken to in plaintext although its port says otherwise. */
+export function warnPlaintext(
+  context: TranslateContext,
+  key: ResourceKey,
+  number: number | undefined,
+): void {
+  const service =
+    key.group === '' && key.kind === 'Service'
+      ? context.resources.find({ ...key, kind: 'Service' })
+      : undefined
+  const port = service && tcpPort(service, number)
+  if (service === undefined || port?.appProtocol === undefined) return
+  if (!OVER_TLS.test(port.appProtocol.toLowerCase())) return
+  context.diagnostics.report(service, {
+    severity: 'warning',
+    code: 'reference',
+    path: ['spec', 'ports', service.object.spec.ports?.indexOf(port) ?? 0, 'appProtocol'],
+    message: `${displayKey(key)} says ${port.appProtocol} for port ${port.port}, but is spoken to in plaintext: no BackendTLSPolicy names it.`,
+    help: 'Add a BackendTLSPolicy: it says which name and whose certificates to expect.',
+  })
+}

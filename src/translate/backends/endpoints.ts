@@ -12,7 +12,7 @@ import { compareText } from '../../base/byte-order.ts'
 import { type Endpoint, endpointText, type NamedEndpoint } from '../../model/upstream.ts'
 import type { TranslateContext } from '../context.ts'
 import { groupedBy } from '../grouped.ts'
-import { addressEndpoint, nameEndpoint } from './addresses.ts'
+import { addressEndpoint, nameEndpoint, type Place } from './addresses.ts'
 
 export type AnyEndpoint = Endpoint | NamedEndpoint
 
@@ -66,6 +66,7 @@ function fromSlice(
   const { addressType, endpoints, ports } = slice.object
   const number = namedPort(ports, port)
   if (number === undefined) return undefined
+  warnProtocols(context, { resource: slice, path: ['ports'] }, ports, port)
   return endpoints.flatMap((endpoint, index) => {
     // `serving` and `terminating` say why an endpoint is not ready; only `ready` counts.
     if (endpoint.conditions?.ready === false) return []
@@ -87,6 +88,12 @@ function fromEndpoints(
   const sources = subsets.map((subset, index) => {
     const number = namedPort(subset.ports, port)
     if (number === undefined) return undefined
+    warnProtocols(
+      context,
+      { resource: legacy, path: ['subsets', index, 'ports'] },
+      subset.ports,
+      port,
+    )
     return (subset.addresses ?? []).flatMap(({ ip }, position) => {
       const path = ['subsets', index, 'addresses', position, 'ip']
       return addressEndpoint(context, { resource: legacy, path }, ip, number)
@@ -100,6 +107,25 @@ interface PortEntry {
   readonly name?: string
   readonly protocol: string
   readonly port?: number
+  readonly appProtocol?: string
+}
+
+/** A cluster copies it from the Service; written by hand here alone it would be missed. */
+function warnProtocols(
+  context: TranslateContext,
+  { resource, path }: Place,
+  ports: readonly PortEntry[] | undefined,
+  port: ServicePort,
+): void {
+  const index = (ports ?? []).findIndex((entry) => isNamedAs(entry, port))
+  const appProtocol = ports?.[index]?.appProtocol
+  if (appProtocol === undefined || appProtocol === port.appProtocol) return
+  context.diagnostics.report(resource, {
+    severity: 'warning',
+    code: 'unsupported',
+    path: [...path, index, 'appProtocol'],
+    message: `appProtocol ${appProtocol} is not looked at here: that of the Service's port counts, ${port.appProtocol ?? 'which has none'}.`,
+  })
 }
 
 /** undefined: no such port. Without a list of ports the Service's numeric targetPort, or its port, says where to connect. */
@@ -108,9 +134,11 @@ function namedPort(ports: readonly PortEntry[] | undefined, port: ServicePort): 
     const { targetPort = port.port } = port
     return typeof targetPort === 'number' ? targetPort : undefined
   }
-  const name = port.name ?? ''
-  return ports.find((entry) => (entry.name ?? '') === name && entry.protocol === port.protocol)
-    ?.port
+  return ports.find((entry) => isNamedAs(entry, port))?.port
+}
+
+function isNamedAs({ name = '', protocol }: PortEntry, port: ServicePort): boolean {
+  return name === (port.name ?? '') && protocol === port.protocol
 }
 
 function sortedUnique(endpoints: readonly AnyEndpoint[]): AnyEndpoint[] {

@@ -36,6 +36,7 @@ function resolveDeclared(
   number: number,
   use: BackendUse,
 ): Resolution {
+  if (service.object.spec.sessionAffinity === 'ClientIP') warnAffinity(context, service)
   const transport = use === 'udp' ? 'UDP' : 'TCP'
   const port = servicePort(service, number, transport)
   const isExternal = service.object.spec.type === 'ExternalName'
@@ -54,6 +55,16 @@ function resolveDeclared(
       ? externalEndpoints(context, service, number)
       : serviceEndpoints(context, service, port)
   return upstream(service.key, number, protocol, endpoints)
+}
+
+function warnAffinity(context: TranslateContext, service: Resource<Service>): void {
+  context.diagnostics.report(service, {
+    severity: 'warning',
+    code: 'unsupported',
+    path: ['spec', 'sessionAffinity'],
+    message: 'sessionAffinity is not supported: the endpoints take turns, whoever the client is.',
+    help: 'Rules of HTTPRoutes and GRPCRoutes have sessionPersistence.',
+  })
 }
 
 function missingPort(service: Resource<Service>, number: number, transport: 'TCP' | 'UDP'): string {
@@ -93,7 +104,11 @@ function serviceEndpoints(
       code: 'reference',
       path: [],
       message: `${displayKey(service.key)} has no endpoints for port ${port.port}: ${reason}; requests get 503, connections are closed.`,
+      ...(service.object.spec.selector === undefined ? {} : { help: NO_PODS }),
     })
   }
   return endpoints
 }
+
+const NO_PODS =
+  'There are no Pods here for spec.selector to find: add an EndpointSlice with their addresses.'

@@ -104,6 +104,7 @@ describe('Services', () => {
       type: 'NodePort',
       clusterIP: '10.96.0.10',
       selector: { app: 'web' },
+      sessionAffinity: 'None',
       ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 8080 }],
     })
     assert.equal('managedFields' in service.metadata, false)

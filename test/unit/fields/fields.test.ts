@@ -1,18 +1,20 @@
 /**
- * Nothing in a valid object is silently ignored: every field of the CRDs in ../shared/gateway-api
- * (skipped when that directory is absent) is changed where it stands in a world of manifests. Then
- * the snapshot or a status changes, or a diagnostic calls the field unsupported. `fields.yaml` says
- * which fields are not obeyed; a line that is not true fails as well.
+ * Nothing in a valid object is silently ignored: every field is changed where it stands in a world of
+ * manifests. Then the snapshot or a status changes, or a diagnostic refuses the field. `fields.yaml`
+ * says which fields are not obeyed; a line that is not true fails as well. The fields are those of
+ * the CRDs in ../shared/gateway-api (skipped when that directory is absent), and of the schemas of
+ * our own for kinds that are none of the Gateway API.
  */
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { parse } from 'yaml'
-import { findKind, isKindName } from '../../../src/api/kinds.ts'
+import { jsonSchemaOf } from '../../../src/api/json-schema.ts'
+import { findKind, isKindName, KINDS } from '../../../src/api/kinds.ts'
 import { type CrdVersion, loadCrds, type Schema, SHARED } from '../../support/crd.ts'
 import { fieldsOf, type Leaf, leavesOf, variantsOf, withoutLeaf } from './leaves.ts'
-import { loadWorlds, type Outcome, type Subject } from './worlds.ts'
+import { loadWorlds, type Manifest, type Outcome, type Subject } from './worlds.ts'
 
 const skip = existsSync(SHARED) ? false : 'no ../shared/gateway-api beside the repository'
 const TABLE = parse(readFileSync(join(import.meta.dirname, 'fields.yaml'), 'utf8')) as Table
@@ -28,31 +30,63 @@ type Fate = 'used' | 'refused' | 'silent' | 'fixed'
 /** Of several places the best one counts. */
 const BEST: readonly Fate[] = ['used', 'refused', 'fixed', 'silent']
 
-describe('every field of a valid object', { skip }, async () => {
+/** What every object has beside its own fields. */
+const FRAME: ReadonlySet<string> = new Set(['apiVersion', 'kind', 'metadata', 'status'])
+
+/** What an object of one kind may hold. */
+interface Description {
+  readonly kind: string
+  readonly apiVersion: string
+  readonly schema: Schema
+  /** Whether the API server takes it. */
+  readonly isValid: (object: Manifest) => boolean
+}
+
+describe('every field of a valid object', async () => {
   const crds = skip === false ? loadCrds() : []
+  const inCrds = new Set(crds.map(({ kind }) => kind))
+  const descriptions = [...crds.map(byCrd), ...companions()]
   const subjects = (await loadWorlds()).flatMap((world) => world.subjects)
-  for (const [kind, versions] of Map.groupBy(crds, (crd) => crd.kind)) {
+  for (const [kind, versions] of Map.groupBy(descriptions, (one) => one.kind)) {
     const own = subjects.filter((subject) => subject.kind === kind)
-    if (!isKindName(kind)) {
-      it(`of kind ${kind} is refused with its object`, () => checkUnknown(versions))
-      continue
-    }
-    it(`of kind ${kind} is used, or refused by name`, () => checkKind(kind, versions, own))
-    it(`of kind ${kind} means the same in all versions`, () => checkVersions(versions, own))
+    if (isKindName(kind)) {
+      it(`of kind ${kind} is used, or refused by name`, () => checkKind(kind, versions, own))
+      it(`of kind ${kind} means the same in all versions`, () => checkVersions(versions, own))
+    } else it(`of kind ${kind} is refused with its object`, () => checkUnknown(versions))
   }
 
-  it('is spoken of by its right name in the table', () => {
-    const kinds = [...Object.keys(TABLE.refused), ...Object.keys(TABLE.withoutEffect)]
-    const known = new Set(crds.map(({ kind }) => kind))
-    assert.deepEqual(
-      kinds.filter((kind) => !known.has(kind)),
-      [],
-    )
+  it('is spoken of in the table by the name of its kind', { skip }, () => {
+    const known = new Set(descriptions.map(({ kind }) => kind))
+    for (const kind of [...Object.keys(TABLE.refused), ...Object.keys(TABLE.withoutEffect)]) {
+      assert.ok(known.has(kind), kind)
+    }
+    assert.ok(inCrds.size >= 12)
   })
 })
 
+function byCrd({ kind, apiVersion, spec, judge }: CrdVersion): Description {
+  const isValid = (object: Manifest): boolean => judge(object['spec']).admitted
+  return { kind, apiVersion, schema: { properties: { spec } }, isValid }
+}
+
+/** What our own schemas let through is what there is of the other kinds. */
+function companions(): readonly Description[] {
+  return Object.values(KINDS)
+    .filter(({ group }) => !group.startsWith('gateway.networking.'))
+    .map(({ kind, group, versions: [version] }) => {
+      const { properties = {} } = jsonSchemaOf(kind) as Schema
+      const own = Object.entries(properties).filter(([name]) => !FRAME.has(name))
+      return {
+        kind,
+        apiVersion: group === '' ? version : `${group}/${version}`,
+        schema: { properties: Object.fromEntries(own) },
+        isValid: () => true,
+      }
+    })
+}
+
 /** Upstream has kinds that gwproxy does not read; config/admit says so for each object. */
-function checkUnknown(versions: readonly CrdVersion[]): void {
+function checkUnknown(versions: readonly Description[]): void {
   for (const { apiVersion, kind } of versions) {
     assert.equal(findKind(apiVersion, kind).kind, 'unknown-kind')
   }
@@ -60,10 +94,10 @@ function checkUnknown(versions: readonly CrdVersion[]): void {
 
 function checkKind(
   kind: string,
-  versions: readonly CrdVersion[],
+  versions: readonly Description[],
   subjects: readonly Subject[],
 ): void {
-  const fields = new Set(versions.flatMap((crd) => [...fieldsOf(rootOf(crd))]))
+  const fields = new Set(versions.flatMap(({ schema }) => [...fieldsOf(schema)]))
   const fates = fatesOf(versions, subjects)
   const found = (fate: Fate | undefined): string[] =>
     [...fields].filter((field) => fates.get(field) === fate).sort()
@@ -86,24 +120,19 @@ function isWithin(field: string, name: string): boolean {
   return field === name || field.startsWith(`${name}.`) || field.startsWith(`${name}[`)
 }
 
-function rootOf({ spec }: CrdVersion): Schema {
-  return { properties: { spec } }
-}
-
 function fatesOf(
-  versions: readonly CrdVersion[],
+  versions: readonly Description[],
   subjects: readonly Subject[],
 ): ReadonlyMap<string, Fate> {
   const fates = new Map<string, Fate>()
   for (const subject of subjects) {
-    const crd = versions.find(({ apiVersion }) => apiVersion === subject.apiVersion)
-    assert.ok(crd, `${subject.kind} ${subject.apiVersion} is served`)
-    const verdict = crd.judge(subject.object['spec'])
-    assert.ok(verdict.admitted, verdict.admitted ? '' : verdict.why)
-    const judged = judgedBy(crd, subject)
-    for (const leaf of leavesOf(rootOf(crd), { spec: subject.object['spec'] })) {
+    const description = versions.find(({ apiVersion }) => apiVersion === subject.apiVersion)
+    assert.ok(description, `${subject.kind} ${subject.apiVersion} is known`)
+    assert.ok(description.isValid(subject.object), JSON.stringify(subject.object))
+    const judged = judgedBy(description, subject)
+    for (const leaf of leavesOf(description.schema, subject.object)) {
       if (fates.get(leaf.field) === 'used') continue
-      const fate = fateOf(leaf, subject, judged)
+      const fate = fateOf(leaf, subject.object, judged)
       const known = fates.get(leaf.field) ?? 'silent'
       fates.set(leaf.field, BEST.indexOf(fate) < BEST.indexOf(known) ? fate : known)
     }
@@ -111,19 +140,18 @@ function fatesOf(
   return fates
 }
 
-type Judged = (object: unknown) => Outcome | undefined
+type Judged = (object: Manifest | undefined) => Outcome | undefined
 
 /** Outcomes of valid objects only. */
-function judgedBy(crd: CrdVersion, { object, outcome }: Subject): Judged {
+function judgedBy({ isValid }: Description, { object, outcome }: Subject): Judged {
   const known = outcome(object)
   return (changed) => {
     if (changed === object) return known
-    const { spec } = changed as { readonly spec?: unknown }
-    return crd.judge(spec).admitted ? outcome(changed) : undefined
+    return changed !== undefined && isValid(changed) ? outcome(changed) : undefined
   }
 }
 
-function fateOf(leaf: Leaf, { object }: Subject, judged: Judged): Fate {
+function fateOf(leaf: Leaf, object: Manifest, judged: Judged): Fate {
   const base = judged(object)
   assert.ok(base)
   if (base.names(leaf.path)) return fateOfRefused(leaf, object, judged)
@@ -139,7 +167,7 @@ function fateOf(leaf: Leaf, { object }: Subject, judged: Judged): Fate {
 }
 
 /** A value that is not refused may stand there when it means what the field's absence means. */
-function fateOfRefused(leaf: Leaf, object: unknown, judged: Judged): Fate {
+function fateOfRefused(leaf: Leaf, object: Manifest, judged: Judged): Fate {
   const [absent] = withoutLeaf(object, leaf)
   const without = judged(absent)
   for (const variant of variantsOf(object, leaf)) {
@@ -155,7 +183,7 @@ function differs({ path }: Leaf, a: Outcome, b: Outcome): boolean {
 }
 
 /** A discriminator cannot change alone: then it counts whether what it stands in does anything. */
-function fateOfHolder(leaf: Leaf, object: unknown, base: Outcome, judged: Judged): Fate {
+function fateOfHolder(leaf: Leaf, object: Manifest, base: Outcome, judged: Judged): Fate {
   for (const variant of withoutLeaf(object, leaf)) {
     const outcome = judged(variant)
     if (outcome !== undefined) return differs(leaf, base, outcome) ? 'used' : 'silent'
@@ -164,11 +192,11 @@ function fateOfHolder(leaf: Leaf, object: unknown, base: Outcome, judged: Judged
 }
 
 /** Fields that only older versions have would need a world of their own. */
-function checkVersions(versions: readonly CrdVersion[], subjects: readonly Subject[]): void {
-  for (const crd of versions) {
+function checkVersions(versions: readonly Description[], subjects: readonly Subject[]): void {
+  for (const { apiVersion } of versions) {
     for (const { object, outcome } of subjects) {
-      const other = { ...object, apiVersion: crd.apiVersion }
-      assert.equal(outcome(other)?.text, outcome(object)?.text, crd.apiVersion)
+      const other = { ...object, apiVersion }
+      assert.equal(outcome(other)?.text, outcome(object)?.text, apiVersion)
     }
   }
 }

@@ -60,14 +60,15 @@ const WORDS = [
   'https://zz.example.com',
   'spiffe://zz/zz',
   'example.com/zz',
+  'enp6',
   '*',
 ]
 
 /** The object with other values of one leaf; what is valid, the oracle knows. */
-export function* variantsOf(object: unknown, { path, schema }: Leaf): Generator<unknown> {
+export function* variantsOf<T>(object: T, { path, schema }: Leaf): Generator<T> {
   const present = path.reduce<unknown>((at, step) => (at as Record<string, unknown>)[step], object)
   for (const value of valuesFor(schema, present)) {
-    if (value !== present) yield replaceAt(object, path, value)
+    if (value !== present) yield replaceAt(object, path, value) as T
   }
 }
 
@@ -79,8 +80,8 @@ function valuesFor({ enum: values, type }: Schema, present: unknown): readonly u
 }
 
 /** The object without the leaf, then without what holds it, the least first. */
-export function* withoutLeaf(object: unknown, { path }: Leaf): Generator<unknown> {
+export function* withoutLeaf<T>(object: T, { path }: Leaf): Generator<T> {
   for (let length = path.length; length > 1; length -= 1) {
-    yield replaceAt(object, path.slice(0, length), undefined)
+    yield replaceAt(object, path.slice(0, length), undefined) as T
   }
 }

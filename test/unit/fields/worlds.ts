@@ -25,10 +25,10 @@ export interface Subject {
   readonly kind: string
   readonly object: Manifest
   /** What comes of the world with another version of the object; undefined: it is not admitted. */
-  readonly outcome: (object: unknown) => Outcome | undefined
+  readonly outcome: (object: Manifest) => Outcome | undefined
 }
 
-interface Manifest extends Readonly<Record<string, unknown>> {
+export interface Manifest extends Readonly<Record<string, unknown>> {
   readonly apiVersion: string
   readonly kind: string
 }
@@ -56,13 +56,13 @@ function toWorld(file: string, surroundings: readonly string[], own: readonly st
   const resources = loadTexts([...surroundings, ...own])
   const subjects = own.map((text): Subject => {
     const object = JSON.parse(text) as Manifest
-    const outcome = (changed: unknown) => outcomeOf(resources, changed)
+    const outcome = (changed: Manifest) => outcomeOf(resources, changed)
     return { apiVersion: object.apiVersion, kind: object.kind, object, outcome }
   })
   return { file, subjects }
 }
 
-function outcomeOf(resources: readonly AnyResource[], object: unknown): Outcome | undefined {
+function outcomeOf(resources: readonly AnyResource[], object: Manifest): Outcome | undefined {
   const changed = admit(object)
   if (changed === undefined) return undefined
   const key = keyText(changed.key)
@@ -80,7 +80,7 @@ function outcomeOf(resources: readonly AnyResource[], object: unknown): Outcome 
   }
 }
 
-function admit(object: unknown): AnyResource | undefined {
+function admit(object: Manifest): AnyResource | undefined {
   try {
     return loadTexts([JSON.stringify(object)])[0]
   } catch {
