@@ -143,7 +143,11 @@ class Daemon {
       log,
       clock: systemClock,
     })
-    this.#metrics = createMetrics(this.#plane, BUILD)
+    this.#metrics = createMetrics({
+      plane: this.#plane,
+      report: () => this.#statusStore.report,
+      build: BUILD,
+    })
   }
 
   /** Resolves when the daemon has drained. */

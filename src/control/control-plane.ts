@@ -43,6 +43,7 @@ export class ControlPlane {
   readonly #timers: NodeJS.Timeout[] = []
   #update: ConfigUpdate | undefined
   #cleanAt = 0
+  readonly #reloads = { applied: 0, refused: 0 }
   #settlement: Settlement | undefined
   #waiting: ((settlement: Settlement) => void)[] = []
   #configFailure: string | undefined
@@ -153,7 +154,7 @@ export class ControlPlane {
     return this.#names
   }
 
-  get supervisor(): Pick<Supervisor, 'workers' | 'up' | 'restarts'> {
+  get supervisor(): Pick<Supervisor, 'workers' | 'up' | 'restarts' | 'traffic'> {
     return this.#supervisor
   }
 
@@ -170,6 +171,11 @@ export class ControlPlane {
       isWhole(settlement) &&
       this.#update?.diagnostics.every(({ severity }) => severity !== 'error') === true
     )
+  }
+
+  /** Configurations that every worker serves whole, and those that some worker or bind refused. */
+  get reloads(): { readonly applied: number; readonly refused: number } {
+    return this.#reloads
   }
 
   /** When that was last so; milliseconds since the epoch, 0: never. */
@@ -214,7 +220,10 @@ export class ControlPlane {
     this.#settlement = settlement
     if (this.isClean) this.#cleanAt = this.#options.clock.now()
     this.#options.statusStore.publish(update, settlement.results)
-    if (before?.revision !== settlement.revision) this.#configLog.settled(update, settlement)
+    if (before?.revision !== settlement.revision) {
+      this.#reloads[isWhole(settlement) ? 'applied' : 'refused'] += 1
+      this.#configLog.settled(update, settlement)
+    }
     const waiting = this.#waiting
     this.#waiting = []
     for (const resolve of waiting) resolve(settlement)

@@ -16,6 +16,7 @@ import type {
 } from '../ipc/messages.ts'
 import type { Outgoing } from './ledger.ts'
 import type { Logger } from '../observe/log.ts'
+import { TrafficTotals } from '../observe/traffic-totals.ts'
 import type { Publisher, Slot } from './publisher.ts'
 import { Restarts } from './restarts.ts'
 import type { Sockets } from './sockets.ts'
@@ -73,6 +74,8 @@ export interface WorkerView {
 }
 
 export class Supervisor {
+  /** Of all workers, also of those that ended. */
+  readonly traffic = new TrafficTotals()
   readonly #options: SupervisorOptions
   readonly #places: readonly Place[]
   #beat: NodeJS.Timeout | undefined
@@ -222,6 +225,7 @@ export class Supervisor {
       case 'heartbeat':
         place.stats = message.stats
         place.endpoints = message.endpoints ?? place.endpoints
+        if (message.traffic !== undefined) this.traffic.add(message.traffic)
         break
       case 'name-failed':
         this.#options.onNameFailed(message.name)

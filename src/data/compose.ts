@@ -5,7 +5,8 @@ import { createRegistry } from './upstream/registry.ts'
 import type { WorkerParts } from './worker.ts'
 
 export const WORKER_PARTS: WorkerParts = {
-  createRegistry: (clock, onNameFailed, keyOf) => createRegistry({ clock, onNameFailed, keyOf }),
+  createRegistry: (clock, onNameFailed, keyOf, counts) =>
+    createRegistry({ clock, onNameFailed, keyOf, counts }),
   openTlsDomains: (warn) => openTlsDomains({ warn }),
   createHttpHub: ({ settings, registry, accessLog, clock }) =>
     createHttpHub({

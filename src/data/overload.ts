@@ -11,6 +11,8 @@ import type { Logger } from '../observe/log.ts'
 const HEAP_SHARE = 0.9
 
 export interface OverloadOptions {
+  /** A connection was closed unread. */
+  readonly onRefused?: (reason: 'connection limit' | 'memory') => void
   readonly maxConnections: number
   readonly connections: () => number
   readonly log: Logger
@@ -60,8 +62,9 @@ export class Overload {
     this.#refused = 0
   }
 
-  #refuse(reason: string): false {
+  #refuse(reason: 'connection limit' | 'memory'): false {
     this.#refused++
+    this.#options.onRefused?.(reason)
     if (this.#reason === undefined) {
       this.#reason = reason
       this.#options.log.warn({ connections: this.#options.connections() }, `overload: ${reason}`)

@@ -20,10 +20,11 @@ import type {
 import type { BindKey } from '../model/identity.ts'
 import type { Manifest } from '../model/snapshot.ts'
 import type { BindResult } from '../model/status.ts'
-import { createAccessLog } from '../observe/access-log-writer.ts'
 import type { AccessLog } from '../observe/access-log.ts'
+import { createAccessLog } from '../observe/access-log-writer.ts'
 import type { LineSink } from '../observe/line-sink.ts'
 import { createLogger, type Logger } from '../observe/log.ts'
+import { tee, TrafficMeter } from '../observe/traffic-meter.ts'
 import { Bind } from './bind.ts'
 import type { ConnectionContext } from './connection.ts'
 import { ConnectionSet } from './connection-set.ts'
@@ -36,7 +37,8 @@ import { Runtime } from './runtime.ts'
 import { TimerWheel } from './timer-wheel.ts'
 import type { TlsDomains } from './tls/contract.ts'
 import { UdpBinds } from './udp/udp-binds.ts'
-import type { UpstreamRegistry } from './upstream/contract.ts'
+import { Vitals } from './vitals.ts'
+import type { EndpointCounts, UpstreamRegistry } from './upstream/contract.ts'
 
 const HEARTBEAT_MS = 1000
 
@@ -46,6 +48,7 @@ export interface WorkerParts {
     clock: Clock,
     onNameFailed: (name: string) => void,
     keyOf: (keyId: Digest) => string,
+    counts: EndpointCounts,
   ): UpstreamRegistry
   openTlsDomains(warn: (message: string) => void): Promise<TlsDomains>
   createHttpHub(services: HttpServices): HttpHub
@@ -107,6 +110,8 @@ class Worker {
   readonly #tlsDomains: TlsDomains
   readonly #httpHub: HttpHub
   readonly #wheel: TimerWheel
+  readonly #traffic = new TrafficMeter()
+  readonly #vitals = new Vitals()
   readonly #context: ConnectionContext
   readonly #published: Manifest[] = []
   #compiling = false
@@ -122,16 +127,19 @@ class Worker {
     this.#options = options
     this.#tlsDomains = tlsDomains
     this.#log = createLogger({ level: settings.logLevel, format: settings.logFormat, sink })
-    const accessLog = options.accessLog ?? createAccessLog(settings.accessLog ? sink : undefined)
+    const lines = options.accessLog ?? createAccessLog(settings.accessLog ? sink : undefined)
+    const accessLog = tee(lines, this.#traffic)
     this.#overload = new Overload({
       maxConnections: settings.maxConnections,
       connections: () => this.#connections.size,
+      onRefused: (reason) => this.#traffic.count('connections_refused_total', [reason]),
       log: this.#log,
     })
     this.#registry = parts.createRegistry(
       clock,
       (name) => link.send({ type: 'name-failed', name }),
       (keyId) => this.#store.key(keyId),
+      this.#endpointCounts(),
     )
     this.#httpHub = parts.createHttpHub({
       settings,
@@ -206,6 +214,15 @@ class Worker {
     this.#startDrain(this.#context.limits.drainMs)
   }
 
+  #endpointCounts(): EndpointCounts {
+    const connects = 'upstream_connects_total'
+    return {
+      connected: (endpoint) => this.#traffic.count(connects, [endpoint, 'ok']),
+      connectFailed: (endpoint) => this.#traffic.count(connects, [endpoint, 'failed']),
+      ejected: (endpoint) => this.#traffic.count('upstream_ejections_total', [endpoint]),
+    }
+  }
+
   #adopt(key: BindKey, socket: SocketHandle | undefined): void {
     if (socket === undefined) return
     if (this.#drain === undefined) this.#bindFor(key).adopt(socket)
@@ -276,6 +293,7 @@ class Worker {
   #beat(): void {
     this.#overload.check()
     const endpoints = this.#registry.health()
+    const traffic = this.#traffic.take()
     const isNews = !isDeepStrictEqual(this.#endpoints, endpoints)
     this.#endpoints = endpoints
     this.#options.link.send({
@@ -285,8 +303,10 @@ class Worker {
         exchanges: this.#httpHub.activeExchanges,
         runtimes: this.#runtimes,
         droppedLines: this.#options.sink.dropped,
+        ...this.#vitals.read(),
       },
       ...(isNews && { endpoints }),
+      ...(traffic !== undefined && { traffic }),
     })
   }
 
@@ -300,7 +320,10 @@ class Worker {
   #stopped(): void {
     clearInterval(this.#heartbeat)
     this.#wheel.stop()
+    this.#vitals.stop()
     void this.#runtime?.release()
+    // What was counted since the last beat.
+    this.#beat()
     this.#options.link.send({ type: 'drained' })
     this.#options.onStopped?.()
   }

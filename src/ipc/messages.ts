@@ -10,6 +10,7 @@ import type { BindKey } from '../model/identity.ts'
 import type { Manifest, Part } from '../model/snapshot.ts'
 import type { BindResult, ObjectStatus, PendingProgrammed } from '../model/status.ts'
 import type { KeyMaterial, TicketRoots } from '../model/tls.ts'
+import type { TrafficDelta } from '../observe/traffic-meter.ts'
 
 // --- config thread -> control ---
 
@@ -78,6 +79,11 @@ export interface WorkerStats {
   readonly runtimes: number
   /** Log lines that were lost since the worker started: nobody read them in time. */
   readonly droppedLines: number
+  /** How much later than asked the event loop came to a timer, since the last beat; milliseconds. */
+  readonly loopDelayMs: { readonly p50: number; readonly p99: number; readonly max: number }
+  readonly residentBytes: number
+  /** Of user and system, since the process started. */
+  readonly cpuSeconds: number
 }
 
 export interface EndpointHealth {
@@ -96,6 +102,8 @@ export type WorkerMessage =
       readonly stats: WorkerStats
       /** Of every upstream in use; absent: as with the last beat. */
       readonly endpoints?: readonly EndpointHealth[]
+      /** Counted since the last beat; absent: nothing. */
+      readonly traffic?: TrafficDelta
     }
   /** All connections to a name's addresses failed: resolve it again now. */
   | { readonly type: 'name-failed'; readonly name: string }

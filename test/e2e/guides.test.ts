@@ -124,7 +124,8 @@ describe('names', () => {
     const connection = await daemon.line((line) => line['log'] === 'connection')
     assert.equal(await daemon.stop(), 0)
 
-    const [fields = '', rest = ''] = read('docs/observe.md').split('**Metrics**')
+    const fields = read('docs/observe.md')
+    const rest = read('docs/metrics.md')
     const exposed = [...metrics.matchAll(/^# TYPE (gwproxy_\S+) /gm)].map((match) => match[1])
     const documented = new Set(rest.match(/gwproxy_[a-z_]+/g) ?? [])
     assert.deepEqual([...documented].sort(), exposed.sort())

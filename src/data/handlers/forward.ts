@@ -108,6 +108,7 @@ export class Forward implements Stage, DialSink, RelaySink {
   onConnected(upstreamEnd: RelayEnd): void {
     const { accepted, context, facts } = this.#connection
     this.#dial = undefined
+    this.#endpoint?.connected()
     this.#endpoint?.succeeded()
     facts.connectMs = context.clock.monotonic() - this.#dialStarted
     const { tcpIdleMs } = context.limits

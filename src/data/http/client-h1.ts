@@ -25,6 +25,8 @@ export interface Http1Options {
   readonly connectMs: number
   readonly headerBytes: number
   readonly tls: OriginTls | undefined
+  /** A connection was opened. */
+  readonly onConnect?: () => void
 }
 
 export class Http1Client implements UpstreamClient {
@@ -112,6 +114,7 @@ function poolOf(
         if (!socket) return callback(...result)
         if (options.tls === undefined) {
           resets.watch(socket)
+          options.onConnect?.()
           return callback(null, socket)
         }
         // The origin stays `http`: undici, which would take the Host for the server name, knows of no TLS.
@@ -119,6 +122,7 @@ function poolOf(
         options.tls.begin(socket, handshake, (error, secure) => {
           if (error !== undefined) return callback(error, null)
           resets.watch(secure)
+          options.onConnect?.()
           callback(null, secure)
         })
       }),

@@ -35,6 +35,8 @@ export interface Http2Options {
   readonly connectMs: number
   readonly headerBytes: number
   readonly tls: OriginTls | undefined
+  /** A connection was opened. */
+  readonly onConnect?: () => void
 }
 
 export class Http2Client implements UpstreamClient {
@@ -88,7 +90,10 @@ class Http2Session {
     this.#socket = socket
     this.#session = connect('http://upstream', sessionOptions(headerBytes, socket))
     this.#timer = setTimeout(() => this.#failWaiting('connect-timeout', 'timed out'), connectMs)
-    this.#session.on('connect', () => this.#onConnect())
+    this.#session.on('connect', () => {
+      options.onConnect?.()
+      this.#onConnect()
+    })
     this.#session.on('error', (error: Error) =>
       this.#failWaiting(connectReason(error), detailOf(error)),
     )

@@ -210,8 +210,13 @@ function clientOf(
   protocol: UpstreamProtocol,
   options: ForwardOptions,
 ): UpstreamClient {
-  const { endpoint: place, tls } = endpoint
+  const { endpoint: place } = endpoint
   return protocol === 'h2c'
-    ? endpoint.resource('h2c', () => new Http2Client(place, { ...options, tls }))
-    : endpoint.resource('http/1.1', () => new Http1Client(place, { ...options, tls }))
+    ? endpoint.resource('h2c', () => new Http2Client(place, clientOptions(endpoint, options)))
+    : endpoint.resource('http/1.1', () => new Http1Client(place, clientOptions(endpoint, options)))
+}
+
+function clientOptions(endpoint: EndpointState, { connectMs, headerBytes }: ForwardOptions) {
+  const { tls } = endpoint
+  return { connectMs, headerBytes, tls, onConnect: () => endpoint.connected() }
 }

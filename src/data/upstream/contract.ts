@@ -35,7 +35,15 @@ export interface UpstreamRegistry extends Registry {
   health(): readonly EndpointHealth[]
 }
 
+/** What becomes of connections to endpoints; `endpoint` as in the access log. */
+export interface EndpointCounts {
+  connected(endpoint: string): void
+  connectFailed(endpoint: string): void
+  ejected(endpoint: string): void
+}
+
 export interface RegistryOptions {
+  readonly counts?: EndpointCounts
   readonly clock: Clock
   /** A connection to an address of this name failed; at most once a second for each name. */
   onNameFailed(name: string): void
@@ -94,6 +102,8 @@ export interface EndpointState {
   /** A use begins and ends: an endpoint that left the configuration lives until its uses end. */
   begin(): void
   end(): void
+  /** A new connection to it is open, and secured where it is to be. */
+  connected(): void
   /** Passive ejection: the endpoint answered. */
   succeeded(): void
   /**

@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../../base/clock.ts'
 import { type Endpoint, endpointText, type UpstreamProtocol } from '../../model/upstream.ts'
-import type { Closable, EndpointState, FailureKind, Pick } from './contract.ts'
+import type { Closable, EndpointCounts, EndpointState, FailureKind, Pick } from './contract.ts'
 import { PassiveHealth } from './health.ts'
 import type { NameTable } from './names.ts'
 import type { OriginTls } from './tls.ts'
@@ -14,12 +14,14 @@ export class EndpointStore {
   readonly #live = new Map<string, LiveEndpoint>()
   readonly #clock: Clock
   readonly #names: NameTable
+  readonly #counts: EndpointCounts | undefined
   /** Moves when the health of any endpoint changes: upstreams then rebuild their lists. */
   epoch = 0
 
-  constructor(clock: Clock, names: NameTable) {
+  constructor(clock: Clock, names: NameTable, counts: EndpointCounts | undefined) {
     this.#clock = clock
     this.#names = names
+    this.#counts = counts
   }
 
   get size(): number {
@@ -41,6 +43,7 @@ export class EndpointStore {
 
   #create(key: string, tls: OriginTls | undefined, endpoint: Endpoint): LiveEndpoint {
     const live = new LiveEndpoint(endpoint, tls, new PassiveHealth(this.#clock), {
+      counts: this.#counts,
       healthChanged: () => {
         this.epoch += 1
       },
@@ -56,6 +59,7 @@ export class EndpointStore {
 }
 
 interface EndpointEvents {
+  readonly counts: EndpointCounts | undefined
   healthChanged(): void
   connectFailed(name: string): void
   /** Neither held nor used any more. */
@@ -115,13 +119,21 @@ export class LiveEndpoint implements EndpointState {
     this.#closeWhenIdle()
   }
 
+  connected(): void {
+    this.#events.counts?.connected(this.text)
+  }
+
   succeeded(): void {
     if (this.health.succeeded()) this.#events.healthChanged()
   }
 
   failed(kind: FailureKind = 'connect'): void {
+    const { counts } = this.#events
+    const wasEjected = this.isEjected
     if (this.health.failed(kind)) this.#events.healthChanged()
+    if (!wasEjected && this.isEjected) counts?.ejected(this.text)
     if (kind !== 'connect') return
+    counts?.connectFailed(this.text)
     for (const name of this.#holds.keys()) {
       if (name !== '') this.#events.connectFailed(name)
     }

@@ -43,7 +43,7 @@ class LiveRegistry implements UpstreamRegistry {
   constructor(options: RegistryOptions) {
     this.#options = options
     this.#names = new NameTable(options)
-    this.#store = new EndpointStore(options.clock, this.#names)
+    this.#store = new EndpointStore(options.clock, this.#names, options.counts)
   }
 
   acquire(

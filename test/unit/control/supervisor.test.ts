@@ -4,7 +4,12 @@ import { afterEach, beforeEach, describe, it, mock } from 'node:test'
 import { Publisher } from '../../../src/control/publisher.ts'
 import { Sockets } from '../../../src/control/sockets.ts'
 import { type StartedWorker, Supervisor } from '../../../src/control/supervisor.ts'
-import type { ControlMessage, WorkerMessage, WorkerSettings } from '../../../src/ipc/messages.ts'
+import type {
+  ControlMessage,
+  WorkerMessage,
+  WorkerSettings,
+  WorkerStats,
+} from '../../../src/ipc/messages.ts'
 import { DEFAULT_LIMITS } from '../../../src/ipc/messages.ts'
 import { configUpdate, recordingLog } from './fixtures.ts'
 
@@ -104,6 +109,16 @@ function setUp(count: number, kind: StartedWorker['kind'] = 'process', failingSt
   return { supervisor, publisher, workers, worker, pass, lines, failedNames }
 }
 
+const STATS: WorkerStats = {
+  connections: 0,
+  exchanges: 0,
+  runtimes: 1,
+  droppedLines: 0,
+  loopDelayMs: { p50: 0, p99: 0, max: 0 },
+  residentBytes: 0,
+  cpuSeconds: 0,
+}
+
 describe('Supervisor', () => {
   beforeEach(() => mock.timers.enable({ apis: ['setTimeout', 'setInterval'] }))
   afterEach(() => mock.timers.reset())
@@ -142,7 +157,7 @@ describe('Supervisor', () => {
     supervisor.start()
     worker(0).hello()
     worker(1).hello()
-    const stats = { connections: 1, exchanges: 0, runtimes: 1, droppedLines: 0 }
+    const stats = { ...STATS, connections: 1 }
     for (let beat = 0; beat < 6; beat++) {
       assert.equal(worker(1).killed, false)
       worker(0).say({ type: 'heartbeat', stats })
@@ -157,13 +172,25 @@ describe('Supervisor', () => {
     const { supervisor, worker } = setUp(1)
     supervisor.start()
     worker(0).hello()
-    const stats = { connections: 1, exchanges: 0, runtimes: 1, droppedLines: 0 }
+    const stats = { ...STATS, connections: 1 }
     const endpoints = [{ upstream: 'u', endpoint: '10.0.0.1:80', healthy: true }]
     worker(0).say({ type: 'heartbeat', stats, endpoints })
     worker(0).say({ type: 'heartbeat', stats })
     assert.deepEqual(supervisor.workers, [{ slot: 0, pid: 100, stats, endpoints }])
     worker(0).end('exited with code 1')
     assert.deepEqual(supervisor.workers, [])
+  })
+
+  it('adds up what workers counted, also of those that ended', () => {
+    const { supervisor, worker } = setUp(2)
+    supervisor.start()
+    const traffic = { counters: { sni_unmatched_total: [['tcp/a:1', 2] as const] }, histograms: {} }
+    for (const slot of [0, 1]) {
+      worker(slot).hello()
+      worker(slot).say({ type: 'heartbeat', stats: STATS, traffic })
+    }
+    worker(0).end('exited with code 1')
+    assert.deepEqual(supervisor.traffic.counter('sni_unmatched_total'), [[['tcp/a:1'], 4]])
   })
 
   it('does not watch the heartbeat of a worker in this process', () => {

@@ -1,0 +1,233 @@
+/**
+ * The `gatewayapi_*` names of gateway-api-state-metrics, from the statuses that gwproxy shows: the
+ * dashboards and alerts that were made for a Kubernetes with kube-state-metrics work without either.
+ */
+import type { StatusReport, ManifestObject } from './contract.ts'
+
+export type SetSeries = (value: number, labels: Readonly<Record<string, string>>) => void
+
+interface StateFamily {
+  readonly help: string
+  readonly labels: readonly string[]
+  readonly series: (object: ManifestObject, set: SetSeries) => void
+  /** Of which kinds. */
+  readonly of: (kind: string) => boolean
+}
+
+const PARENT = ['parent_group', 'parent_kind', 'parent_namespace', 'parent_name']
+const OBJECT = ['namespace', 'name']
+const ROUTE_KINDS = ['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute'] as const
+
+const isGateway = (kind: string): boolean => kind === 'Gateway'
+const isClass = (kind: string): boolean => kind === 'GatewayClass'
+
+const FAMILIES: Readonly<Record<string, StateFamily>> = {
+  gateway_info: {
+    help: 'The Gateways.',
+    labels: [...OBJECT, 'gatewayclass_name'],
+    of: isGateway,
+    series: (object, set) =>
+      set(1, { ...named(object), gatewayclass_name: text(spec(object)['gatewayClassName']) }),
+  },
+  gateway_created: created(isGateway),
+  gateway_listener_info: {
+    help: 'The listeners of Gateways.',
+    labels: [
+      ...OBJECT,
+      'listener_name',
+      'port',
+      'protocol',
+      'hostname',
+      'tls_mode',
+      'allowed_routes_namespaces_from',
+    ],
+    of: isGateway,
+    series: (object, set) => {
+      for (const listener of records(spec(object)['listeners'])) {
+        const allowed = record(record(listener['allowedRoutes'])['namespaces'])
+        set(1, {
+          ...named(object),
+          listener_name: text(listener['name']),
+          port: text(listener['port']),
+          protocol: text(listener['protocol']),
+          hostname: text(listener['hostname']),
+          tls_mode: text(record(listener['tls'])['mode']),
+          allowed_routes_namespaces_from: text(allowed['from']),
+        })
+      }
+    },
+  },
+  gateway_status: conditions(isGateway),
+  gateway_status_listener_attached_routes: {
+    help: 'Routes attached to a listener.',
+    labels: [...OBJECT, 'listener_name'],
+    of: isGateway,
+    series: (object, set) => {
+      for (const listener of records(status(object)['listeners'])) {
+        const attached = Number(listener['attachedRoutes'] ?? 0)
+        set(attached, { ...named(object), listener_name: text(listener['name']) })
+      }
+    },
+  },
+  gateway_status_address_info: {
+    help: 'Addresses of Gateways.',
+    labels: [...OBJECT, 'type', 'value'],
+    of: isGateway,
+    series: (object, set) => {
+      for (const { type, value } of records(status(object)['addresses'])) {
+        set(1, { ...named(object), type: text(type), value: text(value) })
+      }
+    },
+  },
+  gatewayclass_info: {
+    help: 'The GatewayClasses.',
+    labels: ['name', 'controller_name'],
+    of: isClass,
+    series: (object, set) =>
+      set(1, {
+        name: text(object.metadata['name']),
+        controller_name: text(spec(object)['controllerName']),
+      }),
+  },
+  gatewayclass_status: conditions(isClass),
+  gatewayclass_status_supported_features: {
+    help: 'Features that a GatewayClass supports.',
+    labels: ['name', 'features'],
+    of: isClass,
+    series: (object, set) => {
+      for (const feature of records(status(object)['supportedFeatures'])) {
+        set(1, { name: text(object.metadata['name']), features: text(feature['name']) })
+      }
+    },
+  },
+  ...Object.fromEntries(ROUTE_KINDS.flatMap(routeFamilies)),
+}
+
+/** Each `gatewayapi_*` family with its labels; `addSeries` fills it from the newest report. */
+export function stateFamilies(): readonly {
+  readonly name: string
+  readonly help: string
+  readonly labels: readonly string[]
+  readonly addSeries: (report: StatusReport, set: SetSeries) => void
+}[] {
+  return Object.entries(FAMILIES).map(([name, family]) => ({
+    name: `gatewayapi_${name}`,
+    help: family.help,
+    labels: family.labels,
+    addSeries: (report, set) => {
+      for (const { object } of report.objects) {
+        if (family.of(object.kind)) family.series(object, set)
+      }
+    },
+  }))
+}
+
+function routeFamilies(kind: (typeof ROUTE_KINDS)[number]): readonly [string, StateFamily][] {
+  const prefix = kind.toLowerCase()
+  const of = (other: string): boolean => other === kind
+  const parentSeries =
+    (parentsOf: (object: ManifestObject) => readonly Readonly<Record<string, unknown>>[]) =>
+    (object: ManifestObject, set: SetSeries): void => {
+      for (const parent of parentsOf(object))
+        set(1, { ...named(object), ...parentLabels(parent, object) })
+    }
+  const families: [string, StateFamily][] = [
+    [`${prefix}_created`, created(of)],
+    [
+      `${prefix}_parent_info`,
+      {
+        help: `Parents that a ${kind} asks for.`,
+        labels: [...OBJECT, ...PARENT],
+        of,
+        series: parentSeries((object) => records(spec(object)['parentRefs'])),
+      },
+    ],
+    [
+      `${prefix}_status_parent_info`,
+      {
+        help: `Parents that a ${kind} has a status of.`,
+        labels: [...OBJECT, ...PARENT],
+        of,
+        series: parentSeries((object) =>
+          records(status(object)['parents']).map((parent) => record(parent['parentRef'])),
+        ),
+      },
+    ],
+  ]
+  if (kind === 'TCPRoute' || kind === 'UDPRoute') return families
+  const hostnames: StateFamily = {
+    help: `Hostnames of a ${kind}.`,
+    labels: [...OBJECT, 'hostname'],
+    of,
+    series: (object, set) => {
+      const names = spec(object)['hostnames']
+      for (const hostname of Array.isArray(names) ? names : []) {
+        set(1, { ...named(object), hostname: text(hostname) })
+      }
+    },
+  }
+  return [...families, [`${prefix}_hostname_info`, hostnames]]
+}
+
+function created(of: (kind: string) => boolean): StateFamily {
+  return {
+    help: 'When the object was created, seconds since the epoch.',
+    labels: OBJECT,
+    of,
+    series: (object, set) => {
+      const at = Date.parse(text(object.metadata['creationTimestamp']))
+      if (!Number.isNaN(at)) set(at / 1000, named(object))
+    },
+  }
+}
+
+function conditions(of: (kind: string) => boolean): StateFamily {
+  return {
+    help: 'Conditions: 1 when True, else 0.',
+    labels: [...OBJECT, 'type'],
+    of,
+    series: (object, set) => {
+      for (const condition of records(status(object)['conditions'])) {
+        const isTrue = condition['status'] === 'True'
+        set(isTrue ? 1 : 0, { ...named(object), type: text(condition['type']) })
+      }
+    },
+  }
+}
+
+function parentLabels(
+  parent: Readonly<Record<string, unknown>>,
+  object: ManifestObject,
+): Readonly<Record<string, string>> {
+  return {
+    parent_group: text(parent['group'] ?? 'gateway.networking.k8s.io'),
+    parent_kind: text(parent['kind'] ?? 'Gateway'),
+    parent_namespace: text(parent['namespace'] ?? object.metadata['namespace']),
+    parent_name: text(parent['name']),
+  }
+}
+
+function named({ metadata }: ManifestObject): Readonly<Record<string, string>> {
+  return { namespace: text(metadata['namespace']), name: text(metadata['name']) }
+}
+
+function spec(object: ManifestObject): Readonly<Record<string, unknown>> {
+  return record(object['spec'])
+}
+
+function status(object: ManifestObject): Readonly<Record<string, unknown>> {
+  return record(object['status'])
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isRecord ? (value as Readonly<Record<string, unknown>>) : {}
+}
+
+function records(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  return Array.isArray(value) ? value.map(record) : []
+}

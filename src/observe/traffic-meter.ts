@@ -1,0 +1,171 @@
+/**
+ * Counts traffic in a worker, from the same records that the access log is written from: a line
+ * and a count never disagree. What was counted since the last time travels to control with the
+ * heartbeat, so that a worker's end loses a second of counts and never a total.
+ */
+import { outcomeRow, type Reason } from '../model/outcome.ts'
+import type { RouteRef } from '../model/identity.ts'
+import type { AccessLog, ConnectionRecord, ExchangeRecord } from './access-log.ts'
+import {
+  BUCKETS,
+  COUNTERS,
+  type CounterName,
+  HISTOGRAMS,
+  type HistogramName,
+  SEPARATOR,
+} from './traffic-families.ts'
+
+/** Buckets (one more than BUCKETS), not cumulative, and the sum of the values in seconds. */
+export interface Distribution {
+  readonly buckets: readonly number[]
+  readonly sum: number
+}
+
+/** What was counted since the last one. Keys are label values in their family's order. */
+export interface TrafficDelta {
+  readonly counters: Readonly<Partial<Record<CounterName, readonly (readonly [string, number])[]>>>
+  readonly histograms: Readonly<
+    Partial<Record<HistogramName, readonly (readonly [string, Distribution])[]>>
+  >
+}
+
+interface Cell {
+  readonly buckets: number[]
+  sum: number
+}
+
+const RESUMED = { true: 'true', false: 'false' } as const
+
+export class TrafficMeter implements AccessLog {
+  readonly #counters = mapsFor<CounterName, number>(COUNTERS)
+  readonly #histograms = mapsFor<HistogramName, Cell>(HISTOGRAMS)
+  #isEmpty = true
+
+  connection(record: ConnectionRecord): void {
+    const from = listenerLabels(record.listener)
+    this.count('connections_total', [record.bind, from, record.action ?? '', record.reason])
+    if (record.reason === 'no-chain') this.count('sni_unmatched_total', [record.bind])
+    this.#handshake(record, from)
+    if (record.connectMs !== undefined && record.upstream !== undefined) {
+      this.observe('upstream_connect_seconds', [record.upstream], record.connectMs)
+    }
+    // The bytes of HTTP are counted by exchange.
+    if (record.exchanges === undefined && record.route !== undefined) this.#bytes(record, from)
+  }
+
+  exchange(record: ExchangeRecord): void {
+    const from = listenerLabels(record.listener)
+    const { status, attempts, durationMs, reason } = record
+    const route = routeLabel(record.route)
+    const backend = record.upstream ?? ''
+    this.count('http_requests_total', [from, route, backend, String(status), reason])
+    const code = status === 0 ? 'none' : `${Math.floor(status / 100)}xx`
+    this.observe('http_request_duration_seconds', [from, route, backend, code], durationMs)
+    if (attempts > 1) this.count('http_retries_total', [route, backend], attempts - 1)
+    this.#bytes(record, from)
+  }
+
+  /** `labels`: values in the family's order; those of a gateway and its listener may be joined. */
+  count(name: CounterName, labels: readonly string[], by = 1): void {
+    if (by === 0) return
+    const key = labels.join(SEPARATOR)
+    const series = this.#counters[name]
+    series.set(key, (series.get(key) ?? 0) + by)
+    this.#isEmpty = false
+  }
+
+  /** As `count`, for a duration in milliseconds. */
+  observe(name: HistogramName, labels: readonly string[], ms: number): void {
+    const key = labels.join(SEPARATOR)
+    const series = this.#histograms[name]
+    let cell = series.get(key)
+    if (cell === undefined) {
+      cell = { buckets: new Array<number>(BUCKETS.length + 1).fill(0), sum: 0 }
+      series.set(key, cell)
+    }
+    const seconds = ms / 1000
+    let index = 0
+    while (index < BUCKETS.length && seconds > (BUCKETS[index] ?? 0)) index += 1
+    cell.buckets[index] = (cell.buckets[index] ?? 0) + 1
+    cell.sum += seconds
+    this.#isEmpty = false
+  }
+
+  /** What was counted since the last call; undefined: nothing. */
+  take(): TrafficDelta | undefined {
+    if (this.#isEmpty) return undefined
+    this.#isEmpty = true
+    return { counters: emptied(this.#counters), histograms: emptied(this.#histograms) }
+  }
+
+  #handshake(record: ConnectionRecord, from: string): void {
+    const { tls, handshakeMs, action } = record
+    if (tls !== undefined) {
+      const resumed = RESUMED[`${tls.resumed}`]
+      const { version, group = '' } = tls
+      this.count('tls_handshakes_total', [from, 'ok', version, group, resumed])
+      if (handshakeMs !== undefined) {
+        this.observe('tls_handshake_seconds', [from, resumed], handshakeMs)
+      }
+    } else if (action === 'tls-terminate' && failsHandshake(record.reason)) {
+      this.count('tls_handshakes_total', [from, record.reason, '', '', ''])
+    }
+  }
+
+  #bytes(record: ConnectionRecord | ExchangeRecord, from: string): void {
+    const labels = [from, routeLabel(record.route), record.upstream ?? '']
+    this.count('received_bytes_total', labels, record.bytesReceived)
+    this.count('sent_bytes_total', labels, record.bytesSent)
+  }
+}
+
+/** Each record to all of them, in order. */
+export function tee(...logs: readonly AccessLog[]): AccessLog {
+  return {
+    connection: (record) => {
+      for (const log of logs) log.connection(record)
+    },
+    exchange: (record) => {
+      for (const log of logs) log.exchange(record)
+    },
+  }
+}
+
+function failsHandshake(reason: Reason): boolean {
+  return outcomeRow(reason).side === 'downstream' || reason === 'no-certificate'
+}
+
+/** `Gateway/default/edge/https` as the values of gateway and listener; a ListenerSet is named as one. */
+function listenerLabels(key: string | undefined): string {
+  if (key === undefined || key === '') return SEPARATOR
+  const cut = key.lastIndexOf('/')
+  const parent = key.slice(0, cut)
+  const gateway = parent.startsWith('Gateway/') ? parent.slice('Gateway/'.length) : parent
+  return gateway + SEPARATOR + key.slice(cut + 1)
+}
+
+function routeLabel(route: RouteRef | undefined): string {
+  return route === undefined ? '' : `${route.kind}/${route.namespace}/${route.name}`
+}
+
+function mapsFor<Name extends string, Value>(
+  families: Record<Name, unknown>,
+): Record<Name, Map<string, Value>> {
+  const names = Object.keys(families) as Name[]
+  return Object.fromEntries(names.map((name) => [name, new Map()])) as Record<
+    Name,
+    Map<string, Value>
+  >
+}
+
+function emptied<Name extends string, Value>(
+  maps: Record<Name, Map<string, Value>>,
+): Partial<Record<Name, (readonly [string, Value])[]>> {
+  const taken: Partial<Record<Name, (readonly [string, Value])[]>> = {}
+  for (const name of Object.keys(maps) as Name[]) {
+    if (maps[name].size === 0) continue
+    taken[name] = [...maps[name]]
+    maps[name].clear()
+  }
+  return taken
+}
