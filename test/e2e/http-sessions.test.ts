@@ -1,13 +1,10 @@
 /** Session persistence (GEP-1619) over real sockets: cookies, headers, what strangers send. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
 import { describe, it } from 'node:test'
-import { Metadata, type ServerUnaryCall } from '@grpc/grpc-js'
-import WebSocket, { WebSocketServer } from 'ws'
 import type { HttpSession } from '../../src/model/http.ts'
-import { GrpcClient, pathOf, startGrpcOrigin } from '../support/grpc.ts'
 import { connectH2, h2Request } from '../support/h2-client.ts'
 import { closedPort, startOrigin } from '../support/http-origin.ts'
 import { startProxy, type TestRule } from '../support/http-proxy.ts'
@@ -157,6 +154,48 @@ describe('a session by cookie', () => {
     assert.deepEqual([again.text, again.cookie], [text, undefined])
   })
 
+  it('is secure where a trusted proxy says that the client came by https', async () => {
+    using shop = await startShop()
+    const listeners = [{ hostname: '', rules: [{ ports: [shop.port], session: COOKIE }] }]
+    await using proxy = await startProxy({ listeners, trustedProxies: ['127.0.0.1'] })
+    const { cookie } = await ask(proxy, { 'X-Forwarded-Proto': 'https' })
+    assert.match(cookie ?? '', /; Secure;/)
+    await using stranger = await startProxy({ listeners })
+    const plain = await ask(stranger, { 'X-Forwarded-Proto': 'https' })
+    assert.doesNotMatch(plain.cookie ?? '', /Secure/)
+  })
+
+  it('is out of reach of filters, which may keep it from the backend', async () => {
+    const changes = { set: [], add: [] } as const
+    const filters = [
+      { kind: 'request-header-modifier', ...changes, remove: ['cookie'] },
+      { kind: 'response-header-modifier', ...changes, remove: ['set-cookie'] },
+    ] as const
+    await using web = await startShops({ filters })
+    const first = await ask(web.proxy)
+    assert.deepEqual(first.headers['set-cookie'], [first.cookie])
+    for (let n = 0; n < 4; n += 1) {
+      const again = await ask(web.proxy, { cookie: first.pair })
+      assert.deepEqual([again.text, again.headers['x-saw']], [first.text, ''])
+    }
+  })
+
+  it('has no part in mirrors, whose endpoints take turns', async () => {
+    const copies: string[] = []
+    const news = new EventEmitter()
+    using shadow = await startOrigin((request, response) => {
+      copies.push(request.headers.cookie ?? '')
+      news.emit('copy')
+      response.setHeader('Set-Cookie', 'sid=shadow').end()
+    })
+    await using web = await startShops({ mirrors: [{ port: shadow.port }] })
+    const first = await ask(web.proxy)
+    const again = await ask(web.proxy, { cookie: first.pair })
+    assert.deepEqual([again.text, again.cookie], [first.text, undefined])
+    while (copies.length < 2) await once(news, 'copy')
+    assert.deepEqual(copies, ['', first.pair])
+  })
+
   it('is not begun by answers of our own', async () => {
     const location = { kind: 'request-redirect', statusCode: 302, hostname: 'b.test' } as const
     await using web = await startShops({ action: { kind: 'redirect', redirect: location } })
@@ -219,73 +258,5 @@ describe('a session by header', () => {
     }
     const forged = await ask(web.proxy, { 'X-Session': `${token}, ${token}` })
     assert.notEqual(forged.headers['x-session'], undefined)
-  })
-
-  it('carries gRPC calls', async () => {
-    const calls = (name: string) => ({
-      Unary: (_: ServerUnaryCall<Buffer, Buffer>, reply: (e: null, v: Buffer) => void) =>
-        reply(null, Buffer.from(name)),
-    })
-    using one = await startGrpcOrigin(calls('one'))
-    using two = await startGrpcOrigin(calls('two'))
-    const grpc = [{ ports: [one.port, two.port], session: HEADER }]
-    await using proxy = await startProxy({ listeners: [{ hostname: '', rules: [], grpc }] })
-    using client = new GrpcClient(proxy.port)
-    const call = (metadata: Readonly<Record<string, string>> = {}) =>
-      new Promise<[string, Metadata]>((resolve, reject) => {
-        const fields = new Metadata()
-        for (const [name, value] of Object.entries(metadata)) fields.set(name, value)
-        let head = new Metadata()
-        client
-          .makeUnaryRequest(
-            pathOf('Unary'),
-            (bytes: Buffer) => bytes,
-            (bytes: Buffer) => bytes,
-            Buffer.alloc(0),
-            fields,
-            (error, answer) => (error ? reject(error) : resolve([String(answer), head])),
-          )
-          .on('metadata', (received: Metadata) => {
-            head = received
-          })
-      })
-    const [name, head] = await call()
-    const token = String(head.get('x-session')[0])
-    for (let n = 0; n < 10; n += 1) {
-      const [again, repeated] = await call({ 'x-session': token })
-      assert.deepEqual([again, repeated.get('x-session')], [name, []])
-    }
-    assert.notEqual((await call())[0], name)
-  })
-})
-
-describe('a WebSocket', () => {
-  it('begins a session with its 101 and comes back to it', async () => {
-    const start = async (name: string) => {
-      const origin = await startOrigin((_, response) => response.end(name))
-      const server = new WebSocketServer({ server: origin.server })
-      server.on('connection', (socket) => socket.send(name))
-      return origin
-    }
-    using one = await start('one')
-    using two = await start('two')
-    const rule = { ports: [one.port, two.port], session: COOKIE }
-    await using proxy = await startProxy({ listeners: [{ hostname: '', rules: [rule] }] })
-    const open = async (cookie?: string) => {
-      const headers = cookie === undefined ? {} : { cookie }
-      const client = new WebSocket(proxy.origin.replace('http', 'ws'), { headers })
-      const upgraded = once(client, 'upgrade')
-      const [message] = await once(client, 'message')
-      const [response]: [http.IncomingMessage] = (await upgraded) as never
-      client.terminate()
-      return { name: String(message), cookies: response.headers['set-cookie'] ?? [] }
-    }
-    const first = await open()
-    const [pair] = first.cookies.join().split(';')
-    for (let n = 0; n < 5; n += 1) {
-      assert.deepEqual(await open(pair), { name: first.name, cookies: [] })
-    }
-    assert.notEqual((await open()).name, first.name)
-    assert.equal((await ask(proxy, { cookie: pair })).text, first.name)
   })
 })

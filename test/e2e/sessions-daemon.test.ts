@@ -52,9 +52,9 @@ describe('sessions on a daemon', () => {
   })
 
   /** The name of the backend that answers curl with this jar. */
-  async function ask({ address }: Daemon, jar: string): Promise<string> {
+  async function ask({ address }: Daemon, jar: string, path = '/'): Promise<string> {
     const cookies = ['--cookie', join(scratch, jar), '--cookie-jar', join(scratch, jar)]
-    const { code, stdout, stderr } = await curl([...cookies, `http://${address}:8080/`])
+    const { code, stdout, stderr } = await curl([...cookies, `http://${address}:8080${path}`])
     assert.equal(code, 0, stderr)
     const name = NAMES.find((name) => stdout.includes(name))
     assert.ok(name !== undefined, stdout)
@@ -105,5 +105,32 @@ describe('sessions on a daemon', () => {
     assert.ok(shown.includes('HTTPRoute/default/shop/cart'))
     assert.ok(!shown.includes(value))
     await restarted.stop()
+  })
+
+  it('of each rule are its own, and end after their time', async () => {
+    const persistence = [{}, {}, { absoluteTimeout: '1s' }]
+    const rules = persistence.map((sessionPersistence, index) => ({
+      matches: [{ path: { value: `/${index}` } }],
+      sessionPersistence,
+      backendRefs: [backendRef('shop')],
+    }))
+    const daemon = await startDaemon({ workers: 1, files: files(...rules) })
+    const paths = ['/0', '/1', '/', '/2']
+    const firsts = new Map<string, string>()
+    for (const path of paths) firsts.set(path, await ask(daemon, 'rules', path))
+    for (const path of [...paths, ...paths].filter((path) => path !== '/2')) {
+      assert.equal(await ask(daemon, 'rules', path), firsts.get(path))
+    }
+    const tokens = (): readonly string[] =>
+      readFileSync(join(scratch, 'rules'), 'utf8').match(/[\w-]{52}$/gm) ?? []
+    const before = tokens()
+    assert.equal(new Set(before).size, 4)
+    const end = performance.now() + 20_000
+    while (tokens().every((token) => before.includes(token))) {
+      assert.ok(performance.now() < end, 'the session of 1 s never ended')
+      await ask(daemon, 'rules', '/2')
+    }
+    assert.equal(tokens().filter((token) => before.includes(token)).length, 3)
+    await daemon.stop()
   })
 })

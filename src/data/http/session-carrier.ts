@@ -16,20 +16,27 @@ export function candidates(carrier: SessionCarrier, fields: Fields): readonly st
     : cookieValues(fields.get('cookie') ?? '', carrier.name)
 }
 
-/** One pass, without a list of all the pairs. */
+/** Looks for the name alone: a request may bring thousands of other cookies. */
 function cookieValues(header: string, name: string): readonly string[] {
+  const start = `${name}=`
   const values: string[] = []
-  for (let start = 0; start < header.length && values.length < MAX_CANDIDATES; ) {
-    const found = header.indexOf(';', start)
-    const end = found === -1 ? header.length : found
-    while (header[start] === ' ') start += 1
-    const after = start + name.length
-    if (header[after] === '=' && header.startsWith(name, start)) {
-      values.push(header.slice(after + 1, end).trimEnd())
+  let at = header.indexOf(start)
+  while (at !== -1 && values.length < MAX_CANDIDATES) {
+    const from = at + start.length
+    if (beginsPair(header, at)) {
+      const end = header.indexOf(';', from)
+      values.push(header.slice(from, end === -1 ? undefined : end).trimEnd())
     }
-    start = end + 1
+    at = header.indexOf(start, from)
   }
   return values
+}
+
+/** Only blanks stand between this place and the pair before it. */
+function beginsPair(header: string, at: number): boolean {
+  let before = at - 1
+  while (header[before] === ' ') before -= 1
+  return before < 0 || header[before] === ';'
 }
 
 export interface GivenToken {

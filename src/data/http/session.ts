@@ -29,14 +29,21 @@ interface SessionBackend {
 
 type Index = ReadonlyMap<string, EndpointState>
 
+/** What a rule's tokens are read and written with. */
+interface Vocabulary {
+  readonly keys: TokenKeys
+  /** By their names in tokens. */
+  readonly backends: ReadonlyMap<string, SessionBackend>
+  readonly names: ReadonlyMap<BackendChoice, string>
+}
+
 /** Of one rule, as long as its view lives. */
 export class RuleSessions {
   readonly #session: HttpSession
+  readonly #weighted: readonly WeightedUpstream[]
   readonly #set: BackendSet
-  readonly #clock: Clock
-  readonly #keys: TokenKeys
-  readonly #backends = new Map<string, SessionBackend>()
-  readonly #names = new Map<BackendChoice, string>()
+  readonly #options: SessionOptions
+  #vocabulary: Vocabulary | undefined
   /** Endpoints by their names in tokens, made when the first token of a list is looked up. */
   readonly #indexes = new WeakMap<readonly EndpointState[], Index>()
 
@@ -45,23 +52,12 @@ export class RuleSessions {
     session: HttpSession,
     backends: readonly WeightedUpstream[],
     set: BackendSet,
-    { clock, secret }: SessionOptions,
+    options: SessionOptions,
   ) {
     this.#session = session
+    this.#weighted = backends
     this.#set = set
-    this.#clock = clock
-    this.#keys = new TokenKeys(secret, session.scope)
-    const seen = new Map<string, number>()
-    for (const [index, choice] of set.choices.entries()) {
-      if (choice.kind !== 'upstream') continue
-      const { name } = choice.upstream
-      // One Service may stand here twice, with filters of its own each.
-      const count = seen.get(name) ?? 0
-      seen.set(name, count + 1)
-      const inTokens = this.#keys.nameOf('backend', `${name} ${count}`)
-      this.#names.set(choice, inTokens)
-      this.#backends.set(inTokens, { choice, weight: backends[index]?.weight ?? 0 })
-    }
+    this.#options = options
   }
 
   /** `fields`: the client's, before any filter. */
@@ -69,7 +65,7 @@ export class RuleSessions {
     const token = this.#read(fields)
     const resumed = token === undefined ? undefined : this.#resume(token)
     const choice = resumed ?? this.#set.choose()
-    const backend = resumed === undefined ? this.#names.get(choice) : token?.backend
+    const backend = resumed === undefined ? this.#words.names.get(choice) : token?.backend
     const isSecure = fields.get('x-forwarded-proto') === 'https'
     return new ClientSession(this, { choice, backend, token, isSecure })
   }
@@ -77,29 +73,30 @@ export class RuleSessions {
   /** The endpoint, by its text, sends its answer to this client. */
   answered({ backend, token, isSecure }: Begun, text: string, fields: Fields): void {
     if (backend === undefined) return
-    const endpoint = this.#keys.nameOf('endpoint', text)
+    const { keys } = this.#words
+    const endpoint = keys.nameOf('endpoint', text)
     if (token?.backend === backend && token.endpoint === endpoint) return
-    const made = this.#keys.seal({ backend, endpoint, began: this.#clock.now() })
+    const made = keys.seal({ backend, endpoint, began: this.#options.clock.now() })
     const lifeMs = this.#session.absoluteMs
     give(this.#session.carrier, { token: made, lifeMs, isSecure }, fields)
   }
 
   #read(fields: Fields): Token | undefined {
     for (const text of candidates(this.#session.carrier, fields)) {
-      const token = this.#keys.open(text)
+      const token = this.#words.keys.open(text)
       if (token !== undefined && this.#lives(token)) return token
     }
     return undefined
   }
 
   #lives({ began }: Token): boolean {
-    const age = this.#clock.now() - began
+    const age = this.#options.clock.now() - began
     return age >= -CLOCK_SKEW_MS && age < (this.#session.absoluteMs ?? Number.POSITIVE_INFINITY)
   }
 
   /** undefined: nothing to go on with. */
   #resume(token: Token): BackendChoice | undefined {
-    const backend = this.#backends.get(token.backend)
+    const backend = this.#words.backends.get(token.backend)
     if (backend === undefined) return undefined
     const { choice, weight } = backend
     const find = (list: readonly EndpointState[]) => this.#indexOf(list).get(token.endpoint)
@@ -116,12 +113,34 @@ export class RuleSessions {
   #indexOf(list: readonly EndpointState[]): Index {
     const known = this.#indexes.get(list)
     if (known !== undefined) return known
-    const names = list.map(
-      (endpoint) => [this.#keys.nameOf('endpoint', endpoint.text), endpoint] as const,
-    )
+    const { keys } = this.#words
+    const names = list.map((each) => [keys.nameOf('endpoint', each.text), each] as const)
     const index = new Map(names)
     this.#indexes.set(list, index)
     return index
+  }
+
+  /** Made on first use: those of thousands of rules would hold a reload up. */
+  get #words(): Vocabulary {
+    this.#vocabulary ??= this.#name(new TokenKeys(this.#options.secret, this.#session.scope))
+    return this.#vocabulary
+  }
+
+  #name(keys: TokenKeys): Vocabulary {
+    const backends = new Map<string, SessionBackend>()
+    const names = new Map<BackendChoice, string>()
+    const seen = new Map<string, number>()
+    for (const [index, choice] of this.#set.choices.entries()) {
+      if (choice.kind !== 'upstream') continue
+      const { name } = choice.upstream
+      // One Service may stand here twice, with filters of its own each.
+      const count = seen.get(name) ?? 0
+      seen.set(name, count + 1)
+      const inTokens = keys.nameOf('backend', `${name} ${count}`)
+      names.set(choice, inTokens)
+      backends.set(inTokens, { choice, weight: this.#weighted[index]?.weight ?? 0 })
+    }
+    return { keys, backends, names }
   }
 }
 
