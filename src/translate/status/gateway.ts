@@ -30,7 +30,7 @@ export function gatewayStatus(
       conditions: [
         acceptedCondition(gateway, verdicts),
         programmedCondition(gateway, verdicts),
-        ...resolvedRefsCondition(gateway),
+        resolvedRefsCondition(gateway, verdicts),
         ...conditionIf(
           'InsecureFrontendValidationMode',
           insecureModeProblem(gateway.resource.object.spec.tls?.frontend),
@@ -80,10 +80,21 @@ function whyNotProgrammed(
   return { reason: 'Invalid', message: 'No listener can be served; see their conditions.' }
 }
 
-/** Published only where the Gateway itself refers to something. */
-function resolvedRefsCondition({ identity, resource }: OwnGateway): readonly Condition[] {
-  if (identity === undefined) return []
-  const problem = identity.kind === 'broken' ? identity.problem : undefined
-  const ok = { reason: 'ResolvedRefs', message: 'The client certificate for backends is usable.' }
-  return [conditionFrom('ResolvedRefs', problem, ok, resource.generation)]
+/** Its own references before those of its listeners, which it sums up. */
+function resolvedRefsCondition(
+  { identity, resource }: OwnGateway,
+  verdicts: readonly ListenerVerdict[],
+): Condition {
+  const own = identity?.kind === 'broken' ? identity.problem : undefined
+  const unresolved = verdicts.filter(({ resolvedRefs }) => resolvedRefs !== undefined)
+  const names = enumerate(unresolved.map(({ listener }) => listener.spec.name))
+  const ofListeners: Problem | undefined =
+    unresolved.length === 0
+      ? undefined
+      : {
+          reason: 'ListenersNotResolved',
+          message: `References of some listeners do not resolve: ${names}.`,
+        }
+  const ok = { reason: 'ResolvedRefs', message: 'All references of the Gateway resolve.' }
+  return conditionFrom('ResolvedRefs', own ?? ofListeners, ok, resource.generation)
 }

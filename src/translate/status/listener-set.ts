@@ -49,7 +49,7 @@ function acceptedCondition(set: OwnListenerSet, verdicts: readonly ListenerVerdi
 
 function programmedCondition(set: OwnListenerSet, verdicts: readonly ListenerVerdict[]): Condition {
   const { generation } = set.resource
-  const problem = refusal(set, verdicts) ?? parentNotProgrammed(set)
+  const problem = parentNotProgrammed(set, verdicts) ?? refusal(set, verdicts)
   return problem === undefined
     ? pendingCondition(generation)
     : conditionFrom('Programmed', problem, problem, generation)
@@ -71,10 +71,13 @@ function isGood({ listener, accepted, certificates }: ListenerVerdict): boolean 
   return accepted === undefined && (!terminatesTls(listener) || certificates.length > 0)
 }
 
-function parentNotProgrammed({ gateway }: OwnListenerSet): Problem | undefined {
-  return gateway.programmed === undefined
-    ? undefined
-    : { reason: 'ParentNotProgrammed', message: 'The parent Gateway is not programmed.' }
+function parentNotProgrammed(
+  { gateway, notAllowed }: OwnListenerSet,
+  verdicts: readonly ListenerVerdict[],
+): Problem | undefined {
+  const isRefused = verdicts.some(({ parentProblem }) => parentProblem !== undefined)
+  if (notAllowed !== undefined || (gateway.programmed === undefined && !isRefused)) return undefined
+  return { reason: 'ParentNotProgrammed', message: 'The parent Gateway is not programmed.' }
 }
 
 function namesOf(verdicts: readonly ListenerVerdict[]): string {
