@@ -1,41 +1,18 @@
 /** External auth over gRPC: Envoy's ext_authz protocol with a grpc-js service on the other side. */
 import assert from 'node:assert/strict'
-import type http from 'node:http'
 import { describe, it } from 'node:test'
-import { ask } from '../support/auth-service.ts'
+import { ask, echoOf, startEcho, startGuarded } from '../support/auth-service.ts'
 import { connectH2, h2Request } from '../support/h2-client.ts'
 import { codeOf, GrpcClient, startGrpcOrigin } from '../support/grpc.ts'
 import { type GrpcDecision, startGrpcAuth } from '../support/ext-authz.ts'
-import { startOrigin } from '../support/http-origin.ts'
 import { grpcAuth, startProxy, type TestAuth } from '../support/http-proxy.ts'
 import { rawRequest } from '../support/raw-http.ts'
-
-interface Echo {
-  readonly url: string
-  readonly headers: http.IncomingHttpHeaders
-}
-
-async function startEcho() {
-  const seen: string[] = []
-  const origin = await startOrigin((request, response) => {
-    const { url = '', headers } = request
-    seen.push(url)
-    request.resume().on('end', () => {
-      response.setHeader('X-Kept', 'backend')
-      response.end(JSON.stringify({ url, headers }))
-    })
-  })
-  return { ...origin, seen }
-}
 
 async function scene(decide: GrpcDecision, settings: Partial<TestAuth> = {}) {
   const auth = await startGrpcAuth(decide)
   const backend = await startEcho()
-  const rule = {
-    ports: [backend.port],
-    auth: [{ port: auth.port, service: grpcAuth(), ...settings }],
-  }
-  const proxy = await startProxy({ listeners: [{ hostname: '', rules: [rule] }] })
+  const service = grpcAuth()
+  const proxy = await startGuarded(backend.port, { port: auth.port, service, ...settings })
   return {
     auth,
     backend,
@@ -139,8 +116,8 @@ describe('external auth over gRPC: the answer', () => {
         'x-sent': 'theirs',
       },
     })
-    const { url, headers } = JSON.parse(answer.body) as Echo
-    assert.equal(url, '/p?a=1&b=%20&user=a%26b')
+    const { line, headers } = echoOf(answer)
+    assert.equal(line, 'GET /p?a=1&b=%20&user=a%26b')
     assert.equal(headers['authorization'], undefined)
     assert.equal(headers.host, 'a.test')
     assert.equal(headers['x-user'], 'alice')
@@ -161,7 +138,7 @@ describe('external auth over gRPC: the answer', () => {
     assert.equal(answer.status, 302)
     assert.equal(answer.headers.location, 'https://login.test/')
     assert.equal(answer.body, 'go there')
-    assert.deepEqual(at.backend.seen, [])
+    assert.deepEqual(at.backend.lines, [])
     assert.equal((await at.proxy.record()).reason, 'auth-denied')
   })
 
@@ -189,7 +166,7 @@ describe('external auth over gRPC: the answer', () => {
       const got = await ask(at.proxy.port)
       assert.equal(got.status, 403)
       assert.equal(got.body, '403 Forbidden: auth-failed\n')
-      assert.deepEqual(at.backend.seen, [])
+      assert.deepEqual(at.backend.lines, [])
       const record = await at.proxy.record()
       assert.equal(record.reason, 'auth-failed')
       assert.doesNotMatch(record.detail ?? '', /secret/)

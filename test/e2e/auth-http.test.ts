@@ -1,31 +1,21 @@
 /** External auth over HTTP: what the service is asked, and what its answer does. */
 import assert from 'node:assert/strict'
-import type http from 'node:http'
 import { describe, it } from 'node:test'
-import { allow, ask, type HttpDecision, startHttpAuth } from '../support/auth-service.ts'
-import { startOrigin } from '../support/http-origin.ts'
-import { httpAuth, startProxy, type TestAuth, type TestRule } from '../support/http-proxy.ts'
+import {
+  allow,
+  ask,
+  echoOf,
+  type HttpDecision,
+  startEcho,
+  startGuarded,
+  startHttpAuth,
+} from '../support/auth-service.ts'
+import { httpAuth, type TestAuth } from '../support/http-proxy.ts'
 
-/** Answers with the request's own line and fields. */
-async function startBackend() {
-  const seen: string[] = []
-  const origin = await startOrigin((request, response) => {
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
-      seen.push(`${request.method} ${request.url}`)
-      const body = Buffer.concat(chunks).toString('latin1')
-      response.end(JSON.stringify({ headers: request.headers, body }))
-    })
-  })
-  return { ...origin, seen }
-}
-
-async function scene(decide: HttpDecision, settings: Partial<TestAuth> = {}, rule: TestRule = {}) {
+async function scene(decide: HttpDecision, settings: Partial<TestAuth> = {}) {
   const auth = await startHttpAuth(decide)
-  const backend = await startBackend()
-  const guarded = { ports: [backend.port], auth: [{ port: auth.port, ...settings }], ...rule }
-  const proxy = await startProxy({ listeners: [{ hostname: '', rules: [guarded] }] })
+  const backend = await startEcho()
+  const proxy = await startGuarded(backend.port, { port: auth.port, ...settings })
   return {
     auth,
     backend,
@@ -38,17 +28,13 @@ async function scene(decide: HttpDecision, settings: Partial<TestAuth> = {}, rul
   }
 }
 
-function headersSeen(body: string): http.IncomingHttpHeaders {
-  return (JSON.parse(body) as { headers: http.IncomingHttpHeaders }).headers
-}
-
 describe('external auth over HTTP: the question', () => {
   it('is the request without its body and its fields', async () => {
     await using at = await scene(allow)
     const headers = { authorization: 'Bearer t', cookie: 'a=b', 'x-more': '1' }
     const answer = await ask(at.proxy.port, { path: '/a/b?q=1', headers, body: 'hello' })
     assert.equal(answer.status, 200)
-    assert.equal((JSON.parse(answer.body) as { body: string }).body, 'hello')
+    assert.equal(echoOf(answer).body, 'hello')
     const [question] = at.auth.asked
     assert.equal(question?.line, 'POST /a/b?q=1')
     assert.equal(question.body.length, 0)
@@ -81,7 +67,7 @@ describe('external auth over HTTP: the answer', () => {
     await using at = await scene(decide, { service })
     const headers = { 'x-user': 'root', x_user: 'root', 'x-groups': 'wheel', x_groups: 'wheel' }
     const answer = await ask(at.proxy.port, { headers })
-    const seen = headersSeen(answer.body)
+    const seen = echoOf(answer).headers
     assert.equal(seen['x-user'], 'alice')
     for (const name of ['x_user', 'x-groups', 'x_groups', 'x-other']) {
       assert.equal(seen[name], undefined, name)
@@ -103,7 +89,7 @@ describe('external auth over HTTP: the answer', () => {
     await using at = await scene(decide)
     const headers = { 'x-user': 'root', 'content-type': 'application/json' }
     const answer = await ask(at.proxy.port, { headers, body: '{}' })
-    const seen = headersSeen(answer.body)
+    const seen = echoOf(answer).headers
     assert.equal(seen['x-user'], 'alice, bob')
     assert.equal(seen['content-type'], 'application/json')
     assert.equal(seen['content-language'], undefined)
@@ -129,7 +115,7 @@ describe('external auth over HTTP: the answer', () => {
     assert.deepEqual(answer.headers['set-cookie'], ['a=1', 'b=2'])
     assert.equal(answer.headers['content-length'], '12')
     assert.equal(answer.headers['transfer-encoding'], undefined)
-    assert.deepEqual(at.backend.seen, [])
+    assert.deepEqual(at.backend.lines, [])
     const record = await at.proxy.record()
     assert.equal(record.reason, 'auth-denied')
     assert.equal(record.status, 401)
@@ -143,7 +129,7 @@ describe('external auth over HTTP: the answer', () => {
     const answer = await ask(at.proxy.port)
     assert.equal(answer.status, 302)
     assert.equal(answer.headers.location, 'https://login.test/?back=%2F')
-    assert.deepEqual(at.backend.seen, [])
+    assert.deepEqual(at.backend.lines, [])
   })
 
   for (const status of [201, 204, 500, 503]) {
@@ -151,7 +137,7 @@ describe('external auth over HTTP: the answer', () => {
       await using at = await scene((_asked, response) => response.writeHead(status).end())
       const answer = await ask(at.proxy.port)
       assert.equal(answer.status, 403)
-      assert.deepEqual(at.backend.seen, [])
+      assert.deepEqual(at.backend.lines, [])
       const record = await at.proxy.record()
       assert.equal(record.reason, 'auth-failed')
       assert.match(record.detail ?? '', new RegExp(`answered ${status}`))

@@ -1,6 +1,7 @@
-/** External auth services for tests: one over HTTP that records what it is asked. */
+/** External auth over HTTP for tests: a service that records what it is asked, and what it guards. */
 import http from 'node:http'
 import { startOrigin } from './http-origin.ts'
+import { type ProxyOptions, startProxy, type TestAuth, type TestRule } from './http-proxy.ts'
 
 export interface AskedOverHttp {
   readonly line: string
@@ -71,4 +72,45 @@ export async function ask(port: number, sent: Sent = {}): Promise<Answer> {
       })
     })
   })
+}
+
+export interface Echo {
+  readonly line: string
+  readonly headers: http.IncomingHttpHeaders
+  readonly body: string
+}
+
+/** A backend that answers with what it got, and counts. */
+export async function startEcho() {
+  const lines: string[] = []
+  const origin = await startOrigin((request, response) => {
+    const chunks: Buffer[] = []
+    const { method, url, headers } = request
+    const line = `${method} ${url}`
+    lines.push(line)
+    request.on('error', () => {})
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      response.setHeader('X-Kept', 'backend')
+      response.end(
+        JSON.stringify({ line, headers, body: Buffer.concat(chunks).toString('latin1') }),
+      )
+    })
+  })
+  return { ...origin, lines }
+}
+
+export function echoOf({ body }: Answer): Echo {
+  return JSON.parse(body) as Echo
+}
+
+/** One rule before a backend, guarded by one service. */
+export function startGuarded(
+  backendPort: number,
+  auth: TestAuth,
+  rule: TestRule = {},
+  options: Partial<ProxyOptions> = {},
+) {
+  const rules = [{ ports: [backendPort], auth: [auth], ...rule }]
+  return startProxy({ listeners: [{ hostname: '', rules }], ...options })
 }

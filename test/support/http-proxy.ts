@@ -53,6 +53,7 @@ export interface TestShare {
   readonly weight: number
   readonly ports: readonly number[]
   readonly filters?: readonly HttpFilter[]
+  readonly auth?: readonly TestAuth[]
 }
 
 export interface TestMirror {
@@ -288,9 +289,11 @@ function routeTable(listener: TestListener, add: (part: Part) => Digest): RouteT
 function httpRule(rule: TestRule, index: number, add: (part: Part) => Digest): HttpRule {
   const { prefix: _p, match: _m, ports = [], protocol = 'http/1.1', backends, ...more } = rule
   const { mirrors = [], auth = [], shares = [{ weight: 1, ports }], ...rest } = more
-  const weighted = shares.map(({ weight, ports, filters = [] }): WeightedUpstream => {
-    const target = { kind: 'upstream', upstream: add(upstreamPart(ports, protocol)) } as const
-    return { weight, target, filters }
+  const weighted = shares.map((share: TestShare, place): WeightedUpstream => {
+    const { weight, filters = [] } = share
+    const target = { kind: 'upstream', upstream: add(upstreamPart(share.ports, protocol)) } as const
+    const guards = share.auth?.map((guard) => authFilter(guard, `b${index}/${place}`, add)) ?? []
+    return { weight, target, filters: [...guards, ...filters] }
   })
   const copies = mirrors.map(({ port, numerator = 1, denominator = 1 }, place): HttpFilter => {
     const target = { kind: 'upstream', upstream: add(upstreamPart([port], protocol)) } as const
