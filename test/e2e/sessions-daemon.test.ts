@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type Backend, startHttpBackend } from '../../demo/backends.ts'
+import { errnoOf } from '../../src/base/errors.ts'
 import { curl } from '../support/command.ts'
 import { type Daemon, startDaemon } from '../support/daemon.ts'
 import {
@@ -75,10 +76,10 @@ describe('sessions on a daemon', () => {
       // The other one answers.
       process.kill(pid, 'SIGSTOP')
       assert.equal(await ask(daemon, 'workers'), first)
-      process.kill(pid, 'SIGCONT')
+      resume(pid)
     }
     const ids = () => daemon.lines.map((line) => line['connection_id']?.toString().split('-')[0])
-    await until(() => new Set(ids().filter((id) => id !== undefined)).size === 2)
+    await until(() => new Set(ids().filter((id) => id !== undefined)).size >= 2)
     await daemon.apply(files({ matches: [{ path: { value: '/new' } }] }))
     for (let n = 0; n < 6; n += 1) assert.equal(await ask(daemon, 'workers'), first)
     assert.equal(
@@ -134,3 +135,12 @@ describe('sessions on a daemon', () => {
     await daemon.stop()
   })
 })
+
+/** On a machine so slow that the supervisor took it for hung, its successor runs already. */
+function resume(pid: number): void {
+  try {
+    process.kill(pid, 'SIGCONT')
+  } catch (error) {
+    assert.equal(errnoOf(error), 'ESRCH')
+  }
+}

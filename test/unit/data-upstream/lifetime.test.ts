@@ -33,6 +33,25 @@ describe('an endpoint', () => {
     assert.equal(pool.closed, 1)
   })
 
+  it('of a backend without weight is kept for sessions alone', () => {
+    const upstreams = new Upstreams()
+    const backends = [upstreams.backend('a', ['10.0.0.1'], 0), upstreams.backend('b', ['10.0.0.2'])]
+    const held = () => upstreams.registry.health().map(({ endpoint }) => endpoint)
+    const plain = upstreams.acquire('plain', ...backends)
+    assert.deepEqual(held(), ['10.0.0.2:80'])
+    const sticky = upstreams.acquireAll('sticky', ...backends)
+    assert.deepEqual(held().sort(), ['10.0.0.1:80', '10.0.0.2:80'])
+    assert.deepEqual(
+      sticky.choices.map(({ kind }) => kind),
+      ['upstream', 'upstream'],
+    )
+    for (let n = 0; n < 3; n += 1) assert.equal(sticky.choose(), sticky.choices[1])
+    sticky.release()
+    assert.deepEqual(held(), ['10.0.0.2:80'])
+    plain.release()
+    assert.deepEqual(held(), [])
+  })
+
   it('lives on until the uses of it end', () => {
     const upstreams = new Upstreams()
     const set = upstreams.acquire('rule', upstreams.backend('a', ['10.0.0.1']))
