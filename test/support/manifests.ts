@@ -132,15 +132,20 @@ export function service(
   return [{ apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports } }, ...slices]
 }
 
-/** A Service with a UDP port and the EndpointSlice that leads to these ports of loopback. */
-export function udpService(name: string, port: number, backend: number): readonly Manifest[] {
+/** A Service with a UDP port and the EndpointSlice that leads to this port of an address. */
+export function udpService(
+  name: string,
+  port: number,
+  backend: number,
+  address = '127.0.0.1',
+): readonly Manifest[] {
   const slice = {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: { name, labels: { 'kubernetes.io/service-name': name } },
     addressType: 'IPv4',
     ports: [{ port: backend, protocol: 'UDP' }],
-    endpoints: [{ addresses: ['127.0.0.1'] }],
+    endpoints: [{ addresses: [address] }],
   }
   const spec = { ports: [{ port, protocol: 'UDP' }] }
   return [{ apiVersion: 'v1', kind: 'Service', metadata: { name }, spec }, slice]
