@@ -8,6 +8,7 @@ import type { AdminClient } from '../control/admin/client.ts'
 import { loadOnce } from '../control/load-once.ts'
 import { translateOptionsOf } from '../control/options.ts'
 import { explainRequest } from '../data/explain/explain.ts'
+import { bindsOf } from '../data/explain/places.ts'
 import { questionOf } from '../data/explain/question.ts'
 import type { ExplainReport, ExplainRequest, Explanation } from '../model/explanation.ts'
 import { explanationText } from './explain-text.ts'
@@ -90,13 +91,14 @@ async function explainFiles(request: ExplainRequest, flags: ExplainFlags): Promi
     unknownFields: options.unknownFields,
     translate: translateOptionsOf(options),
   })
-  const { parts } = translation
-  const binds = [...parts.values()].filter((part) => part.kind === 'bind')
   return {
     note: {
       text: `The files of ${options.configDirs.join(', ')}:`,
       json: { files: options.configDirs },
     },
-    explanations: await explainRequest(request, { parts, binds }),
+    explanations: await explainRequest(request, {
+      parts: translation.parts,
+      binds: bindsOf(translation),
+    }),
   }
 }

@@ -10,6 +10,7 @@ import { type Backend, startHttpBackend } from '../../demo/backends.ts'
 import { loadOnce } from '../../src/control/load-once.ts'
 import { defaultRunOptions, translateOptionsOf } from '../../src/control/options.ts'
 import { explainRequest } from '../../src/data/explain/explain.ts'
+import { bindsOf } from '../../src/data/explain/places.ts'
 import type {
   Explained,
   ExplainReport,
@@ -93,8 +94,7 @@ async function explained(daemon: Daemon): Promise<Explained> {
     unknownFields: options.unknownFields,
     translate: translateOptionsOf(options),
   })
-  const { parts } = translation
-  return { parts, binds: [...parts.values()].filter((part) => part.kind === 'bind') }
+  return { parts: translation.parts, binds: bindsOf(translation) }
 }
 
 /** Files and daemon agree, but for what only a daemon knows. */
@@ -151,7 +151,7 @@ async function lineOf(
     `the line of ${peer}`,
   )
   read.add(connection)
-  return daemon.lines.find((line) => line['user_agent'] === id) ?? connection
+  return daemon.lines.find((line) => line['user-agent'] === id) ?? connection
 }
 
 interface Winner {

@@ -14,11 +14,11 @@ import {
   endpointText,
   type NamedEndpoint,
   type UpstreamPart,
-  type UpstreamTls,
   type WeightedUpstream,
 } from '../../model/upstream.ts'
 import { closedBy } from './answers.ts'
 import { filterText } from './filter-text.ts'
+import { tlsText } from './tls-text.ts'
 
 /** What the protocol makes of a backend. */
 export interface Passage {
@@ -142,23 +142,4 @@ function healthOf(
 ): Pick<ExplainedEndpoint, 'health' | 'ejectedForMs'> {
   const ejectedForMs = live.ejectedForMs(upstream, endpoint)
   return ejectedForMs === 0 ? { health: 'healthy' } : { health: 'ejected', ejectedForMs }
-}
-
-const TRUSTED = {
-  system: 'authorities of the system',
-  bundle: 'own authorities',
-  anyone: 'not verified',
-} as const satisfies Record<UpstreamTls['authorities']['kind'], string>
-
-function tlsText({ parts }: Explained, tls: UpstreamTls): string {
-  const { policy, hostname, subjectAltNames, authorities, clientCertificate } = tls
-  const names = subjectAltNames.map(({ type, value }) => `${type} ${value}`)
-  const certificate = clientCertificate && parts.get(clientCertificate)
-  return [
-    policy,
-    `SNI ${hostname}`,
-    `a certificate for ${names.join(' or ') || hostname}`,
-    TRUSTED[authorities.kind],
-    ...(certificate?.kind === 'certificate' ? [`shows ${certificate.source}`] : []),
-  ].join(', ')
 }

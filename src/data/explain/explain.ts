@@ -10,9 +10,14 @@ import type {
   Explanation,
 } from '../../model/explanation.ts'
 import { SniTable } from '../../match/sni.ts'
-import type { RouteRef } from '../../model/identity.ts'
-import type { BindPart, Chain, TlsTerminateAction } from '../../model/snapshot.ts'
-import type { WeightedUpstream } from '../../model/upstream.ts'
+import type {
+  BindPart,
+  Chain,
+  TcpForwardAction,
+  TlsPassthroughAction,
+  TlsTerminateAction,
+  UdpForwardAction,
+} from '../../model/snapshot.ts'
 import { Slice } from '../slice.ts'
 import { CertificateTable } from '../tls/certificate-table.ts'
 import { answered, closed, refused } from './answers.ts'
@@ -158,11 +163,9 @@ const CLIENT_CERTIFICATE = {
 
 function forwarded(
   { explained }: Scene,
-  {
-    route,
-    backends: all,
-  }: { readonly route: RouteRef; readonly backends: readonly WeightedUpstream[] },
+  { route, name, backends: all }: TcpForwardAction | TlsPassthroughAction | UdpForwardAction,
 ): ExplainedFacts {
   const { backends, answer } = explainBackends(explained, all, L4_PASSAGE)
-  return { route: routeText(route), backends, ...answered(answer) }
+  const rule = name === undefined ? {} : { rule: name }
+  return { route: routeText(route), ...rule, backends, ...answered(answer) }
 }

@@ -2,7 +2,7 @@
 import { SniTable } from '../../match/sni.ts'
 import { canonicalAddress } from '../../match/target-address.ts'
 import { type BindKey, bindKey } from '../../model/identity.ts'
-import type { BindPart, ChainTable } from '../../model/snapshot.ts'
+import type { BindPart, ChainTable, Manifest, Snapshot } from '../../model/snapshot.ts'
 import type { Question } from './question.ts'
 
 export interface Place {
@@ -12,6 +12,18 @@ export interface Place {
   readonly name: string
   /** What has to be there: the socket, and an own address that it serves. */
   readonly needs: readonly BindKey[]
+}
+
+/** In the order of the manifest: by address and port. */
+export function bindsOf({ manifest, parts }: Content): readonly BindPart[] {
+  return manifest.binds.flatMap((digest) => {
+    const part = parts.get(digest)
+    return part?.kind === 'bind' ? [part] : []
+  })
+}
+
+interface Content extends Pick<Snapshot, 'parts'> {
+  readonly manifest: Pick<Manifest, 'binds'>
 }
 
 /** With an address at most one, else one for each chain table of the port. */

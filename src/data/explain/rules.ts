@@ -72,19 +72,35 @@ function* callsOf({ grpc = [] }: RouteTablePart): Generator<Candidate> {
   }
 }
 
-/** FITS wins or is outranked; NEAR has the host; FAR has not even that. */
+/** FITS wins or is outranked; PLACE has host and path, or host and call; FAR has not even the host. */
 const FITS = 0
-const NEAR = 1
-const FAR = 2
-type Distance = typeof FITS | typeof NEAR | typeof FAR
+const PLACE = 1
+const HOST = 2
+const FAR = 3
+type Distance = typeof FITS | typeof PLACE | typeof HOST | typeof FAR
 
 function distanceOf(candidate: Candidate, asked: Asked): Distance {
   if (!hostFits(candidate.host.hostname, asked.request.host)) return FAR
-  return fits(candidate, asked) ? FITS : NEAR
+  if (!fits(placeOf(candidate), asked)) return HOST
+  return fits(candidate, asked) ? FITS : PLACE
 }
 
 function fits(candidate: Candidate, asked: Asked): boolean {
   return winnerOf([candidate], asked) !== undefined
+}
+
+/** A candidate that asks for the place alone. */
+function placeOf({ kind, host, match }: Candidate): Candidate {
+  const { rule } = match
+  if (kind === 'http') {
+    return { kind, host, match: { path: match.path, headers: [], query: [], rule } }
+  }
+  const { service, method } = match
+  return {
+    kind,
+    host,
+    match: { ...(service && { service }), ...(method && { method }), headers: [], rule },
+  }
 }
 
 function winnerOf(candidates: readonly Candidate[], asked: Asked): Candidate | undefined {
