@@ -139,7 +139,7 @@ function unsupportedValue(
   return refuse(['tls', 'options', option], message)
 }
 
-/** A conflict keeps its own reason; everything else makes Programmed=False/Invalid. */
+/** A conflict keeps its own reason, as does an entry's port; all else makes Programmed=False/Invalid. */
 function whyNotServed(
   listener: OwnListener,
   accepted: Problem | undefined,
@@ -153,8 +153,10 @@ function whyNotServed(
     }
   }
   if (accepted !== undefined) {
-    const isConflict = accepted.reason.endsWith('Conflict')
-    return { reason: isConflict ? accepted.reason : 'Invalid', message: accepted.message }
+    const { reason, message } = accepted
+    const isKept =
+      reason.endsWith('Conflict') || (reason === 'PortUnavailable' && isOfListenerSet(listener))
+    return { reason: isKept ? reason : 'Invalid', message }
   }
   if (certificates !== undefined && certificates.certificates.length === 0) {
     const message = certificates.problem?.message ?? 'There is no certificate.'

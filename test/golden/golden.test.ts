@@ -10,7 +10,7 @@ import { describe, it } from 'node:test'
 import { DEFAULT_OPTIONS, type TranslateOptions } from '../../src/translate/options.ts'
 import { translate } from '../../src/translate/translate.ts'
 import { asFromCluster, GOLDEN_NOW, resourceSetOf, splitText, withCertificates } from './load.ts'
-import { renderTranslation } from './render.ts'
+import { type BindErrors, renderTranslation } from './render.ts'
 
 const CASES = join(import.meta.dirname, 'cases')
 const names = readdirSync(CASES)
@@ -24,10 +24,15 @@ describe('translation goldens', () => {
 
 async function checkCase(name: string): Promise<void> {
   const input = readFileSync(join(CASES, `${name}.in.yaml`), 'utf8')
-  const options = optionsOf(input)
+  const options: TranslateOptions = {
+    ...DEFAULT_OPTIONS,
+    now: GOLDEN_NOW,
+    ...(headerOf(input, 'options') as Partial<TranslateOptions>),
+  }
+  const bindErrors = headerOf(input, 'bind-errors') as BindErrors
   const documents = splitText(await withCertificates(input))
   const run = (texts: readonly string[]): string =>
-    renderTranslation(translate(resourceSetOf(texts), options))
+    renderTranslation(translate(resourceSetOf(texts), options), bindErrors)
 
   const actual = run(documents)
   const golden = join(CASES, `${name}.out.yaml`)
@@ -37,8 +42,10 @@ async function checkCase(name: string): Promise<void> {
   assert.equal(run(asFromCluster(documents)), actual, 'objects of a cluster mean the same')
 }
 
-/** A leading `# options: {json}` line sets options of the command line. */
-function optionsOf(input: string): TranslateOptions {
-  const json = /^# options: (.*)$/m.exec(input)?.[1] ?? '{}'
-  return { ...DEFAULT_OPTIONS, now: GOLDEN_NOW, ...(JSON.parse(json) as Partial<TranslateOptions>) }
+/**
+ * Leading lines of JSON: `# options: {…}` sets options of the command line, `# bind-errors: {…}` names
+ * sockets that fail, or have not answered.
+ */
+function headerOf(input: string, name: string): unknown {
+  return JSON.parse(new RegExp(`^# ${name}: (.*)$`, 'm').exec(input)?.[1] ?? '{}')
 }

@@ -26,12 +26,21 @@ import { ownAddressesOf } from '../../src/control/own-addresses.ts'
 import { applyBindResults } from '../../src/translate/status/programmed.ts'
 import type { Translation } from '../../src/translate/translate.ts'
 
-/** With every socket bound, as it looks once the workers acked. */
-export function renderTranslation(translation: Translation): string {
+/** By bind key; null: no worker has answered yet. */
+export type BindErrors = Readonly<Record<string, string | null>>
+
+/** As it looks once the workers acked: every socket bound, except those of `errors`. */
+export function renderTranslation(translation: Translation, errors: BindErrors = {}): string {
   const binds = bindsOf(translation)
   const keys = binds.flatMap((bind) => [bind.key, ...ownAddressesOf(bind).keys()])
-  const bound = keys.map((bind) => ({ bind }))
-  const statuses = applyBindResults(translation.statuses, translation.pending, bound)
+  const unknown = Object.keys(errors).filter((key) => !keys.some((bind) => bind === key))
+  assert.deepEqual(unknown, [], `the binds are ${keys.join()}`)
+  const results = keys.flatMap((bind) => {
+    const errno = errors[bind]
+    if (errno === null) return []
+    return errno === undefined ? { bind } : { bind, error: { errno, message: 'as the case says' } }
+  })
+  const statuses = applyBindResults(translation.statuses, translation.pending, results)
   const view = {
     statuses: renderStatuses(statuses),
     binds: Object.fromEntries(binds.map((bind) => [bind.key, renderBind(translation, bind)])),

@@ -117,7 +117,7 @@ function applyToParent<Body extends ParentBody>(
 ): Body {
   const listeners = body.listeners.map((listener) => {
     const outcome = outcomes.get(listenerText(key, listener.name))
-    return outcome === undefined ? listener : applyToListener(listener, outcome, binary)
+    return outcome === undefined ? listener : applyToListener(listener, outcome, body.kind, binary)
   })
   const own = body.listeners.flatMap(({ name }) => outcomes.get(listenerText(key, name)) ?? [])
   // One that waits for nothing has its final condition already.
@@ -128,6 +128,7 @@ function applyToParent<Body extends ParentBody>(
 function applyToListener(
   listener: ListenerStatus,
   outcome: ListenerOutcome,
+  parent: ParentBody['kind'],
   binary: string,
 ): ListenerStatus {
   if (outcome.kind === 'unknown') return listener
@@ -136,7 +137,8 @@ function applyToListener(
       ? { status: 'True', reason: 'Programmed', message: 'The listener serves.' }
       : {
           status: 'False',
-          reason: 'Invalid',
+          // The reasons of a Gateway's listener have no better one.
+          reason: parent === 'gateway' ? 'Invalid' : 'PortUnavailable',
           message: bindFailureMessage(outcome.bind, outcome.error, binary),
         }
   return { ...listener, conditions: withProgrammed(listener.conditions, verdict) }
