@@ -11,6 +11,7 @@ import type {
   LiveState,
 } from '../../model/explanation.ts'
 import type { ControlPlane } from '../control-plane.ts'
+import type { WorkerEndpoints } from './contract.ts'
 import { type Answer, json, refuse } from './http-listener.ts'
 
 export type Explain = (
@@ -18,9 +19,16 @@ export type Explain = (
   explained: Explained,
 ) => Promise<readonly Explanation[]>
 
+/** What of the control plane an explanation is made of. */
+export interface ExplainPlane {
+  readonly publisher: Pick<ControlPlane['publisher'], 'target' | 'served' | 'settlement'>
+  readonly supervisor: { readonly workers: readonly Pick<WorkerEndpoints, 'endpoints'>[] }
+  readonly names: ControlPlane['names']
+}
+
 /** `body` is what came: JSON of an ExplainRequest, or a refusal that says so. */
 export async function explainAnswer(
-  plane: ControlPlane,
+  plane: ExplainPlane,
   explain: Explain,
   body: string,
 ): Promise<Answer> {
@@ -48,7 +56,7 @@ export async function explainAnswer(
 }
 
 /** Read at the moment of the question. */
-function liveState({ publisher, supervisor, names }: ControlPlane): LiveState {
+function liveState({ publisher, supervisor, names }: ExplainPlane): LiveState {
   const { served, settlement } = publisher
   // The errors of another generation are about other binds.
   const results = settlement?.generation === served?.manifest.generation ? settlement?.results : []
