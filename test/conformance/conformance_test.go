@@ -3,6 +3,8 @@
 package conformance
 
 import (
+	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -24,6 +26,7 @@ import (
 	"sigs.k8s.io/gateway-api/pkg/features"
 
 	"gwproxy.dev/conformance/apiserver"
+	"gwproxy.dev/conformance/proxy"
 )
 
 const (
@@ -63,7 +66,7 @@ func optionsFor(t *testing.T, settings settings, harness *harness) suite.Conform
 	options.GatewayClassName = className
 	options.ConformanceProfiles = profiles
 	options.Mode = "standalone"
-	options.Implementation = implementation
+	options.Implementation = implementation(t)
 	options.ReportOutputPath = filepath.Join(settings.output, "report.yaml")
 	options.TimeoutConfig = config.DefaultTimeoutConfig()
 	// The defaults of the suite's flags, which options made by hand do not have.
@@ -79,12 +82,22 @@ func optionsFor(t *testing.T, settings settings, harness *harness) suite.Conform
 	return options
 }
 
-var implementation = confv1.Implementation{
-	Organization: "gwproxy",
-	Project:      "gwproxy",
-	URL:          "https://gwproxy.dev",
-	Version:      "v0.1.0",
-	Contact:      []string{"https://gwproxy.dev"},
+// implementation is what the report says of us.
+func implementation(t *testing.T) confv1.Implementation {
+	t.Helper()
+	checkout, err := proxy.Checkout()
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(checkout, "package.json"))
+	require.NoError(t, err)
+	var manifest struct{ Version string }
+	require.NoError(t, json.Unmarshal(text, &manifest))
+	return confv1.Implementation{
+		Organization: "gwproxy",
+		Project:      "gwproxy",
+		URL:          "https://gwproxy.dev",
+		Version:      "v" + manifest.Version,
+		Contact:      []string{"https://gwproxy.dev"},
+	}
 }
 
 func addresses(value string) []gatewayv1.GatewaySpecAddress {

@@ -31,7 +31,7 @@ func readSettings(t *testing.T) settings {
 	require.NoError(t, err)
 	output, err := filepath.Abs(environment("GWPROXY_CONFORMANCE_OUTPUT", "output"))
 	require.NoError(t, err)
-	// GWPROXY_CONFORMANCE_SLOT tells apart up to ten runs at the same time, by their addresses.
+	// GWPROXY_CONFORMANCE_SLOT tells apart up to eight runs at the same time, by their addresses.
 	slot, err := strconv.Atoi(environment("GWPROXY_CONFORMANCE_SLOT", "0"))
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(output, 0o755))
@@ -40,9 +40,9 @@ func readSettings(t *testing.T) settings {
 		workers:          workers,
 		drops:            drops,
 		output:           output,
-		gatewayAddresses: fmt.Sprintf("127.%d.0.0/16", 10+slot),
-		podAddresses:     fmt.Sprintf("127.%d.0.0/16", 20+slot),
-		staticAddress:    fmt.Sprintf("127.%d.0.1", 30+slot),
+		gatewayAddresses: fmt.Sprintf("127.%d.0.0/16", 10+30*slot),
+		podAddresses:     fmt.Sprintf("127.%d.0.0/16", 20+30*slot),
+		staticAddress:    fmt.Sprintf("127.%d.0.1", 30+30*slot),
 	}
 }
 

@@ -146,7 +146,7 @@ func TestDrops(t *testing.T) {
 	cases := map[string]string{
 		"HTTPRoute:spec.rules[].matches[].method":  `[{name: first, matches: [{path: {value: /a}}]}, {matches: [{path: {value: /b}}, {}]}]`,
 		"HTTPRoute:spec.rules[name]":               `[{matches: [{path: {value: /b}}, {method: PUT}]}]`,
-		"HTTPRoute:spec.rules[name=other]":         `[{name: first, matches: [{method: GET, path: {value: /a}}]}, {matches: [{path: {value: /b}}, {method: PUT}]}]`,
+		"HTTPRoute:spec.rules[name=a.b/c]":         `[{name: first, matches: [{method: GET, path: {value: /a}}]}, {matches: [{path: {value: /b}}, {method: PUT}]}]`,
 		"HTTPRoute/b:spec.rules":                   `[{name: first, matches: [{method: GET, path: {value: /a}}]}, {matches: [{path: {value: /b}}, {method: PUT}]}]`,
 		"HTTPRoute:spec.rules[name=first].matches": `[{name: first}, {matches: [{path: {value: /b}}, {method: PUT}]}]`,
 		"Gateway:spec.rules":                       `[{name: first, matches: [{method: GET, path: {value: /a}}]}, {matches: [{path: {value: /b}}, {method: PUT}]}]`,
@@ -165,8 +165,10 @@ func TestDrops(t *testing.T) {
 	drops, err := ParseDrops("Gateway,HTTPRoute")
 	require.NoError(t, err)
 	assert.Nil(t, manifestOf(parse(t, routeText), drops))
-	_, err = ParseDrops("HTTPRoute:spec..rules")
-	assert.Error(t, err)
+	for _, wrong := range []string{"HTTPRoute:spec..rules", "HTTPRoute:", "HTTPRoute:spec.rules[", "HTTPRoute:spec.rules[].a=b"} {
+		_, err = ParseDrops(wrong)
+		assert.Error(t, err, wrong)
+	}
 }
 
 func exists(path string) bool {

@@ -32,7 +32,12 @@ type step struct {
 	value    string
 }
 
-var stepSyntax = regexp.MustCompile(`^([^\[\]=.]+)(\[(?:([^\[\]=.]+)(?:(=)([^\[\]]+))?)?\])?$`)
+const stepSyntax = `([^\[\]=.]+)(\[(?:([^\[\]=.]+)(?:(=)([^\[\]]+))?)?\])?`
+
+var (
+	oneStep   = regexp.MustCompile(stepSyntax)
+	wholePath = regexp.MustCompile(`^` + stepSyntax + `(?:\.` + stepSyntax + `)*$`)
+)
 
 // ParseDrops reads drops that are separated by commas; an empty text has none.
 func ParseDrops(text string) ([]Drop, error) {
@@ -57,11 +62,10 @@ func parseDrop(text string) (Drop, error) {
 	if !hasPath {
 		return drop, nil
 	}
-	for part := range strings.SplitSeq(path, ".") {
-		found := stepSyntax.FindStringSubmatch(part)
-		if found == nil {
-			return Drop{}, fmt.Errorf("no step of a path: %q in %q", part, text)
-		}
+	if !wholePath.MatchString(path) {
+		return Drop{}, fmt.Errorf("no path: %q", text)
+	}
+	for _, found := range oneStep.FindAllStringSubmatch(path, -1) {
 		drop.path = append(drop.path, step{found[1], found[2] != "", found[3], found[4] != "", found[5]})
 	}
 	return drop, nil

@@ -22,7 +22,7 @@ addresses of 127.0.0.0/8, and ports below 1024.
 Options:
   --run NAME       one test of the suite
   --workers N      worker processes of gwproxy (default 0: it serves from its main process)
-  --publish        put the report of a green run into reports/
+  --publish        put the report of a green run into reports/, and its table into README.md
   --mutate [NAME]  break each claimed feature, or the one of that name: the suite must see it
 `
 
@@ -117,7 +117,7 @@ func conform(chosen options) error {
 	}
 	fmt.Printf("gwproxy conforms (%d tests, %v, --workers %d)\n", len(wanted), took, chosen.workers)
 	if chosen.publish {
-		return publish(output)
+		return publish(output, filepath.Join("..", "..", "README.md"), lists)
 	}
 	return nil
 }
@@ -129,7 +129,8 @@ func printProfiles(lists []expected.Profile, found *results, output string) erro
 	}
 	for i, offered := range expected.SuiteProfiles() {
 		if offered.Name != "" {
-			fmt.Println(profileLine(lists[i], offered, found, notSupported(report, offered.Name)))
+			extended := extendedOf(report, offered.Name)
+			fmt.Println(profileLine(lists[i], offered, found, extended.UnsupportedFeatures))
 		}
 	}
 	return nil
