@@ -88,7 +88,7 @@ describe('external auth of a daemon', () => {
         request.http.headers['authorization'] === GOOD
           ? { status: { code: 0 }, okResponse: { headersToRemove: ['authorization'] } }
           : { status: { code: 16 }, deniedResponse: { status: { code: 401 }, body: 'who?' } },
-      certificate,
+      { certificate },
     )
     app = await startEcho()
     daemon = await startDaemon({

@@ -90,7 +90,15 @@ export type GrpcDecision = (asked: WireAttributes) => WireResponse | Buffer | Pa
 
 type Pair = { readonly certPem: string; readonly keyPem: string }
 
-export async function startGrpcAuth(decide: GrpcDecision, certificate?: Pair) {
+/** On a free port of 127.0.0.1 unless it says otherwise. */
+export interface GrpcAuthOptions {
+  readonly certificate?: Pair
+  readonly address?: string
+  readonly port?: number
+}
+
+export async function startGrpcAuth(decide: GrpcDecision, options: GrpcAuthOptions = {}) {
+  const { certificate, address = '127.0.0.1', port: wanted = 0 } = options
   const asked: WireAttributes[] = []
   const server = new Server({ 'grpc.max_receive_message_length': -1 })
   const definition = {
@@ -115,7 +123,7 @@ export async function startGrpcAuth(decide: GrpcDecision, certificate?: Pair) {
     },
   })
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', credentialsOf(certificate), (error, bound) => {
+    server.bindAsync(`${address}:${wanted}`, credentialsOf(certificate), (error, bound) => {
       if (error === null) resolve(bound)
       else reject(error)
     })

@@ -8,6 +8,7 @@ import { curl } from '../command.ts'
 import { until } from '../until.ts'
 import { httpServer, serverOf, webServers } from './backends.ts'
 import type { Closing, Example, Folder, Running } from './example.ts'
+import { externalAuth } from './external-auth.ts'
 import { sessions } from './sessions.ts'
 
 interface Seen {
@@ -180,4 +181,5 @@ const httpsCertbot: Example = {
 export const HTTP_EXAMPLES: readonly Example[] = [
   ...[canary, mirror(), cors(), redirectHttps, listenerSet, default404, maintenance, httpsCertbot],
   sessions(),
+  externalAuth(),
 ]

@@ -99,7 +99,7 @@ export class Authorization implements AuthCallSink, HeldBodySink {
   }
 
   onNotHeld(reason: Reason): void {
-    this.#sink.onFailure(reason, '')
+    this.#sink.onFailure(reason, `${this.#asked?.id}: the body cannot be held`)
   }
 
   onBodyWanted(): void {
