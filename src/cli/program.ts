@@ -154,8 +154,11 @@ Examples:
   const own = new Set(explain.options)
   const forFiles = addTranslateFlags(explain).options.filter((option) => !own.has(option))
   addAdminFlag(explain).action(async (url: string, flags: ExplainFlags) => {
-    const { explain: run } = await import('./explain.ts')
-    const source = readsFiles(explain, forFiles) ? 'files' : await adminClient(flags)
+    const { daemonSource, explain: run } = await import('./explain.ts')
+    // The files want zod and yaml, which the daemon's answer does not.
+    const source = readsFiles(explain, forFiles)
+      ? (await import('./explain-files.ts')).filesSource(flags)
+      : daemonSource(await adminClient(flags))
     process.exitCode = await run(url, flags, source, terminal)
   })
 }
