@@ -63,7 +63,7 @@ var mutations = []mutation{
 	{"TCPRoute", "TCPRouteWeightedRouting", "TCPRoute:spec.rules[].backendRefs[].weight"},
 	{"TLSRoute", "TLSRouteSimpleSameNamespace", "TLSRoute:spec.hostnames"},
 	{"TLSRouteModeMixed", "TLSRouteMixedTerminationSameNamespace", "Gateway:spec.listeners[].tls.mode"},
-	{"TLSRouteModeTerminate", "TLSRouteTerminateSimpleSameNamespace", "Gateway:spec.listeners[].tls.mode"},
+	{"TLSRouteModeTerminate", "TLSRouteTerminateSimpleSameNamespace", "Gateway/gateway-tlsroute-terminate:spec.listeners[].tls.certificateRefs"},
 	{"UDPRoute", "UDPRouteWeightedRouting", "UDPRoute:spec.rules[].backendRefs[].weight"},
 }
 
