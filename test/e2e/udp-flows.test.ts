@@ -111,21 +111,24 @@ describe('UDP flows', () => {
   })
 
   it('are evicted at the cap, those who talk last', WAIT, async () => {
-    await publish(...upstreams(1, 0))
+    // Nobody is silent for too long, however slow the machine.
+    const own = await DataPlane.start({ limits: { udpIdleMs: 60_000, udpFlows: 50 } })
+    const at = await own.openUdp('dns')
+    const backend = own.upstream('one', [ip(one.port)], 1, 'udp')
+    await own.publish({ dns: { ingress: 'udp', chains: [chain('', udpForward(backend))] } })
     const talker = await client()
-    await talker.ask('1', port)
-    await talker.ask('2', port)
+    await talker.ask('1', at)
+    await talker.ask('2', at)
     const flow = one.lastSender
     const strangers = await Promise.all(Array.from({ length: 120 }, () => client()))
-    const firstLine = plane.lines.length
-    for (const stranger of strangers) await stranger.ask('x', port)
-    const { connections } = await plane.stats()
+    for (const stranger of strangers) await stranger.ask('x', at)
+    const { connections } = await own.stats()
     assert.ok(connections <= 50, `${connections} flows`)
-    const evicted = plane.lines.slice(firstLine).filter(({ reason }) => reason === 'overload')
+    const evicted = own.lines.filter(({ reason }) => reason === 'overload')
     assert.ok(evicted.length >= 60, `${evicted.length} evicted`)
-    await talker.ask('3', port)
+    await talker.ask('3', at)
     assert.equal(one.lastSender, flow, 'the talker kept its flow')
-    await publish(...upstreams())
+    await own.stop()
   })
 
   it('of a dead backend end; the next datagram goes to a living one', WAIT, async () => {
@@ -163,6 +166,17 @@ describe('UDP flows', () => {
     const second = await client()
     second.send('x', port)
     assert.equal((await lineOf(second)).reason, 'name-unresolved')
+    await publish(...upstreams())
+  })
+
+  it('go nowhere when the backend is the listener itself', WAIT, async () => {
+    await publish(plane.upstream('itself', [ip(port)], 1, 'udp'))
+    const peer = await client()
+    for (const text of ['a', 'b']) peer.send(text, port)
+    const line = await lineOf(peer)
+    assert.equal(line.reason, 'no-endpoint')
+    assert.match(line.detail ?? '', /^a loop: 127\.0\.0\.1:\d+ is a UDP listener here/)
+    assert.equal(plane.lines.filter(({ upstream }) => upstream === 'itself').length, 1)
     await publish(...upstreams())
   })
 

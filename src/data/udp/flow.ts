@@ -39,6 +39,8 @@ export interface FlowPlace {
   readonly clientPort: number
   /** As `FlowTable.find` is asked for it. */
   readonly key: string
+  /** Whether this worker itself takes datagrams there: such a flow would begin another, without end. */
+  isOwn(address: string, port: number): boolean
 }
 
 export class Flow {
@@ -173,6 +175,13 @@ export class Flow {
     this.#endpointText = state.text
     if (endpoint.kind === 'unix') {
       this.#refuse({ reason: 'no-endpoint', detail: 'a unix socket takes no datagrams' })
+      return
+    }
+    if (this.#place.isOwn(endpoint.address, endpoint.port)) {
+      this.#refuse({
+        reason: 'no-endpoint',
+        detail: `a loop: ${state.text} is a UDP listener here`,
+      })
       return
     }
     state.begin()

@@ -7,7 +7,7 @@ import type { BindKey } from '../../model/identity.ts'
 import type { Outcome } from '../../model/outcome.ts'
 import type { BindResult } from '../../model/status.ts'
 import type { CompiledUdpBind } from './compiled-bind.ts'
-import { Flow, type FlowContext } from './flow.ts'
+import { Flow, type FlowContext, type FlowPlace } from './flow.ts'
 import { type FlowBudget, FlowTable } from './flow-table.ts'
 import { type BindError, type DatagramSink, LocalSocket } from './local-socket.ts'
 
@@ -29,6 +29,7 @@ export class UdpBind implements DatagramSink {
   isFresh = true
   readonly #context: FlowContext
   readonly #table: FlowTable
+  readonly #isOwn: FlowPlace['isOwn']
   readonly #sockets = new Map<string, LocalSocket>()
   /** By address. */
   #errors = new Map<string, BindError>()
@@ -37,8 +38,9 @@ export class UdpBind implements DatagramSink {
   /** Sockets are opened and closed by one at a time. */
   #opening: Promise<void> = Promise.resolve()
 
-  constructor(key: BindKey, context: FlowContext, budget: FlowBudget) {
+  constructor(key: BindKey, context: FlowContext, budget: FlowBudget, isOwn: FlowPlace['isOwn']) {
     this.key = key
+    this.#isOwn = isOwn
     this.#context = context
     this.#table = new FlowTable({
       wheel: context.wheel,
@@ -49,6 +51,10 @@ export class UdpBind implements DatagramSink {
         if (this.#isDraining) this.#closeSockets()
       },
     })
+  }
+
+  listensOn(address: string, port: number): boolean {
+    return this.#compiled?.port === port && this.#sockets.has(address)
   }
 
   get result(): BindResult {
@@ -104,6 +110,7 @@ export class UdpBind implements DatagramSink {
         clientAddress: from.address,
         clientPort: from.port,
         key,
+        isOwn: this.#isOwn,
       },
       chain,
       this.#context,

@@ -30,7 +30,8 @@ export class UdpBinds {
   /** Control gave it to this worker. */
   own(key: BindKey): void {
     if (this.#isDraining || this.#binds.has(key)) return
-    this.#binds.set(key, new UdpBind(key, this.#context, this.#budget))
+    const isOwn = (address: string, port: number): boolean => this.#listensOn(address, port)
+    this.#binds.set(key, new UdpBind(key, this.#context, this.#budget, isOwn))
   }
 
   owns(key: BindKey): boolean {
@@ -62,6 +63,10 @@ export class UdpBinds {
     this.#isDraining = true
     clearInterval(this.#rescan)
     for (const bind of this.#binds.values()) bind.drain()
+  }
+
+  #listensOn(address: string, port: number): boolean {
+    return [...this.#binds.values()].some((bind) => bind.listensOn(address, port))
   }
 
   #watchInterfaces(): void {
