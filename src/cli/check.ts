@@ -4,13 +4,11 @@
  */
 import { existsSync } from 'node:fs'
 import { text as readText } from 'node:stream/consumers'
-import type { ResourceSet } from '../api/resource-set.ts'
-import type { Resource } from '../api/resource.ts'
 import { loadOnce } from '../control/load-once.ts'
-import { createLookUp, type LookUp } from '../control/name-resolver.ts'
+import { createLookUp } from '../control/name-resolver.ts'
 import { translateOptionsOf } from '../control/options.ts'
-import { type Diagnostic, formatPath, type DocumentPath } from '../model/diagnostic.ts'
-import { displayKey } from '../model/resource-key.ts'
+import type { Diagnostic } from '../model/diagnostic.ts'
+import { lookUpNames } from './backend-names.ts'
 import {
   countText,
   type DiagnosticOutput,
@@ -86,46 +84,5 @@ function missingPath(path: string): Diagnostic {
     code: 'source-missing',
     origin: { file: path, line: 1, column: 1 },
     message: 'there is no such file or directory',
-  }
-}
-
-/** Host names of backends that do not resolve on this machine now: a warning, they may later. */
-async function lookUpNames(resources: ResourceSet, lookUp: LookUp): Promise<Diagnostic[]> {
-  const uses = [...namesOf(resources)]
-  const found = await Promise.all(uses.map(({ name }) => lookUp(name)))
-  return uses.flatMap(({ resource, path, name }, index) => {
-    const result = found[index]
-    if (result === undefined || result.kind === 'addresses') return []
-    const why = result.kind === 'absent' ? 'no such name' : result.reason
-    return {
-      severity: 'warning',
-      code: 'reference',
-      origin: resource.locate(path),
-      object: displayKey(resource.key),
-      path: formatPath(path),
-      message: `the name ${name} does not resolve here and now: ${why}`,
-    }
-  })
-}
-
-interface NameUse {
-  readonly resource: Resource<unknown>
-  readonly path: DocumentPath
-  readonly name: string
-}
-
-function* namesOf(resources: ResourceSet): Generator<NameUse> {
-  for (const resource of resources.services) {
-    const { type, externalName } = resource.object.spec ?? {}
-    if (type === 'ExternalName' && externalName !== undefined) {
-      yield { resource, path: ['spec', 'externalName'], name: externalName }
-    }
-  }
-  for (const resource of resources.endpointSlices) {
-    if (resource.object.addressType !== 'FQDN') continue
-    for (const [index, endpoint] of (resource.object.endpoints ?? []).entries()) {
-      const [name] = endpoint.addresses
-      if (name !== undefined) yield { resource, path: ['endpoints', index, 'addresses', 0], name }
-    }
   }
 }
