@@ -170,12 +170,8 @@ function readObject(secret: Secret): SecretResult {
   return { kind: 'problem', message: `${part}: ${result.message}` }
 }
 
-/** `stringData` overrides `data`, as in the API server. */
-export function secretValue(
-  { data = {}, stringData = {} }: Secret,
-  name: string,
-): string | undefined {
-  if (Object.hasOwn(stringData, name)) return stringData[name]
+/** `stringData` is in `data` already: config/secret-files merges it, as the API server does. */
+export function secretValue({ data = {} }: Secret, name: string): string | undefined {
   const encoded = Object.hasOwn(data, name) ? data[name] : undefined
   return encoded === undefined ? undefined : Buffer.from(encoded, 'base64').toString('utf8')
 }

@@ -63,10 +63,14 @@ function gatewaysByBackend(
   return users
 }
 
-interface RuleBackends {
-  readonly backendRefs?: readonly BackendName[]
+interface RuleBackends extends Filtered {
+  readonly backendRefs?: readonly (BackendName & Filtered)[]
+}
+
+interface Filtered {
   readonly filters?: readonly {
     readonly requestMirror?: { readonly backendRef: BackendName }
+    readonly externalAuth?: { readonly backendRef: BackendName }
   }[]
 }
 
@@ -77,17 +81,22 @@ interface BackendName {
   readonly name: string
 }
 
-/** Those of mirrors count as well. */
+/** Those of mirrors and of external authorisation count as well, of rules and of backends. */
 function backendsOf({ key, object }: RouteOutcome['route']): readonly string[] {
   const rules: readonly RuleBackends[] = object.spec.rules ?? []
   return rules
-    .flatMap(({ backendRefs = [], filters = [] }) => [
-      ...backendRefs,
-      ...filters.flatMap(({ requestMirror }) => requestMirror?.backendRef ?? []),
-    ])
+    .flatMap((rule) =>
+      [rule, ...(rule.backendRefs ?? [])].flatMap(filterBackends).concat(rule.backendRefs ?? []),
+    )
     .map(({ group, kind, namespace = key.namespace, name }) =>
       keyText({ group, kind, namespace, name }),
     )
+}
+
+function filterBackends({ filters = [] }: Filtered): readonly BackendName[] {
+  return filters.flatMap(
+    ({ requestMirror, externalAuth }) => (requestMirror ?? externalAuth)?.backendRef ?? [],
+  )
 }
 
 function statusOf(

@@ -4,7 +4,7 @@ import type { Resource } from '../../api/resource.ts'
 import type { DocumentPath } from '../../model/diagnostic.ts'
 import type { GrpcMatch, NameMatch } from '../../model/http.ts'
 import type { TranslateContext } from '../context.ts'
-import { checkRegex, lowerHeaders, type ValueFault } from './http-match.ts'
+import { checkRegex, lowerEach, lowerHeaders, type ValueFault } from './http-match.ts'
 import type { LoweredRoute, LoweredRule } from './lowered-route.ts'
 import {
   actionOf,
@@ -39,7 +39,8 @@ function lowerRule(own: RuleContext, rule: GRPCRule): LoweredRule<LoweredGrpcMat
   const { route, problems, index } = own
   const { namespace, name } = route.key
   const path = ['spec', 'rules', index]
-  const matches = lowerMatches(rule.matches ?? [], [...path, 'matches'], (place, message) =>
+  const matchesPath = [...path, 'matches']
+  const matches = lowerEach(rule.matches ?? [], ANY, lowerMatch, matchesPath, (place, message) =>
     problems.drop(index, place, message),
   )
   const filters = lowerFilters(own, rule.filters ?? [], undefined, [...path, 'filters'])
@@ -63,23 +64,6 @@ function lowerRule(own: RuleContext, rule: GRPCRule): LoweredRule<LoweredGrpcMat
 }
 
 const ANY: LoweredGrpcMatch = { headers: [] }
-
-/** No matches at all match everything. One with a fault is left out. `path` is the list's. */
-function lowerMatches(
-  matches: readonly GRPCMatch[],
-  path: DocumentPath,
-  fault: ValueFault,
-): readonly LoweredGrpcMatch[] {
-  if (matches.length === 0) return [ANY]
-  return matches.flatMap((match, index) => {
-    let isSound = true
-    const lowered = lowerMatch(match, [...path, index], (place, message) => {
-      isSound = false
-      fault(place, message)
-    })
-    return isSound ? [lowered] : []
-  })
-}
 
 function lowerMatch(
   { method: call, headers = [] }: GRPCMatch,

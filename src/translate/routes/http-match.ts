@@ -13,16 +13,27 @@ export type ValueFault = (path: DocumentPath, message: string) => void
 
 const ANY: LoweredMatch = { path: { kind: 'prefix', value: '' }, headers: [], query: [] }
 
-/** No matches at all match everything. One with a fault is left out. `path` is the list's. */
+/** `path` is the list's. */
 export function lowerMatches(
   matches: readonly HTTPMatch[],
   path: DocumentPath,
   fault: ValueFault,
 ): readonly LoweredMatch[] {
-  if (matches.length === 0) return [ANY]
+  return lowerEach(matches, ANY, lowerMatch, path, fault)
+}
+
+/** Shared with GRPCRoute. No matches at all are `any`; one with a fault is left out. */
+export function lowerEach<Match, Lowered>(
+  matches: readonly Match[],
+  any: Lowered,
+  lower: (match: Match, path: DocumentPath, fault: ValueFault) => Lowered,
+  path: DocumentPath,
+  fault: ValueFault,
+): readonly Lowered[] {
+  if (matches.length === 0) return [any]
   return matches.flatMap((match, index) => {
     let isSound = true
-    const lowered = lowerMatch(match, [...path, index], (place, message) => {
+    const lowered = lower(match, [...path, index], (place, message) => {
       isSound = false
       fault(place, message)
     })
