@@ -47,6 +47,8 @@ describe('external auth over gRPC: the question', () => {
     assert.equal(request.headers['authorization'], 'Bearer t')
     assert.equal(request.headers['cookie'], 'a=b')
     assert.equal(request.headers['host'], 'a.test')
+    assert.equal(request.headers[':path'], '/a/b?q=1')
+    assert.equal(request.headers[':authority'], 'a.test')
     assert.equal(request.headers['x-forwarded-for'], '127.0.0.1')
     assert.equal(request.id, (await at.proxy.record()).requestId)
     assert.ok(Number(time.seconds) >= before && Number(time.seconds) <= Date.now() / 1000)

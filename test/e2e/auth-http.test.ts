@@ -118,6 +118,7 @@ describe('external auth over HTTP: the answer', () => {
     assert.deepEqual(at.backend.lines, [])
     const record = await at.proxy.record()
     assert.equal(record.reason, 'auth-denied')
+    assert.equal(record.detail, 'a0/0: 401')
     assert.equal(record.status, 401)
   })
 

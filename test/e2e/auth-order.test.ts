@@ -139,6 +139,23 @@ describe('the order of external auth', () => {
     assert.equal(auth.asked.length, 1)
   })
 
+  it('is between the rule and the backends of one moment, whatever is loaded meanwhile', async () => {
+    const asked = Promise.withResolvers<() => void>()
+    using auth = await startHttpAuth((_asked, response) => asked.resolve(() => response.end()))
+    using first = await startEcho()
+    using second = await startEcho()
+    const rule = { ports: [first.port], auth: [{ port: auth.port }] }
+    await using proxy = await startProxy({ listeners: [{ hostname: '', rules: [rule] }] })
+    const before = ask(proxy.port, { path: '/before' })
+    const allowIt = await asked.promise
+    proxy.load([{ hostname: '', rules: [{ ports: [second.port] }] }])
+    assert.equal((await ask(proxy.port, { path: '/after' })).status, 200)
+    allowIt()
+    assert.equal((await before).status, 200)
+    assert.deepEqual(first.lines, ['GET /before'])
+    assert.deepEqual(second.lines, ['GET /after'])
+  })
+
   it('of a backend is after its choice, and guards its share alone', async () => {
     using auth = await startHttpAuth(deny)
     using guarded = await startEcho()

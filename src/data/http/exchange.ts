@@ -151,8 +151,8 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   }
 
   /** A filter or a guard answers by itself. */
-  onAnswer({ reply, reason }: FilterAnswer): void {
-    this.#outcome = { reason }
+  onAnswer({ reply, ...outcome }: FilterAnswer): void {
+    this.#outcome = outcome
     this.#reply(reply, false)
   }
 

@@ -155,9 +155,9 @@ export class Authorization implements AuthCallSink, HeldBodySink {
         return
       }
       case 'denied': {
-        const { isGrpc } = this.#request
-        const reply = isGrpc ? grpcRefusal(verdict.reply) : verdict.reply
-        this.#sink.onAnswer({ reply, reason: 'auth-denied' })
+        const detail = `${this.#asked?.id}: ${verdict.reply.status}`
+        const reply = this.#request.isGrpc ? grpcRefusal(verdict.reply) : verdict.reply
+        this.#sink.onAnswer({ reply, reason: 'auth-denied', detail })
         return
       }
       case 'failed':

@@ -9,6 +9,7 @@ import { messageOf } from '../../../base/errors.ts'
 import type { HttpDownstream } from '../contract.ts'
 import { Fields } from '../fields.ts'
 import type { Outgoing } from '../forward.ts'
+import type { BodyFraming, RequestHead } from '../normalize.ts'
 import { RequestBody } from '../request-body.ts'
 import type { AuthAnswer } from './call.ts'
 import {
@@ -71,7 +72,7 @@ function checkRequestOf(
     time: startTime,
     id: requestId,
     method: head.method,
-    headers: headersOf(head.fields, requestHeaders),
+    headers: headersOf(head, requestHeaders),
     path: head.target,
     host: head.authority.text,
     scheme: head.scheme,
@@ -82,7 +83,7 @@ function checkRequestOf(
   }
 }
 
-function sizeOf(body: AuthRequest['head']['body']): number {
+function sizeOf(body: BodyFraming): number {
   switch (body.kind) {
     case 'none':
       return 0
@@ -93,10 +94,17 @@ function sizeOf(body: AuthRequest['head']['body']): number {
   }
 }
 
-/** Protobuf's strings are UTF-8, fields are bytes. */
-function headersOf(fields: Fields, listed: 'all' | readonly string[]): ReadonlyMap<string, string> {
+/** As Envoy, with HTTP/2's pseudo-fields among all. Protobuf's strings are UTF-8, fields are bytes. */
+function headersOf(
+  { fields, method, target, scheme, authority }: RequestHead,
+  listed: 'all' | readonly string[],
+): ReadonlyMap<string, string> {
   const keys = listed === 'all' ? fields.keys() : listed
   const headers = new Map<string, string>()
+  if (listed === 'all') {
+    headers.set(':method', method).set(':path', target)
+    headers.set(':scheme', scheme).set(':authority', authority.text)
+  }
   for (const key of keys) {
     const value = fields.get(key)
     if (value !== undefined) headers.set(key, Buffer.from(value, 'latin1').toString())

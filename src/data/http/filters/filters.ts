@@ -31,6 +31,8 @@ export function filterRequestOf(head: RequestHead, listenerPort: number): Filter
 export interface FilterAnswer {
   readonly reply: LocalReply
   readonly reason: 'preflight' | 'redirected' | 'auth-denied'
+  /** One line for the log. */
+  readonly detail?: string
 }
 
 interface FilterApplication<F> {
