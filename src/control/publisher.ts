@@ -82,9 +82,7 @@ export class Publisher {
 
   /** Tries failed sockets again and publishes what came open. */
   retrySockets(): void {
-    const { sockets } = this.#ports
-    const isNews = sockets.hasFailures && sockets.retry()
-    if (isNews || this.#hasDeafSockets()) this.#revise()
+    if (this.#retryFailed() || this.#hasDeafSockets()) this.#revise()
   }
 
   /** Bound by us, but a worker could not listen: another process was first. */
@@ -175,6 +173,8 @@ export class Publisher {
       const { manifest, parts, binds } = target
       this.#served = { manifest, parts, binds }
     }
+    // A new bind may have overlapped one that is closed only now: an address and a wildcard.
+    if (released && this.#retryFailed()) return this.#revise()
     this.#settled = {
       revision: target.revision,
       generation: target.manifest.generation,
@@ -185,8 +185,13 @@ export class Publisher {
       refusals,
     }
     this.#ports.onSettled(this.#settled)
-    // A new bind may have overlapped one that is closed only now (an address for a wildcard).
-    if (released) this.retrySockets()
+    if (released && this.#hasDeafSockets()) this.#revise()
+  }
+
+  /** True when there is something new to publish. */
+  #retryFailed(): boolean {
+    const { sockets } = this.#ports
+    return sockets.hasFailures && sockets.retry()
   }
 
   #release(target: Target): boolean {

@@ -7,12 +7,11 @@ import type { BindKey } from '../model/identity.ts'
 import type { BindPart } from '../model/snapshot.ts'
 import type { SniChoice } from '../match/sni.ts'
 import type { BindResult } from '../model/status.ts'
-import type { ChainSlot } from './chain-slot.ts'
 import { Connection, type ConnectionContext, type LiveChain, type Router } from './connection.ts'
 import type { Accepted } from './io/accepted.ts'
 import type { AcceptSink } from './io/backend.ts'
 import type { Overload } from './overload.ts'
-import type { CompiledBind } from './runtime.ts'
+import type { CompiledBind, SlotsByPlace } from './runtime.ts'
 
 export class Bind implements Router, AcceptSink {
   readonly key: BindKey
@@ -23,7 +22,7 @@ export class Bind implements Router, AcceptSink {
   #server: Server | undefined
   #error: BindResult['error']
   #compiled: CompiledBind | undefined
-  #slots: ReadonlyMap<string, ChainSlot> = new Map()
+  #slots: SlotsByPlace = new Map()
   /** Accepted before the first tables came; their handshake deadlines bound the wait. */
   readonly #waiting = new Set<Connection>()
 
@@ -33,7 +32,7 @@ export class Bind implements Router, AcceptSink {
     this.#overload = overload
   }
 
-  get slots(): ReadonlyMap<string, ChainSlot> {
+  get slots(): SlotsByPlace {
     return this.#slots
   }
 
@@ -72,12 +71,10 @@ export class Bind implements Router, AcceptSink {
     this.#overload.acceptFailed(this.key, error)
   }
 
-  /** The swap: one pointer. Slots whose listener or trust domain is gone are retired. */
-  install(compiled: CompiledBind): void {
-    const before = this.#slots
+  /** The swap: one pointer. `before`: the slots of all binds, since some may move here. */
+  install(compiled: CompiledBind, before: SlotsByPlace): void {
     this.#compiled = compiled
     this.#slots = compiled.settleSlots(before)
-    for (const [key, slot] of before) if (!this.#slots.has(key)) slot.retire()
     for (const connection of this.#waiting) connection.enterIngress(compiled.ingress)
     this.#waiting.clear()
   }
@@ -98,7 +95,6 @@ export class Bind implements Router, AcceptSink {
   remove(): void {
     this.close()
     this.#compiled = undefined
-    for (const slot of this.#slots.values()) slot.retire()
     this.#slots = new Map()
     for (const connection of this.#waiting) connection.end({ reason: 'listener-removed' })
   }

@@ -19,13 +19,29 @@ import type { TlsDomains } from './tls/contract.ts'
 import { CompiledUdpBind } from './udp/compiled-bind.ts'
 import type { Registry } from './upstream/contract.ts'
 
+/**
+ * What connections came in by: ingress, addresses and port. It is no socket: an own address may move
+ * to a wildcard's and back while its connections stay.
+ */
+type Place = string
+
+/** By listener and trust domain. */
+type Slots = ReadonlyMap<string, ChainSlot>
+const NO_SLOTS: Slots = new Map()
+
+export type SlotsByPlace = ReadonlyMap<Place, Slots>
+
+export function slotsIn(places: SlotsByPlace): readonly ChainSlot[] {
+  return [...places.values()].flatMap((slots) => [...slots.values()])
+}
+
 export interface RuntimeContext {
   readonly store: PartStore
   readonly registry: Registry
   readonly tlsDomains: TlsDomains
   readonly httpHub: HttpHub
-  /** The slots that a live bind has now; connections of the new runtime share them. */
-  slotsOf(bind: BindKey): ReadonlyMap<string, ChainSlot>
+  /** Those that live binds have now; connections of the new runtime share them. */
+  readonly slots: SlotsByPlace
   /** Another worker may own it: then there is nothing to compile. */
   ownsUdp(bind: BindKey): boolean
 }
@@ -103,18 +119,11 @@ export class CompiledBind {
     this.#table = new SniTable(this.#tables)
   }
 
-  /**
-   * The slots after this bind's install: those of its chains, refilled, and those of before whose
-   * listener and trust domain live on although no chain of now would give them to a newcomer.
-   */
-  settleSlots(before: ReadonlyMap<string, ChainSlot>): ReadonlyMap<string, ChainSlot> {
-    const after = new Map<string, ChainSlot>()
-    for (const table of this.#tables) {
-      for (const [key, slot] of table.slots) after.set(key, slot)
-      for (const [key, slot] of before) if (table.keeps(key, slot)) after.set(key, slot)
-      for (const [key, slot] of after) if (key.startsWith(table.key)) slot.view = table.view
-    }
-    return after
+  /** The slots after this bind's install, given those of all binds before it. */
+  settleSlots(before: SlotsByPlace): SlotsByPlace {
+    return new Map(
+      this.#tables.map((table) => [table.place, table.settle(before.get(table.place) ?? NO_SLOTS)]),
+    )
   }
 
   async release(slice: Slice): Promise<void> {
@@ -124,11 +133,10 @@ export class CompiledBind {
 
 /** A chain table of a bind: one set of local addresses. */
 class CompiledTable {
-  /** Leads the keys of its slots: connections of another ingress or address are none of its own. */
-  readonly key: string
+  readonly place: Place
   readonly localAddresses: readonly string[]
   readonly entries: [pattern: string, value: LiveChain][] = []
-  readonly slots = new Map<string, ChainSlot>()
+  readonly #slots = new Map<string, ChainSlot>()
   view: HttpView | undefined
   readonly #bind: BindPart
   readonly #source: ChainTable
@@ -140,7 +148,7 @@ class CompiledTable {
     this.#bind = bind
     this.#source = source
     this.localAddresses = source.localAddresses
-    this.key = `${bind.ingress} ${source.localAddresses.join(',')} `
+    this.place = placeOf(bind, source)
   }
 
   async compile(context: RuntimeContext, slice: Slice): Promise<void> {
@@ -158,9 +166,18 @@ class CompiledTable {
     }
   }
 
-  /** Whether the connections of a slot that no chain has any more may go on undisturbed. */
-  keeps(key: string, slot: ChainSlot): boolean {
-    if (this.slots.has(key) || !key.startsWith(this.key)) return false
+  /**
+   * The slots of its chains, refilled, and those of before whose listener and trust domain live on
+   * although no chain of now would give them to a newcomer.
+   */
+  settle(before: Slots): Slots {
+    const after = new Map(this.#slots)
+    for (const [key, slot] of before) if (!after.has(key) && this.#keeps(slot)) after.set(key, slot)
+    for (const slot of after.values()) slot.view = this.view
+    return after
+  }
+
+  #keeps(slot: ChainSlot): boolean {
     const domains = this.#domains.get(slot.listener)
     return domains !== undefined && (slot.domain === undefined || domains.has(slot.domain))
   }
@@ -174,7 +191,7 @@ class CompiledTable {
   }
 
   #compileChain(chain: Chain, action: TcpAction, context: RuntimeContext): LiveChain {
-    const slot = this.#slotFor(chain, context.slotsOf(this.#bind.key))
+    const slot = this.#slotFor(chain, context.slots.get(this.place) ?? NO_SLOTS)
     const { store, registry, tlsDomains } = context
     const live = compileAction(action, {
       registry,
@@ -194,14 +211,19 @@ class CompiledTable {
   }
 
   /** On cleartext the authority chooses the listener, so all of a table share one slot. */
-  #slotFor(chain: Chain, existing: ReadonlyMap<string, ChainSlot>): ChainSlot {
+  #slotFor(chain: Chain, existing: Slots): ChainSlot {
     const domain = domainOf(chain.action)
-    const own = this.#bind.ingress === 'http' ? '' : `${chain.listener} ${domain ?? ''}`
-    const key = this.key + own
-    const slot = this.slots.get(key) ?? existing.get(key) ?? new ChainSlot(chain.listener, domain)
-    this.slots.set(key, slot)
+    const key = this.#bind.ingress === 'http' ? '' : `${chain.listener} ${domain ?? ''}`
+    const slot = this.#slots.get(key) ?? existing.get(key) ?? new ChainSlot(chain.listener, domain)
+    this.#slots.set(key, slot)
     return slot
   }
+}
+
+/** `*` are the socket's own. */
+function placeOf({ ingress, address, port }: BindPart, { localAddresses }: ChainTable): Place {
+  const addresses = localAddresses.map((local) => (local === '*' ? address : local))
+  return `${ingress} ${addresses.join(',')} ${port}`
 }
 
 function domainOf(action: Chain['action']): Digest | undefined {

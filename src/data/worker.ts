@@ -33,7 +33,7 @@ import { createStreamsBackend } from './io/backend.ts'
 import type { HttpHub } from './http/contract.ts'
 import { Overload } from './overload.ts'
 import { PartStore } from './part-store.ts'
-import { Runtime } from './runtime.ts'
+import { Runtime, type SlotsByPlace, slotsIn } from './runtime.ts'
 import { TimerWheel } from './timer-wheel.ts'
 import type { TlsDomains } from './tls/contract.ts'
 import { UdpBinds } from './udp/udp-binds.ts'
@@ -258,7 +258,7 @@ class Worker {
         registry: this.#registry,
         tlsDomains: this.#tlsDomains,
         httpHub: this.#httpHub,
-        slotsOf: (key) => this.#binds.get(key)?.slots ?? new Map(),
+        slots: this.#slots(),
         ownsUdp: (key) => this.#udpBinds.owns(key),
       })
     } catch (error) {
@@ -278,16 +278,26 @@ class Worker {
     return { type: 'ack', generation, binds: [...binds, ...udpBinds] }
   }
 
-  /** The swap: new tables in, what is gone out. */
+  /**
+   * The swap: new tables in, what is gone out. Slots whose place, listener or trust domain is gone
+   * are retired.
+   */
   #install(runtime: Runtime): BindResult[] {
-    for (const [key, compiled] of runtime.binds) this.#bindFor(key).install(compiled)
+    const before = this.#slots()
+    for (const [key, compiled] of runtime.binds) this.#bindFor(key).install(compiled, before)
     for (const [key, bind] of this.#binds) {
       // A socket that came after this publish belongs to the next one.
       if (runtime.binds.has(key) || bind.isFresh) continue
       bind.remove()
       this.#binds.delete(key)
     }
+    const live = new Set(slotsIn(this.#slots()))
+    for (const slot of slotsIn(before)) if (!live.has(slot)) slot.retire()
     return [...runtime.binds.keys()].map((key) => this.#bindFor(key).result)
+  }
+
+  #slots(): SlotsByPlace {
+    return new Map([...this.#binds.values()].flatMap(({ slots }) => [...slots]))
   }
 
   #beat(): void {

@@ -7,6 +7,7 @@ import { parse } from 'yaml'
 import { startHttpBackend, startTcpBackend } from '../../../demo/backends.ts'
 import { shell } from '../command.ts'
 import { Peer } from '../sockets.ts'
+import { freeWildcardPort } from '../free-port.ts'
 import { UdpBackend, UdpClient } from '../udp-peers.ts'
 import { echoServers, serverOf, webServers } from './backends.ts'
 import { EXAMPLES, type Example, type Running } from './example.ts'
@@ -60,21 +61,6 @@ const udp: Example = {
     const names = [await greeting(running, 5353), await greeting(running, 5353)]
     assert.deepEqual(names.sort(), ['one', 'two'])
   },
-}
-
-/** Below the ports that connections take for themselves, so that it stays free. */
-async function freeWildcardPort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000)
-    const server = net.createServer()
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false))
-      server.listen(port, '::', () => resolve(true))
-    })
-    if (!isFree) continue
-    await new Promise((resolve) => server.close(resolve))
-    return port
-  }
 }
 
 const severalGateways: Example = {

@@ -167,7 +167,7 @@ describe('Publisher', () => {
   })
 
   it('a new bind that overlapped an old one opens as soon as the old one is closed', () => {
-    const { publisher, busy, ack, take, closed } = setUp(1)
+    const { publisher, busy, ack, take, closed, settlements } = setUp(1)
     publisher.update(configUpdate({ generation: 1, binds: [A] }))
     ack(0, 1)
     take()
@@ -179,6 +179,9 @@ describe('Publisher', () => {
     ack(0, 2)
     assert.deepEqual(closed, [1001])
     assert.deepEqual(take(), ['0 socket tcp/[::]:1001', '0 publish 2 [] []'])
+    assert.equal(settlements.length, 1, 'nobody is told of a failure that is over')
+    ack(0, 2)
+    assert.deepEqual(settlements.at(-1)?.results, [{ bind: wildcard.key }])
   })
 
   it('waits for workers that start, and not for those that are gone', () => {
