@@ -2,6 +2,7 @@
  * The daemon: composes the control plane and the data plane, and is the only file that sees both.
  * Owns the process: signals, exit code, the last words in the log.
  */
+import { closeSync, openSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { systemClock } from './base/clock.ts'
 import { GwProxyError, messageOf } from './base/errors.ts'
@@ -62,6 +63,7 @@ const WORKER_ENTRY = new URL(
  */
 export async function runDaemon(options: RunOptions): Promise<void> {
   checkOptions(options)
+  checkAccessLog(options)
   const sink = openLineSink(1)
   const log = createLogger({ level: options.logLevel, format: options.logFormat, sink })
   const exit = async (code: number): Promise<never> => {
@@ -95,6 +97,20 @@ export async function runDaemon(options: RunOptions): Promise<void> {
   }
   await daemon.ended
   return exit(0)
+}
+
+/** @throws GwProxyError GWP_STATE_UNWRITABLE: better at the start than without lines later. */
+function checkAccessLog({ accessLog }: RunOptions): void {
+  const target = accessLog?.target ?? 'stdout'
+  if (target === 'stdout') return
+  try {
+    closeSync(openSync(target.path, 'a', 0o640))
+  } catch (error) {
+    throw new GwProxyError(
+      'GWP_STATE_UNWRITABLE',
+      `--access-log ${target.path} cannot be opened: ${messageOf(error)}`,
+    )
+  }
 }
 
 class Daemon {
@@ -241,6 +257,7 @@ class Daemon {
   }
 
   reopenLogs(): void {
+    // Standard output: nothing to open anew. The workers have their files.
     this.#sink.reopen()
     this.#plane.reopenLogs()
   }

@@ -3,6 +3,10 @@
  * on import under Node 20), then hands over to the program.
  */
 
+// SIGUSR1 would open Node's inspector. Node's own flag against that blocks the signal altogether,
+// and then logs could not be opened anew.
+process.on('SIGUSR1', () => undefined)
+
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 22)) {
   process.stderr.write(

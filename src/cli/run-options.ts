@@ -3,10 +3,17 @@
  * A flag beats its variable, a variable beats the default.
  */
 import { isIP } from 'node:net'
+import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { GwProxyError, messageOf } from '../base/errors.ts'
 import { addressText, parseAdminAddress, parseMetricsAddress } from '../control/admin/address.ts'
 import { defaultRunOptions, type RunOptions } from '../control/options.ts'
+import {
+  type AccessLogSettings,
+  DEFAULT_ACCESS_LOG,
+  parseSkipRule,
+  type SkipRule,
+} from '../observe/access-log-settings.ts'
 
 /** What commander gives for the options below. */
 export interface RunFlags {
@@ -25,7 +32,11 @@ export interface RunFlags {
   readonly drainTimeout?: number
   readonly logLevel?: string
   readonly logFormat?: 'json' | 'pretty'
-  readonly accessLog?: boolean
+  /** false: --no-access-log. */
+  readonly accessLog?: false | AccessLogSettings['target'] | 'off'
+  readonly accessLogFormat?: AccessLogSettings['format']
+  readonly accessLogSample?: number
+  readonly accessLogSkip?: readonly SkipRule[]
   readonly trustedProxy?: readonly string[]
   readonly pollInterval?: number
 }
@@ -160,11 +171,42 @@ export function addRunFlags(command: Command): Command {
         'json, or pretty for people (the default on a terminal)',
       ).choices(['json', 'pretty']),
     )
-  return command.addOption(
-    new Option('--no-access-log', 'no line per connection and exchange').env(
-      'GWPROXY_NO_ACCESS_LOG',
-    ),
-  )
+  return addAccessLogFlags(command)
+}
+
+function addAccessLogFlags(command: Command): Command {
+  return command
+    .addOption(
+      option(
+        'access-log',
+        '--access-log <target>',
+        'a line per connection and exchange: stdout, off, or a file, opened anew on SIGUSR1 (default: stdout)',
+      ).argParser(parseAccessLog),
+    )
+    .addOption(
+      new Option('--no-access-log', 'the same as --access-log off').env('GWPROXY_NO_ACCESS_LOG'),
+    )
+    .addOption(
+      option(
+        'access-log-format',
+        '--access-log-format <format>',
+        'json, or text: the combined format with our facts behind it (default: json)',
+      ).choices(['json', 'text']),
+    )
+    .addOption(
+      option(
+        'access-log-sample',
+        '--access-log-sample <share>',
+        'share of the lines of good ends, 0 to 1; failures are always written (default: 1)',
+      ).argParser(parseShare),
+    )
+    .addOption(
+      option(
+        'access-log-skip',
+        '--access-log-skip <field=value>',
+        'leave lines out by a field, such as path=/healthz or user-agent=kube-probe*, repeatable',
+      ).argParser(collectSkipRules),
+    )
 }
 
 /** Flags over defaults; `pretty` logs when standard output is a terminal. */
@@ -187,9 +229,20 @@ export function runOptionsOf(flags: RunFlags): RunOptions {
     drainTimeoutMs: flags.drainTimeout ?? defaults.drainTimeoutMs,
     logLevel: flags.logLevel ?? defaults.logLevel,
     logFormat: flags.logFormat ?? (process.stdout.isTTY ? 'pretty' : defaults.logFormat),
-    accessLog: flags.accessLog ?? defaults.accessLog,
+    accessLog: accessLogOf(flags),
     trustedProxies: flags.trustedProxy ?? defaults.trustedProxies,
     pollIntervalMs: flags.pollInterval ?? defaults.pollIntervalMs,
+  }
+}
+
+function accessLogOf(flags: RunFlags): AccessLogSettings | undefined {
+  const { accessLog = DEFAULT_ACCESS_LOG.target } = flags
+  if (accessLog === false || accessLog === 'off') return undefined
+  return {
+    target: accessLog,
+    format: flags.accessLogFormat ?? DEFAULT_ACCESS_LOG.format,
+    sample: flags.accessLogSample ?? DEFAULT_ACCESS_LOG.sample,
+    skip: flags.accessLogSkip ?? DEFAULT_ACCESS_LOG.skip,
   }
 }
 
@@ -256,6 +309,30 @@ function parseRange(text: string): string {
     throw new InvalidArgumentError(`${text}: expected an address or a CIDR such as 10.0.0.0/8.`)
   }
   return text
+}
+
+function parseAccessLog(text: string): AccessLogSettings['target'] | 'off' {
+  return text === 'stdout' || text === 'off' ? text : { path: resolve(text) }
+}
+
+function parseShare(text: string): number {
+  const share = Number(text)
+  if (!/^[0-9.]+$/.test(text) || !(share >= 0 && share <= 1)) {
+    throw new InvalidArgumentError('expected a number from 0 to 1, such as 0.1.')
+  }
+  return share
+}
+
+function collectSkipRules(
+  text: string,
+  previous: readonly SkipRule[] | undefined,
+): readonly SkipRule[] {
+  const rules = collect(text, undefined).map((part) => {
+    const rule = parseSkipRule(part)
+    if (rule === undefined) throw new InvalidArgumentError('expected FIELD=VALUE or FIELD=BEGIN*.')
+    return rule
+  })
+  return [...(previous ?? []), ...rules]
 }
 
 function parseTemplate(text: string): string {

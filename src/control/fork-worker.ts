@@ -10,6 +10,9 @@ export function forkWorker(entry: URL): StartedWorker {
   const child = fork(entry, {
     env,
     serialization: 'advanced',
+    // Logs are opened anew when control says so: the signal itself, which would open Node's
+    // inspector, is not for workers.
+    execArgv: [...process.execArgv, '--disable-sigusr1'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   return {

@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os'
 import { resolve, sep } from 'node:path'
 import { GwProxyError } from '../base/errors.ts'
+import { type AccessLogSettings, DEFAULT_ACCESS_LOG } from '../observe/access-log-settings.ts'
 import { canonicalAddress } from '../match/target-address.ts'
 import type { Endpoint } from '../model/upstream.ts'
 import type { TranslateOptions } from '../translate/options.ts'
@@ -40,7 +41,8 @@ export interface RunOptions {
   readonly drainTimeoutMs: number
   readonly logLevel: string
   readonly logFormat: 'json' | 'pretty'
-  readonly accessLog: boolean
+  /** undefined: none is written. */
+  readonly accessLog: AccessLogSettings | undefined
   /** CIDRs of peers whose X-Forwarded-* are believed. */
   readonly trustedProxies: readonly string[]
   /** The safety poll of the configuration directories, for mounts without events. */
@@ -69,7 +71,7 @@ export function defaultRunOptions(environment: Environment = process.env): RunOp
     drainTimeoutMs: 8000,
     logLevel: 'info',
     logFormat: 'json',
-    accessLog: true,
+    accessLog: DEFAULT_ACCESS_LOG,
     trustedProxies: [],
     pollIntervalMs: 10_000,
     adminToken: environment['GWPROXY_ADMIN_TOKEN'] || undefined,
@@ -116,10 +118,12 @@ export function workerCount(
  * What gwproxy writes must not come back to it as configuration.
  * @throws GwProxyError GWP_OPTION_INVALID
  */
-export function checkOptions({ configDirs, stateDir, statusDir }: RunOptions): void {
+export function checkOptions({ configDirs, stateDir, statusDir, accessLog }: RunOptions): void {
+  const target = accessLog?.target ?? 'stdout'
   for (const [option, directory] of [
     ['--state-dir', stateDir],
     ['--status-dir', statusDir],
+    ['--access-log', target === 'stdout' ? undefined : target.path],
   ] as const) {
     if (directory === undefined) continue
     const path = resolve(directory)

@@ -7,12 +7,11 @@ import { startWorker } from './worker.ts'
 /** Long enough to write what a reader takes, short enough not to wait for one that stalls. */
 const FLUSH_MS = 500
 
-// A terminal signals the whole group: when to stop is control's decision, told over the link.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+// Terminals and systemd signal the whole group: what to do is control's decision, told over the link.
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
+for (const signal of SIGNALS) process.on(signal, () => undefined)
 
 const sink = openLineSink(1)
-// Node would open its inspector on SIGUSR1: a handler replaces that.
-for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => sink.reopen())
 
 await startWorker({
   link: controlLink(),

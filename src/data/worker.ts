@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { assertNever } from '../base/assert-never.ts'
 import type { Digest } from '../base/brand.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
-import { messageOf } from '../base/errors.ts'
+import { errnoOf, messageOf } from '../base/errors.ts'
 import { BUILD } from '../ipc/build.ts'
 import type { ControlLink, SocketHandle } from '../ipc/link.ts'
 import type {
@@ -21,8 +21,9 @@ import type { BindKey } from '../model/identity.ts'
 import type { Manifest } from '../model/snapshot.ts'
 import type { BindResult } from '../model/status.ts'
 import type { AccessLog } from '../observe/access-log.ts'
-import { createAccessLog } from '../observe/access-log-writer.ts'
-import type { LineSink } from '../observe/line-sink.ts'
+import type { AccessLogSettings } from '../observe/access-log-settings.ts'
+import { createAccessLog, NO_ACCESS_LOG } from '../observe/access-log-writer.ts'
+import { type LineSink, openLineSink } from '../observe/line-sink.ts'
 import { createLogger, type Logger } from '../observe/log.ts'
 import { tee, TrafficMeter } from '../observe/traffic-meter.ts'
 import { Bind } from './bind.ts'
@@ -41,6 +42,8 @@ import { Vitals } from './vitals.ts'
 import type { EndpointCounts, UpstreamRegistry } from './upstream/contract.ts'
 
 const HEARTBEAT_MS = 1000
+/** For what a file takes: a disk that stalls is not waited for. */
+const FLUSH_MS = 500
 
 /** The parts of the data plane that a worker is composed of (compose.ts has the real ones). */
 export interface WorkerParts {
@@ -111,6 +114,8 @@ class Worker {
   readonly #httpHub: HttpHub
   readonly #wheel: TimerWheel
   readonly #traffic = new TrafficMeter()
+  /** Of its own, where the access log goes to a file. */
+  readonly #accessSink: LineSink | undefined
   readonly #vitals = new Vitals()
   readonly #context: ConnectionContext
   readonly #published: Manifest[] = []
@@ -127,8 +132,8 @@ class Worker {
     this.#options = options
     this.#tlsDomains = tlsDomains
     this.#log = createLogger({ level: settings.logLevel, format: settings.logFormat, sink })
-    const lines = options.accessLog ?? createAccessLog(settings.accessLog ? sink : undefined)
-    const accessLog = tee(lines, this.#traffic)
+    this.#accessSink = this.#openAccessSink(settings.accessLog)
+    const accessLog = tee(options.accessLog ?? this.#lines(settings.accessLog), this.#traffic)
     this.#overload = new Overload({
       maxConnections: settings.maxConnections,
       connections: () => this.#connections.size,
@@ -201,7 +206,7 @@ class Worker {
         this.#startDrain(message.deadlineMs)
         return
       case 'reopen-logs':
-        this.#options.sink.reopen()
+        this.#reopenLogs()
         return
       default:
         assertNever(message)
@@ -212,6 +217,34 @@ class Worker {
   /** Finish what runs, then stop: a new control has workers of its own. */
   controlGone(): void {
     this.#startDrain(this.#context.limits.drainMs)
+  }
+
+  /** undefined: the lines go beside the log, or nowhere. */
+  #openAccessSink(settings: AccessLogSettings | undefined): LineSink | undefined {
+    if (settings === undefined || settings.target === 'stdout') return undefined
+    const { path } = settings.target
+    try {
+      return openLineSink(path)
+    } catch (error) {
+      // Control has opened it once: what became of it since must not keep traffic waiting.
+      this.#log.error({ path, errno: errnoOf(error) }, 'no access log: the file cannot be opened')
+      return undefined
+    }
+  }
+
+  #lines(settings: AccessLogSettings | undefined): AccessLog {
+    const { sink } = this.#options
+    const own = settings?.target === 'stdout' ? sink : this.#accessSink
+    return settings === undefined || own === undefined
+      ? NO_ACCESS_LOG
+      : createAccessLog(own, settings)
+  }
+
+  #reopenLogs(): void {
+    for (const sink of [this.#options.sink, this.#accessSink]) {
+      const error = sink?.reopen()
+      if (error !== undefined) this.#log.error({ errno: errnoOf(error) }, messageOf(error))
+    }
   }
 
   #endpointCounts(): EndpointCounts {
@@ -312,7 +345,7 @@ class Worker {
         connections: this.#connections.size,
         exchanges: this.#httpHub.activeExchanges,
         runtimes: this.#runtimes,
-        droppedLines: this.#options.sink.dropped,
+        droppedLines: this.#options.sink.dropped + (this.#accessSink?.dropped ?? 0),
         ...this.#vitals.read(),
       },
       ...(isNews && { endpoints }),
@@ -334,8 +367,11 @@ class Worker {
     void this.#runtime?.release()
     // What was counted since the last beat.
     this.#beat()
-    this.#options.link.send({ type: 'drained' })
-    this.#options.onStopped?.()
+    const { link, onStopped } = this.#options
+    void (this.#accessSink?.close(FLUSH_MS) ?? Promise.resolve()).then(() => {
+      link.send({ type: 'drained' })
+      onStopped?.()
+    })
   }
 }
 

@@ -10,6 +10,7 @@ import type { BindKey } from '../model/identity.ts'
 import type { Manifest, Part } from '../model/snapshot.ts'
 import type { BindResult, ObjectStatus, PendingProgrammed } from '../model/status.ts'
 import type { KeyMaterial, TicketRoots } from '../model/tls.ts'
+import type { AccessLogSettings } from '../observe/access-log-settings.ts'
 import type { TrafficDelta } from '../observe/traffic-meter.ts'
 
 // --- config thread -> control ---
@@ -116,7 +117,8 @@ export type WorkerMessage =
 /** Settings that a worker gets once, before anything else. */
 export interface WorkerSettings {
   readonly trustedProxies: readonly string[]
-  readonly accessLog: boolean
+  /** undefined: none is written. */
+  readonly accessLog: AccessLogSettings | undefined
   readonly logLevel: string
   readonly logFormat: 'json' | 'pretty'
   /** This worker's share of 0.4 x RLIMIT_NOFILE. */

@@ -1,11 +1,13 @@
 /**
- * Writes the access log as JSON lines. Field names are Envoy Gateway's where it has the field
+ * Writes the access log as JSON lines, or as text. Field names are Envoy Gateway's where it has the field
  * (operations guide); ours are snake_case beside them. Absent facts are absent fields; JSON escapes
  * control characters; what a stranger chose is cut to a bounded length.
  */
-import { outcomeRow } from '../model/outcome.ts'
+import { outcomeRow, type Reason } from '../model/outcome.ts'
 import type { RouteRef } from '../model/identity.ts'
 import type { AccessLog, ConnectionRecord, ExchangeRecord, TlsFacts } from './access-log.ts'
+import { type AccessLogSettings, DEFAULT_ACCESS_LOG, type SkipRule } from './access-log-settings.ts'
+import { type AccessLine, textLine } from './access-log-text.ts'
 import type { LineSink } from './line-sink.ts'
 import { capLength } from './redact.ts'
 
@@ -13,13 +15,39 @@ const MAX_NAME = 256
 const MAX_PATH = 1024
 const MAX_DETAIL = 256
 
-/** The access log over a sink; without one (`accessLog: false`) nothing is written. */
-export function createAccessLog(sink: LineSink | undefined): AccessLog {
-  if (sink === undefined) return { connection: () => {}, exchange: () => {} }
-  return {
-    connection: (record) => sink.write(`${JSON.stringify(connectionLine(record))}\n`),
-    exchange: (record) => sink.write(`${JSON.stringify(exchangeLine(record))}\n`),
+/** Nothing is written. */
+export const NO_ACCESS_LOG: AccessLog = { connection: () => {}, exchange: () => {} }
+
+/** `random` draws the sample: 0 <= x < 1. */
+export function createAccessLog(
+  sink: LineSink,
+  { format, sample, skip }: Omit<AccessLogSettings, 'target'> = DEFAULT_ACCESS_LOG,
+  random: () => number = Math.random,
+): AccessLog {
+  const isDrawn = (failed: boolean): boolean => sample === 1 || failed || random() < sample
+  const write = (line: AccessLine): void => {
+    if (skip.some((rule) => fits(rule, line))) return
+    sink.write(`${format === 'json' ? JSON.stringify(line) : textLine(line)}\n`)
   }
+  return {
+    connection: (record) => {
+      if (isDrawn(isFailure(record.reason))) write(connectionLine(record))
+    },
+    exchange: (record) => {
+      const failed = isFailure(record.reason) || record.status >= 500
+      if (isDrawn(failed)) write(exchangeLine(record))
+    },
+  }
+}
+
+function isFailure(reason: Reason): boolean {
+  return outcomeRow(reason).side !== 'none'
+}
+
+function fits({ field, value, isPrefix }: SkipRule, line: AccessLine): boolean {
+  const own = line[field]
+  if (own === undefined) return false
+  return isPrefix ? String(own).startsWith(value) : String(own) === value
 }
 
 function connectionLine(record: ConnectionRecord): Record<string, unknown> {
@@ -74,7 +102,7 @@ function exchangeLine(record: ExchangeRecord): Record<string, unknown> {
     duration: Math.round(record.durationMs),
     upstream_ms: tenths(record.upstreamMs),
     attempts: record.attempts,
-    user_agent: cap(record.userAgent, MAX_NAME),
+    'user-agent': cap(record.userAgent, MAX_NAME),
     ...outcomeFields(record),
   }
 }

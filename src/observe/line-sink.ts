@@ -11,8 +11,11 @@ export interface LineSink {
   write(line: string): void
   /** Lines that were dropped: the reader did not keep up, or is gone. */
   readonly dropped: number
-  /** Opens the path anew after a rotation; a descriptor that was given stays. */
-  reopen(): void
+  /**
+   * Opens the path anew after a rotation; a descriptor that was given stays. The error when that
+   * fails: the lines go on to the old file.
+   */
+  reopen(): Error | undefined
   /** Resolves when all is written, or after `timeoutMs` when the reader stalls. */
   close(timeoutMs: number): Promise<void>
 }
@@ -59,10 +62,18 @@ class BoundedSink implements LineSink {
     if (!this.#writing) this.#writeBatch()
   }
 
-  reopen(): void {
-    if (this.#path === undefined) return
-    if (this.#nextFd !== undefined) closeSync(this.#nextFd)
-    this.#nextFd = openSync(this.#path, 'a', 0o640)
+  reopen(): Error | undefined {
+    if (this.#path === undefined) return undefined
+    try {
+      const fd = openSync(this.#path, 'a', 0o640)
+      if (this.#nextFd !== undefined) closeSync(this.#nextFd)
+      this.#nextFd = fd
+      // Nobody else may write for long, and a rotated file is to be let go.
+      if (!this.#writing) this.#useNextFd()
+      return undefined
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error))
+    }
   }
 
   close(timeoutMs: number): Promise<void> {

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -151,8 +152,49 @@ describe('the log', () => {
     assert.equal(await daemon.stop(), 0)
   })
 
+  it('has its access lines in a file, in a new one after a rotation, as chosen', async () => {
+    const place = mkdtempSync(join(tmpdir(), 'gwproxy-access-'))
+    const path = join(place, 'access.log')
+    const daemon = await startDaemon({
+      files,
+      workers: 2,
+      args: [
+        ...['--access-log', path, '--access-log-format', 'text'],
+        ...['--access-log-skip', 'log=connection', '--access-log-skip', 'user-agent=probe*'],
+      ],
+    })
+    const linesOf = (file: string): readonly string[] =>
+      existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []
+    const url = `http://${daemon.address}:8080/a`
+    await curl(['-A', 'probe/1', url])
+    await curl(['-A', 'one', url])
+    await until(() => linesOf(path).length === 1)
+    assert.match(linesOf(path)[0] ?? '', / "GET \/a HTTP\/1\.1" \d+ \d+ "-" "one" /)
+    renameSync(path, `${path}.1`)
+    daemon.signal('SIGUSR1')
+    // Both workers open it anew, at their own time.
+    await until(() => existsSync(path))
+    for (let i = 0; linesOf(path).length === 0 && i < 100; i += 1) await curl(['-A', 'two', url])
+    assert.ok(linesOf(path).every((line) => line.includes('"two"')))
+    assert.equal(linesOf(`${path}.1`)[0]?.includes('"one"'), true)
+    assert.equal(await daemon.stop(), 0)
+    assert.deepEqual(
+      daemon.lines.filter((line) => 'log' in line),
+      [],
+    )
+    rmSync(place, { recursive: true })
+  })
+
+  it('refuses to start when the access log cannot be written', async () => {
+    await assert.rejects(
+      startDaemon({ files, args: ['--access-log', '/proc/no/access.log'] }),
+      /--access-log \/proc\/no\/access\.log cannot be opened: /,
+    )
+  })
+
   for (const [args, env] of [
     [['--no-access-log'], {}],
+    [['--access-log', 'off'], {}],
     [[], { GWPROXY_NO_ACCESS_LOG: 'true' }],
   ] as const) {
     it(`has no access lines with ${[...args, ...Object.keys(env)]}`, async () => {

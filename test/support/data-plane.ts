@@ -15,6 +15,7 @@ import {
   type WorkerMessage,
   type WorkerStats,
 } from '../../src/ipc/messages.ts'
+import { DEFAULT_ACCESS_LOG } from '../../src/observe/access-log-settings.ts'
 import { type BindKey, bindKey, type ListenerKey } from '../../src/model/identity.ts'
 import type {
   BindPart,
@@ -82,7 +83,7 @@ export class DataPlane {
       type: 'settings',
       settings: {
         trustedProxies: [],
-        accessLog: true,
+        accessLog: DEFAULT_ACCESS_LOG,
         logLevel: 'silent',
         logFormat: 'json',
         maxConnections: options.maxConnections ?? 10_000,

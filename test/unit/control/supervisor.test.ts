@@ -11,11 +11,12 @@ import type {
   WorkerStats,
 } from '../../../src/ipc/messages.ts'
 import { DEFAULT_LIMITS } from '../../../src/ipc/messages.ts'
+import { DEFAULT_ACCESS_LOG } from '../../../src/observe/access-log-settings.ts'
 import { configUpdate, recordingLog } from './fixtures.ts'
 
 const SETTINGS: WorkerSettings = {
   trustedProxies: [],
-  accessLog: true,
+  accessLog: DEFAULT_ACCESS_LOG,
   logLevel: 'info',
   logFormat: 'json',
   maxConnections: 100,

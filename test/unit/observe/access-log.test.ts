@@ -142,10 +142,4 @@ describe('access log', () => {
     assert.ok(String(fields[':authority']).length <= 257)
     assert.ok(text.length < 16_384, `${text.length} characters`)
   })
-
-  it('writes nothing when it is off', () => {
-    const log = createAccessLog(undefined)
-    log.connection(CONNECTION)
-    log.exchange(EXCHANGE)
-  })
 })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -33,6 +33,17 @@ describe('line sink', () => {
     await sink.close(5000)
     assert.equal(readFileSync(`${path}.1`, 'utf8'), 'before\n')
     assert.equal(readFileSync(path, 'utf8'), 'after\n')
+  })
+
+  it('keeps to the old file when the new one cannot be opened', async () => {
+    const path = join(directory, 'gone', 'log')
+    mkdirSync(join(directory, 'gone'))
+    const sink = openLineSink(path)
+    renameSync(join(directory, 'gone'), join(directory, 'moved'))
+    assert.match(String(sink.reopen()), /ENOENT/)
+    sink.write('still\n')
+    await sink.close(5000)
+    assert.equal(readFileSync(join(directory, 'moved', 'log'), 'utf8'), 'still\n')
   })
 
   it('drops and counts when nobody reads, and does not hold the process at its end', async () => {
