@@ -15,6 +15,7 @@ import {
 } from '../support/auth-service.ts'
 import { connectH2, h2Request } from '../support/h2-client.ts'
 import { closedPort, startOrigin } from '../support/http-origin.ts'
+import { until } from '../support/until.ts'
 
 const MAX = 1000
 
@@ -193,6 +194,38 @@ describe('external auth with the body', () => {
     assert.match((await at.proxy.record()).reason, /^client-|bad-request/)
     assert.equal(at.auth.asked.length, 0)
     assert.deepEqual(at.backend.lines, [])
+  })
+
+  it('that drips is given up, however long it may be', async () => {
+    using auth = await startHttpAuth(allow)
+    using backend = await startEcho()
+    const guard = { port: auth.port, maxBodyBytes: MAX }
+    const limits = { bodyIdleMs: 300 }
+    await using proxy = await startGuarded(backend.port, guard, {}, { limits })
+    const socket = net.connect(proxy.port, '127.0.0.1')
+    socket.on('error', () => {})
+    socket.write('POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n')
+    const drip = setInterval(() => socket.write('1\r\n.\r\n'), 20)
+    socket.resume()
+    const { reason, status } = await proxy.record()
+    clearInterval(drip)
+    socket.destroy()
+    assert.deepEqual([reason, status], ['body-timeout', 408])
+    assert.equal(auth.asked.length, 0)
+  })
+
+  it('beyond what a mirror may be behind costs the mirror only', async () => {
+    using auth = await startHttpAuth(allow)
+    using backend = await startEcho()
+    using mirror = await startEcho()
+    const guard = { port: auth.port, maxBodyBytes: 4 << 20 }
+    const mirrors = [{ port: mirror.port }]
+    await using proxy = await startGuarded(backend.port, guard, { mirrors })
+    const body = randomBytes(3 << 20)
+    assert.equal(echoOf(await ask(proxy.port, { body })).body, body.toString('latin1'))
+    assert.equal((await ask(proxy.port, { body: 'short' })).status, 200)
+    await until(() => mirror.lines.length > 0)
+    assert.equal(mirror.lines.length, 1)
   })
 
   it('that stops coming is given up', async () => {

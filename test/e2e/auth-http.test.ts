@@ -1,5 +1,6 @@
 /** External auth over HTTP: what the service is asked, and what its answer does. */
 import assert from 'node:assert/strict'
+import type http2 from 'node:http2'
 import { describe, it } from 'node:test'
 import {
   allow,
@@ -10,6 +11,7 @@ import {
   startGuarded,
   startHttpAuth,
 } from '../support/auth-service.ts'
+import { startH2Origin } from '../support/http-origin.ts'
 import { httpAuth, type TestAuth } from '../support/http-proxy.ts'
 
 async function scene(decide: HttpDecision, settings: Partial<TestAuth> = {}) {
@@ -53,6 +55,39 @@ describe('external auth over HTTP: the question', () => {
     const { connection: _, ...rest } = question.headers
     // What only a trusted proxy may say is ours here too.
     assert.deepEqual(rest, { host: 'a.test', cookie: 'a=b', 'x-real-ip': '127.0.0.1' })
+  })
+})
+
+describe('external auth over HTTP: what is asked about', () => {
+  it('may be a HEAD request', async () => {
+    using auth = await startHttpAuth(allow)
+    using backend = await startEcho()
+    const guard = { port: auth.port, service: httpAuth({ pathPrefix: '/verify' }) }
+    await using proxy = await startGuarded(backend.port, guard)
+    assert.equal((await ask(proxy.port, { method: 'HEAD', path: '/a' })).status, 200)
+    const lines = auth.asked.map(({ line }) => line)
+    assert.deepEqual(lines, ['HEAD /verify/a'])
+    assert.deepEqual(backend.lines, ['HEAD /a'])
+  })
+
+  it('may be asked in HTTP/2, where the service speaks it', async () => {
+    const asked: http2.IncomingHttpHeaders[] = []
+    using auth = await startH2Origin((stream, headers) => {
+      asked.push(headers)
+      const isGood = headers.authorization === 'Bearer good'
+      stream.respond({ ':status': isGood ? 200 : 403, 'x-user': 'alice' })
+      stream.end(isGood ? '' : 'not you')
+    })
+    using backend = await startEcho()
+    await using proxy = await startGuarded(backend.port, { port: auth.port, protocol: 'h2c' })
+    const denied = await ask(proxy.port, { path: '/a?b', body: 'hello' })
+    assert.deepEqual([denied.status, denied.body], [403, 'not you'])
+    const headers = { authorization: 'Bearer good' }
+    const allowed = await ask(proxy.port, { path: '/a?b', headers, body: 'hello' })
+    assert.equal(echoOf(allowed).headers['x-user'], 'alice')
+    assert.equal(asked[0]?.[':path'], '/a?b')
+    assert.equal(asked[0]?.[':authority'], 'a.test')
+    assert.equal(asked[0]?.['content-length'], '0')
   })
 })
 

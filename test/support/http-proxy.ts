@@ -65,6 +65,8 @@ export interface TestMirror {
 /** Over HTTP unless it says otherwise. */
 export interface TestAuth extends Partial<Omit<ExternalAuthFilter, 'kind' | 'id' | 'target'>> {
   readonly port: number
+  /** That of the service by default. */
+  readonly protocol?: UpstreamProtocol
 }
 
 export interface ProxyOptions {
@@ -315,7 +317,7 @@ function httpRule(rule: TestRule, index: number, add: (part: Part) => Digest): H
 
 function authFilter(guard: TestAuth, id: string, add: (part: Part) => Digest): ExternalAuthFilter {
   const { port, service = httpAuth(), maxBodyBytes = 0 } = guard
-  const protocol = service.kind === 'grpc' ? 'h2c' : 'http/1.1'
+  const { protocol = service.kind === 'grpc' ? 'h2c' : 'http/1.1' } = guard
   const target = { kind: 'upstream', upstream: add(upstreamPart([port], protocol)) } as const
   return { kind: 'external-auth', id, target, service, maxBodyBytes }
 }

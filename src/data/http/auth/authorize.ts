@@ -87,8 +87,7 @@ export class Authorization implements AuthCallSink, HeldBodySink {
   #hold(filter: ExternalAuthFilter): void {
     if (this.#held === undefined) {
       const { body, head } = this.#request
-      const { heldBodies } = this.#host.context
-      this.#held = new HeldBody(body, filter.maxBodyBytes, heldBodies, this)
+      this.#held = new HeldBody(body, filter.maxBodyBytes, this.#host.context, this)
       this.#held.start(head.body)
     } else if (this.#held.bytes > filter.maxBodyBytes) this.onNotHeld('body-too-large')
     else this.onHeld()

@@ -22,11 +22,9 @@ export function httpQuestion(
 ): Outgoing {
   const fields = Fields.fromRaw(head.fields.toRaw())
   fields.removeWhere((key) => key !== 'authorization' && !service.requestHeaders.includes(key))
-  const { pathPrefix } = service
   return {
     method: head.method,
-    // `OPTIONS *` is about no path.
-    target: head.target === '*' ? pathPrefix || '*' : pathPrefix + head.target,
+    target: service.pathPrefix + head.target,
     host: head.authority.text,
     fields: sealRequestFields(fields).raw,
     body,
