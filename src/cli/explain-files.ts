@@ -28,7 +28,7 @@ export function filesSource(flags: RunFlags): ExplainSource {
     const explained = { parts: translation.parts, binds: bindsOf(translation) }
     return {
       source: { text: `The files of ${configDirs.join(', ')}:`, json: { files: configDirs } },
-      explanations: await explainRequest(request, explained),
+      ...(await explainRequest(request, explained)),
     }
   }
 }

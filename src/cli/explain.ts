@@ -5,7 +5,7 @@
 import { GwProxyError } from '../base/errors.ts'
 import type { AdminClient } from '../control/admin/client.ts'
 import { questionOf } from '../data/explain/question.ts'
-import type { ExplainReport, ExplainRequest, Explanation } from '../model/explanation.ts'
+import type { ExplainReport, ExplainRequest, Explanations } from '../model/explanation.ts'
 import { explanationText } from './explain-text.ts'
 import type { RunFlags } from './run-options.ts'
 import { EXIT, type Terminal } from './terminal.ts'
@@ -20,9 +20,8 @@ export interface ExplainFlags extends RunFlags {
 /** Who explains. */
 export type ExplainSource = (request: ExplainRequest) => Promise<SourcedExplanations>
 
-export interface SourcedExplanations {
+export interface SourcedExplanations extends Explanations {
   readonly source: { readonly text: string; readonly json: object }
-  readonly explanations: readonly Explanation[]
 }
 
 /** Exit 1 when an address of the port would not serve the request, or none has the port. */
@@ -36,16 +35,15 @@ export async function explain(
   const request = { url, method, headers, ...(address !== undefined && { address }) }
   // The daemon would refuse it as well, but wrong usage is told without one.
   const question = questionOf(request)
-  const { source: whose, explanations } = await source(request)
+  const { source: whose, explanations, elsewhere } = await source(request)
   const serves = explanations.length > 0 && explanations.every((one) => one.serves)
   if (flags.output === 'json')
-    terminal.out(JSON.stringify({ ...whose.json, explanations }, null, 2))
+    terminal.out(JSON.stringify({ ...whose.json, explanations, elsewhere }, null, 2))
   else terminal.out([whose.text, ...explanations.map(explanationText)].join('\n\n'))
   if (explanations.length === 0) {
     const { address: at, port } = question
-    terminal.err(
-      `gwproxy: no listener has ${at === undefined ? '' : `address ${at} and `}port ${port}`,
-    )
+    const where = at === undefined ? `port ${port}` : `address ${at} and port ${port}`
+    terminal.err(`gwproxy: no listener has ${where}; there are: ${elsewhere?.join(', ') || 'none'}`)
   }
   return serves ? EXIT.ok : EXIT.problems
 }
@@ -53,12 +51,14 @@ export async function explain(
 /** The running daemon. */
 export function daemonSource(client: AdminClient): ExplainSource {
   return async (request) => {
-    const { explanations, ...json } = await askDaemon(client, request)
-    const { generation, awaited } = json
+    const { generation, awaited, ...answers } = await askDaemon(client, request)
     const late = awaited === undefined ? '' : `; generation ${awaited} is not served everywhere yet`
     return {
-      source: { text: `The running daemon, generation ${generation}${late}:`, json },
-      explanations,
+      source: {
+        text: `The running daemon, generation ${generation}${late}:`,
+        json: { generation, ...(awaited !== undefined && { awaited }) },
+      },
+      ...answers,
     }
   }
 }

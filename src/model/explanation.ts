@@ -34,14 +34,20 @@ export interface LiveState {
   ejectedForMs(upstream: string, endpoint: string): number
 }
 
+/** What the addresses of a port answer. */
+export interface Explanations {
+  /** One for each answer that the addresses of the port give; empty: no listener has the port. */
+  readonly explanations: readonly Explanation[]
+  /** Without an explanation: where connections are taken, the first ones. */
+  readonly elsewhere?: readonly BindKey[]
+}
+
 /** `POST /explain` */
-export interface ExplainReport {
+export interface ExplainReport extends Explanations {
   /** Of the snapshot that explains. */
   readonly generation: number
   /** Of the newest configuration, where not every worker serves it yet. */
   readonly awaited?: number
-  /** One for each answer that the addresses of the port give; empty: no listener has the port. */
-  readonly explanations: readonly Explanation[]
 }
 
 export interface Explanation {
@@ -127,5 +133,3 @@ export interface Loser {
   readonly name: string
   readonly why: string
 }
-
-export type ExplainedFacts = Partial<Explanation> & Pick<Explanation, 'answer' | 'serves'>

@@ -84,7 +84,9 @@ describe('explain', () => {
       }),
     )
     const absent = await explain('http://one.test:81', '--admin', admin())
-    assert.deepEqual([absent.code, absent.stderr], [1, 'gwproxy: no listener has port 81\n'])
+    const { address } = daemon
+    const message = `gwproxy: no listener has port 81; there are: tcp/${address}:8080, tcp/${address}:8443\n`
+    assert.deepEqual([absent.code, absent.stderr], [1, message])
   })
 
   it('the daemon answers from what it serves, not from what lies in its files', async () => {

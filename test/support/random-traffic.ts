@@ -8,6 +8,8 @@ import * as m from './manifests.ts'
 export const PORTS = { http: 8080, tls: 8443 } as const
 
 export interface Drawn {
+  /** Index of the Gateway whose address the client connects to. */
+  readonly gateway: number
   readonly kind: 'http' | 'https' | 'grpc' | 'grpcs' | 'tls'
   /** SNI behind TLS. */
   readonly host: string
@@ -17,19 +19,20 @@ export interface Drawn {
   readonly fields: Readonly<Record<string, string>>
 }
 
-const PATTERNS = [undefined, 'a.test', 'b.test', '*.a.test', 'x.a.test', '*.test'] as const
-const NAMES = ['a.test', 'b.test', 'x.a.test', 'y.x.a.test', 'c.test', 'other.example'] as const
+const PATTERNS = [undefined, '*.test', 'a.test', 'b.test', '*.a.test', 'x.a.test'] as const
+const NAMES = ['a.test', 'a.test', 'b.test', 'x.a.test', 'y.x.a.test', 'other.example'] as const
+/** Names of their own: a GRPCRoute and an HTTPRoute with a name in common are a conflict. */
+const CALLED = ['rpc.test', 'one.rpc.test'] as const
 const PATHS = ['/', '/x', '/x/', '/x/1', '/xy', '/x/../y', '/y?q=1', '/y?q=2&q=1', '/%78', '/z.1']
 
 const pattern = fc.constantFrom(...PATTERNS)
-const hostnames = fc.uniqueArray(fc.constantFrom(...PATTERNS.filter((one) => one !== undefined)), {
-  minLength: 1,
-  maxLength: 3,
-})
+const named = <T>(...patterns: readonly T[]) =>
+  fc.uniqueArray(fc.constantFrom(...patterns), { minLength: 1, maxLength: 3 })
+const hostnames = named(...PATTERNS.filter((one) => one !== undefined))
 
 /** One of the two, or none that exists. */
 const backends = fc
-  .uniqueArray(fc.constantFrom('app', 'other', 'missing'), { maxLength: 2 })
+  .uniqueArray(fc.constantFrom('app', 'app', 'other', 'missing'), { minLength: 1, maxLength: 2 })
   .map((names) => names.map((name) => m.backendRef(name)))
 
 const headerMatch = fc.record({
@@ -74,7 +77,7 @@ const httpFilter = fc.constantFrom(
 )
 const httpRule = fc.record(
   {
-    matches: fc.array(httpMatch, { minLength: 1, maxLength: 3 }),
+    matches: fc.array(httpMatch, { minLength: 1, maxLength: 2 }),
     filters: fc.array(httpFilter, { maxLength: 1 }),
     backendRefs: backends,
   },
@@ -96,65 +99,81 @@ const grpcRule = fc.record(
 )
 
 const rules = <T>(rule: fc.Arbitrary<T>) => fc.array(rule, { minLength: 1, maxLength: 3 })
-const section = fc.option(fc.constantFrom('http-0', 'tls-0', 'tls-1'), { nil: undefined })
-const parent = (sectionName: string | undefined) =>
-  sectionName === undefined ? {} : { sectionName }
+const GATEWAYS = ['gw', 'second']
+const parent = fc
+  .record({
+    gateway: fc.constantFrom(...GATEWAYS),
+    sectionName: fc.constantFrom(undefined, undefined, undefined, 'http-0', 'tls-0'),
+  })
+  .map(({ gateway, sectionName }) =>
+    sectionName === undefined ? { gateway } : { gateway, sectionName },
+  )
 
+const several = <T>(route: fc.Arbitrary<T>) => fc.array(route, { minLength: 3, maxLength: 8 })
 const routes = fc.record({
-  http: fc.array(fc.tuple(fc.option(hostnames, { nil: undefined }), rules(httpRule), section), {
-    minLength: 2,
-    maxLength: 6,
-  }),
-  grpc: fc.array(fc.tuple(hostnames, rules(grpcRule), section), { maxLength: 3 }),
-  tls: fc.array(fc.tuple(hostnames, backends, section), { maxLength: 4 }),
+  http: several(fc.tuple(hostnames, rules(httpRule), parent)),
+  grpc: several(fc.tuple(named(...CALLED, '*.rpc.test'), rules(grpcRule), parent)),
+  tls: several(fc.tuple(hostnames, backends, parent)),
 })
 
 /** Each hostname once on a port: others are conflicts, where nobody serves. */
 const listeners = fc.record({
-  http: fc.uniqueArray(pattern, { minLength: 1, maxLength: 4 }),
+  http: fc.uniqueArray(pattern, { minLength: 2, maxLength: 5 }),
   tls: fc.uniqueArray(
     fc.record({
       hostname: pattern,
-      kind: fc.constantFrom('https', 'https', 'passthrough', 'terminate'),
+      kind: fc.constantFrom('https', 'https', 'https', 'passthrough', 'terminate'),
       certificate: fc.constantFrom('cert-a', 'cert-b'),
     }),
-    { minLength: 2, maxLength: 5, selector: ({ hostname }) => hostname },
+    { minLength: 3, maxLength: 6, selector: ({ hostname }) => hostname },
   ),
 })
 
 /**
- * Listeners and routes; Services `app` and `other` and the two certificates are the test's own.
- * `prefix` of the routes' names: a daemon remembers how old a name is, and age decides conflicts.
+ * A Gateway on each of the two addresses, and routes; Services `app` and `other` and the two
+ * certificates are the test's own. `prefix` of the routes' names: a daemon remembers how old a name
+ * is, and age decides conflicts.
  */
-export function configuration(prefix: string): fc.Arbitrary<readonly m.Manifest[]> {
-  return fc
-    .record({ listeners, routes })
-    .map(({ listeners: { http, tls }, routes: drawn }) => [
-      m.gateway([
-        ...http.map((hostname, i) => m.httpListener(`http-${i}`, PORTS.http, hostname)),
-        ...tls.map(({ hostname, kind, certificate }, i) =>
-          m.tlsListener(
-            `tls-${i}`,
-            PORTS.tls,
-            hostname,
-            kind === 'passthrough' ? 'passthrough' : [certificate],
-            kind === 'https' ? 'HTTPS' : 'TLS',
-          ),
-        ),
-      ]),
-      ...drawn.http.map(([names, list, on], i) =>
-        m.httpRoute(`${prefix}-h${i}`, names, list, parent(on)),
-      ),
-      ...drawn.grpc.map(([names, list, on], i) =>
-        m.grpcRoute(`${prefix}-g${i}`, names, list, parent(on)),
-      ),
-      ...drawn.tls.map(([names, refs, on], i) =>
-        m.tlsRoute(`${prefix}-t${i}`, names, refs, parent(on)),
-      ),
-    ])
+export function configuration(
+  prefix: string,
+  addresses: readonly string[],
+): fc.Arbitrary<readonly m.Manifest[]> {
+  return fc.record({ first: listeners, second: listeners, routes }).map((drawn) => [
+    ...[drawn.first, drawn.second].map((own, i) =>
+      m.gateway(listenersOf(own), {
+        name: GATEWAYS[i] ?? '',
+        addresses: [{ value: addresses[i] }],
+      }),
+    ),
+    ...drawn.routes.http.map(([names, list, on], i) =>
+      m.httpRoute(`${prefix}-h${i}`, names, list, on),
+    ),
+    ...drawn.routes.grpc.map(([names, list, on], i) =>
+      m.grpcRoute(`${prefix}-g${i}`, names, list, on),
+    ),
+    ...drawn.routes.tls.map(([names, refs, on], i) =>
+      m.tlsRoute(`${prefix}-t${i}`, names, refs, on),
+    ),
+  ])
 }
 
-const name = fc.constantFrom(...NAMES)
+type Listeners = typeof listeners extends fc.Arbitrary<infer T> ? T : never
+
+function listenersOf({ http, tls }: Listeners): readonly m.Manifest[] {
+  return [
+    ...http.map((hostname, i) => m.httpListener(`http-${i}`, PORTS.http, hostname)),
+    ...tls.map(({ hostname, kind, certificate }, i) =>
+      m.tlsListener(
+        `tls-${i}`,
+        PORTS.tls,
+        hostname,
+        kind === 'passthrough' ? 'passthrough' : [certificate],
+        kind === 'https' ? 'HTTPS' : 'TLS',
+      ),
+    ),
+  ]
+}
+
 const fields = fc
   .record(
     {
@@ -168,22 +187,29 @@ const fields = fc
   .map((drawn): Readonly<Record<string, string>> => drawn)
 
 /** Mostly the same name twice, sometimes what a client that reuses a connection sends. */
-const place = fc
-  .tuple(name, name, fc.nat(5))
-  .map(([host, other, chance]) => ({ host, authority: chance === 0 ? other : host }))
+function place(...names: readonly string[]) {
+  const name = fc.constantFrom(...names)
+  return fc
+    .tuple(name, name, fc.nat(5))
+    .map(([host, other, chance]) => ({ host, authority: chance === 0 ? other : host }))
+}
 
 export const request: fc.Arbitrary<Drawn> = fc
   .record({
+    gateway: fc.nat(1),
     kind: fc.constantFrom('http', 'https', 'https', 'grpc', 'grpcs', 'tls'),
-    place,
+    web: place(...NAMES),
+    rpc: place(...CALLED, ...CALLED, 'a.test'),
     method: fc.constantFrom('GET', 'POST', 'OPTIONS'),
     path: fc.constantFrom(...PATHS),
     call: fc.constantFrom('/s.One/Get', '/s.Two/Put', '/s.Three/Get', '/x'),
     fields,
   })
-  .map(({ kind, place: { host, authority }, method, path: target, call, fields: list }) => {
+  .map(({ gateway, kind, web, rpc, method, path: target, call, fields: list }) => {
     const isGrpc = kind === 'grpc' || kind === 'grpcs'
+    const { host, authority } = isGrpc ? rpc : web
     return {
+      gateway,
       kind,
       host,
       // Without TLS there is one name only.

@@ -7,17 +7,14 @@ import type {
   Explained,
   ExplainReport,
   ExplainRequest,
-  Explanation,
+  Explanations,
   LiveState,
 } from '../../model/explanation.ts'
 import type { ControlPlane } from '../control-plane.ts'
 import type { WorkerEndpoints } from './contract.ts'
 import { type Answer, json, refuse } from './http-listener.ts'
 
-export type Explain = (
-  request: ExplainRequest,
-  explained: Explained,
-) => Promise<readonly Explanation[]>
+export type Explain = (request: ExplainRequest, explained: Explained) => Promise<Explanations>
 
 /** What of the control plane an explanation is made of. */
 export interface ExplainPlane {
@@ -40,11 +37,11 @@ export async function explainAnswer(
   const { generation } = served.manifest
   const newest = target?.manifest.generation ?? generation
   try {
-    const explanations = await explain(request, { parts, binds, live: liveState(plane) })
+    const answers = await explain(request, { parts, binds, live: liveState(plane) })
     const report: ExplainReport = {
       generation,
       ...(newest !== generation && { awaited: newest }),
-      explanations,
+      ...answers,
     }
     return json(200, report)
   } catch (error) {

@@ -1,16 +1,17 @@
 /** Answers of gwproxy itself, as the outcome table and the data plane's own replies have them. */
 import { assertNever } from '../../base/assert-never.ts'
-import type { ExplainedAnswer, ExplainedFacts, ExplainedReply } from '../../model/explanation.ts'
+import type { ExplainedAnswer, ExplainedReply } from '../../model/explanation.ts'
 import { outcomeRow, type Reason } from '../../model/outcome.ts'
 import type { Fields } from '../http/fields.ts'
 import { type LocalReply, localReply } from '../http/local-reply.ts'
+import type { Facts } from './scene.ts'
 
-export function answered(answer: ExplainedAnswer): ExplainedFacts {
+export function answered(answer: ExplainedAnswer): Facts {
   return { answer, serves: isServed(answer) }
 }
 
 /** A connection that ends without an answer. */
-export function closed(reason: Reason): ExplainedFacts {
+export function closed(reason: Reason): Facts {
   return answered(closedBy(reason))
 }
 
@@ -19,7 +20,7 @@ export function closedBy(reason: Reason): ExplainedAnswer {
 }
 
 /** A request that is refused. */
-export function refused(reason: Reason, isGrpc: boolean): ExplainedFacts {
+export function refused(reason: Reason, isGrpc: boolean): Facts {
   return answered(refusedBy(reason, isGrpc))
 }
 

@@ -2,7 +2,7 @@
  * The dry run of an exchange, step by step as data/http/exchange does it: normalise, match, filters
  * that answer, backends and what they are sent.
  */
-import type { Explained, ExplainedAnswer, ExplainedFacts } from '../../model/explanation.ts'
+import type { Explained, ExplainedAnswer } from '../../model/explanation.ts'
 import type { HttpRule } from '../../model/http.ts'
 import type { HttpFilter } from '../../model/http-filter.ts'
 import type { ListenerKey } from '../../model/identity.ts'
@@ -25,13 +25,10 @@ import { filterText } from './filter-text.ts'
 import { otherListeners } from './listeners.ts'
 import { policyWords } from './policy-text.ts'
 import { contestRules } from './rules.ts'
-import { routeText, type Scene } from './scene.ts'
+import { type Facts, routeText, type Scene } from './scene.ts'
 
 /** `own`: the listener of the SNI; undefined on cleartext. */
-export async function explainExchange(
-  scene: Scene,
-  own: ListenerKey | undefined,
-): Promise<ExplainedFacts> {
+export async function explainExchange(scene: Scene, own: ListenerKey | undefined): Promise<Facts> {
   const { method, target, fields: rawFields } = scene.question
   const scheme = own === undefined ? 'http' : 'https'
   const isGrpc = isGrpcContent(Fields.fromRaw(rawFields).get('content-type'))
@@ -67,7 +64,7 @@ interface Asked {
   readonly port: number
 }
 
-function explainRule(scene: Scene, rule: HttpRule, { head, port }: Asked): ExplainedFacts {
+function explainRule(scene: Scene, rule: HttpRule, { head, port }: Asked): Facts {
   const { route, name, id, filters, action } = rule
   const asked = filterRequestOf(head, port)
   const isGrpc = isGrpcContent(head.fields.get('content-type'))
@@ -155,9 +152,10 @@ function isGuardAsked(explained: Explained, filters: readonly HttpFilter[]): boo
 function corsWords(filters: readonly HttpFilter[], asked: FilterRequest): readonly string[] {
   const { origin, preflightMethod } = asked.cors
   const isShared = filters.some(({ kind }) => kind === 'cors')
-  if (origin === undefined || preflightMethod !== undefined || !isShared) return []
+  if (origin === undefined || !isShared) return []
   const fields = Fields.fromRaw([])
   filterResponse(filters, fields, asked)
   const lines = corsLines(fields.toRaw())
-  return lines.length === 0 ? [`cors: ${origin} may not read the answer`] : lines
+  if (lines.length === 0) return [`cors: ${origin} may not read the answer`]
+  return preflightMethod === undefined ? lines : []
 }

@@ -5,9 +5,9 @@
  */
 import type {
   Explained,
-  ExplainedFacts,
   ExplainRequest,
   Explanation,
+  Explanations,
 } from '../../model/explanation.ts'
 import { SniTable } from '../../match/sni.ts'
 import type {
@@ -27,7 +27,10 @@ import { otherListeners } from './listeners.ts'
 import { NO_LOSERS } from './losers.ts'
 import { type Place, placesOf } from './places.ts'
 import { questionOf } from './question.ts'
-import { routeText, type Scene } from './scene.ts'
+import { type Facts, routeText, type Scene } from './scene.ts'
+
+/** Sockets that are named where none fits. */
+const ELSEWHERE = 20
 
 /**
  * One explanation for each different answer that the addresses of the port give; empty when no
@@ -37,10 +40,10 @@ import { routeText, type Scene } from './scene.ts'
 export async function explainRequest(
   request: ExplainRequest,
   explained: Explained,
-): Promise<readonly Explanation[]> {
+): Promise<Explanations> {
   const question = questionOf(request)
   const slice = new Slice()
-  const distinct = new Map<string, { facts: ExplainedFacts; addresses: string[] }>()
+  const distinct = new Map<string, { facts: Facts; addresses: string[] }>()
   for (const place of placesOf(explained.binds, question)) {
     const scene = { explained, question, table: place.table, slice }
     const facts = await onPlace(scene, place)
@@ -50,15 +53,17 @@ export async function explainRequest(
     else known.addresses.push(place.name)
     await slice.breathe()
   }
-  return [...distinct.values()].map(({ facts, addresses }) => ({
+  const explanations = [...distinct.values()].map(({ facts, addresses }) => ({
     addresses,
     otherListeners: NO_LOSERS,
     otherRules: NO_LOSERS,
     ...facts,
   }))
+  if (explanations.length > 0) return { explanations }
+  return { explanations, elsewhere: explained.binds.slice(0, ELSEWHERE).map(({ key }) => key) }
 }
 
-async function onPlace(scene: Scene, { bind, needs }: Place): Promise<ExplainedFacts> {
+async function onPlace(scene: Scene, { bind, needs }: Place): Promise<Facts> {
   for (const key of needs) {
     const message = scene.explained.live?.bindError(key)
     if (message !== undefined) return answered({ kind: 'not-listening', message })
@@ -67,7 +72,7 @@ async function onPlace(scene: Scene, { bind, needs }: Place): Promise<ExplainedF
 }
 
 /** Whether the client speaks what the bind expects. */
-async function onIngress(scene: Scene, ingress: BindPart['ingress']): Promise<ExplainedFacts> {
+async function onIngress(scene: Scene, ingress: BindPart['ingress']): Promise<Facts> {
   const { scheme, host } = scene.question
   const isTls = scheme === 'https' || scheme === 'tls'
   if (ingress === 'tls' && !isTls) return closed('not-tls')
@@ -79,7 +84,7 @@ async function onIngress(scene: Scene, ingress: BindPart['ingress']): Promise<Ex
 }
 
 /** The SNI chooses the chain. */
-async function onName(scene: Scene, sni: string | undefined): Promise<ExplainedFacts> {
+async function onName(scene: Scene, sni: string | undefined): Promise<Facts> {
   const { chains } = scene.table
   const entries = chains.map((chain) => [chain.hostname, chain] as const)
   const choice = new SniTable<Chain>([{ localAddresses: ['*'], entries }]).choose('*', sni)
@@ -100,11 +105,7 @@ async function onName(scene: Scene, sni: string | undefined): Promise<ExplainedF
   }
 }
 
-async function onChain(
-  scene: Scene,
-  chain: Chain,
-  name: string | undefined,
-): Promise<ExplainedFacts> {
+async function onChain(scene: Scene, chain: Chain, name: string | undefined): Promise<Facts> {
   const { action } = chain
   switch (action.kind) {
     case 'reset': {
@@ -126,7 +127,7 @@ async function afterTls(
   scene: Scene,
   { listener }: Chain,
   { then }: TlsTerminateAction,
-): Promise<ExplainedFacts> {
+): Promise<Facts> {
   switch (then.kind) {
     case 'reset':
       return closed(then.reason)
@@ -164,7 +165,7 @@ const CLIENT_CERTIFICATE = {
 function forwarded(
   { explained }: Scene,
   { route, name, backends: all }: TcpForwardAction | TlsPassthroughAction | UdpForwardAction,
-): ExplainedFacts {
+): Facts {
   const { backends, answer } = explainBackends(explained, all, L4_PASSAGE)
   const rule = name === undefined ? {} : { rule: name }
   return { route: routeText(route), ...rule, backends, ...answered(answer) }

@@ -60,7 +60,7 @@ async function ask(
     async (asked, explained) => {
       given = { asked, explained }
       if (asked.url === 'bad') throw new GwProxyError('GWP_OPTION_INVALID', 'bad: expected a URL')
-      return []
+      return { explanations: [] }
     },
     body,
   )

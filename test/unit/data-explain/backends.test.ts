@@ -142,6 +142,8 @@ describe('the winning rule', () => {
     })
     const refused = await preflight('https://evil.test')
     assert.deepEqual(refused.answer, { kind: 'reply', reason: 'preflight', status: 204 })
+    assert.deepEqual(refused.policies, ['cors: https://evil.test may not read the answer'])
+    assert.deepEqual(allowed.policies, [])
     const plain = await ask('/cors', { headers: ['Origin: https://evil.test'] })
     assert.deepEqual(plain.answer, { kind: 'forward' })
     assert.deepEqual(plain.policies, ['cors: https://evil.test may not read the answer'])

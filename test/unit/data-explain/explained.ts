@@ -24,7 +24,8 @@ export async function explainOne(
   url: string,
   request: Omit<ExplainRequest, 'url'> = {},
 ): Promise<Explanation> {
-  const [explanation, ...others] = await explainRequest({ url, ...request }, explained)
+  const { explanations } = await explainRequest({ url, ...request }, explained)
+  const [explanation, ...others] = explanations
   assert.ok(explanation !== undefined, `no answer to ${url}`)
   assert.deepEqual(others, [])
   return explanation

@@ -11,7 +11,7 @@ const at = (...list: readonly string[]) =>
 const forward = 'rules: [{backendRefs: [{name: app, port: 80}]}]'
 
 const answers = async (explained: Explained, request: ExplainRequest) =>
-  (await explainRequest(request, explained)).map(({ addresses, listener }) => [
+  (await explainRequest(request, explained)).explanations.map(({ addresses, listener }) => [
     listener,
     ...addresses,
   ])
@@ -40,7 +40,10 @@ describe('addresses of a port', () => {
     const one = [['Gateway/default/one/http', 'tcp/192.0.2.2:80']]
     const mapped = { url: 'http://a.test', address: '::ffff:192.0.2.2' }
     assert.deepEqual(await answers(explained, mapped), one)
-    assert.deepEqual(await answers(explained, { url: 'http://192.0.2.9' }), [])
+    assert.deepEqual(await explainRequest({ url: 'http://192.0.2.9' }, explained), {
+      explanations: [],
+      elsewhere: ['tcp/192.0.2.1:80', 'tcp/192.0.2.2:80', 'tcp/[2001:db8::1]:80'],
+    })
     assert.deepEqual(await answers(explained, { url: 'http://a.test:81' }), [])
     assert.deepEqual(await answers(explained, { url: 'udp://a.test:80' }), [])
   })
