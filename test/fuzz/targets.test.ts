@@ -10,6 +10,7 @@ const ITERATIONS: Readonly<Record<string, number>> = {
   'client-hello': 20_000,
   admission: 2_000,
   'http-normalizer': 50_000,
+  'check-response': 50_000,
 }
 
 describe('fuzzing', () => {

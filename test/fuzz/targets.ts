@@ -1,7 +1,13 @@
 /** Every fuzz target: what strangers and users feed gwproxy. */
 import { admission } from './admission.ts'
 import type { FuzzTarget } from './campaign.ts'
+import { checkResponse } from './check-response.ts'
 import { clientHello } from './client-hello.ts'
 import { httpNormalizer } from './http-normalizer.ts'
 
-export const TARGETS: readonly FuzzTarget[] = [clientHello, admission, httpNormalizer]
+export const TARGETS: readonly FuzzTarget[] = [
+  clientHello,
+  admission,
+  httpNormalizer,
+  checkResponse,
+]

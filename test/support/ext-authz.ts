@@ -83,6 +83,11 @@ export function writeCheckResponse(response: WireResponse): Buffer {
   return Buffer.from(CheckResponse.encode(CheckResponse.fromObject(response)).finish())
 }
 
+/** Absent where nothing was said. */
+export function readCheckResponse(bytes: Uint8Array): WireResponse {
+  return CheckResponse.toObject(CheckResponse.decode(bytes)) as WireResponse
+}
+
 export const CHECK_PATH = '/envoy.service.auth.v3.Authorization/Check'
 
 /** Bytes are sent as they are; an error is the call's own. */

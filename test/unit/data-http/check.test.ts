@@ -143,14 +143,23 @@ describe('a CheckResponse', () => {
     )
   })
 
-  it('is nothing else than it says in whatever order its fields come', () => {
-    const deniedFirst = Buffer.concat([
+  it('that answers twice is none, and an empty one says nothing', () => {
+    const parts = [
       writeCheckResponse({ status: { code: 7 } }),
-      // A second, empty status takes nothing back.
-      Buffer.from([0x0a, 0x00]),
+      writeCheckResponse({ deniedResponse: {} }),
       writeCheckResponse({ okResponse: {} }),
-    ])
-    assert.equal(decodeCheckResponse(deniedFirst).code, 7)
+      writeCheckResponse({ errorResponse: {} }),
+    ]
+    for (const [first, second] of [
+      [0, 0],
+      [1, 2],
+      [2, 1],
+      [2, 2],
+      [2, 3],
+    ] as const) {
+      const bytes = Buffer.concat([parts[first] ?? '', parts[second] ?? ''].map(Buffer.from))
+      assert.throws(() => decodeCheckResponse(bytes), /more than one answer/)
+    }
     assert.deepEqual(decodeCheckResponse(new Uint8Array()), { code: undefined, answer: undefined })
   })
 

@@ -130,21 +130,35 @@ function text(writer: BinaryWriter, field: number, value: string): void {
   if (value !== '') writer.tag(field, WireType.LengthDelimited).string(value)
 }
 
-/** Throws on bytes that are no such message. */
+/**
+ * Throws on bytes that are no such message, and on one that answers twice: no encoder writes that,
+ * and readers differ in what it means.
+ */
 export function decodeCheckResponse(bytes: Uint8Array): CheckResponse {
-  let code: number | undefined
-  let answer: CheckAnswer | undefined
+  const codes: number[] = []
+  const answers: CheckAnswer[] = []
   eachField(bytes, {
-    1: (reader) => {
-      // Two of one message mean their sum: a later empty one takes nothing back.
-      code ??= 0
-      eachField(reader.bytes(), {}, { 1: (status) => (code = status.int32()) })
-    },
-    2: (reader) => (answer = readDenied('denied', reader.bytes())),
-    3: (reader) => (answer = readOk(reader.bytes())),
-    5: (reader) => (answer = readDenied('error', reader.bytes())),
+    1: (reader) => codes.push(readCode(reader.bytes())),
+    2: (reader) => answers.push(readDenied('denied', reader.bytes())),
+    3: (reader) => answers.push(readOk(reader.bytes())),
+    5: (reader) => answers.push(readDenied('error', reader.bytes())),
   })
-  return { code, answer }
+  if (codes.length > 1 || answers.length > 1) throw new Error('more than one answer')
+  return { code: codes[0], answer: answers[0] }
+}
+
+function readCode(bytes: Uint8Array): number {
+  let code = 0
+  eachField(
+    bytes,
+    {},
+    {
+      1: (reader) => {
+        code = reader.int32()
+      },
+    },
+  )
+  return code
 }
 
 function readOk(bytes: Uint8Array): CheckAnswer {
@@ -212,16 +226,16 @@ function readQueryParameter(bytes: Uint8Array): readonly [string, string] {
 
 type Readers = Readonly<Record<number, (reader: BinaryReader) => unknown>>
 
-/** Each field of a message once by its number, if it has the wire type of its list; others are skipped. */
+/** Each known field by its number, which must have the wire type of its list; others are skipped. */
 function eachField(bytes: Uint8Array, lengthDelimited: Readers, varint: Readers = {}): void {
   const reader = new BinaryReader(bytes)
   while (reader.pos < reader.len) {
     const [field, type] = reader.tag()
-    const readers = type === WireType.LengthDelimited ? lengthDelimited : varint
-    const isKnown = type === WireType.LengthDelimited || type === WireType.Varint
-    const read = isKnown ? readers[field] : undefined
+    const read = lengthDelimited[field] ?? varint[field]
+    const wanted = field in lengthDelimited ? WireType.LengthDelimited : WireType.Varint
     if (read === undefined) reader.skip(type, field)
-    else read(reader)
+    else if (type === wanted) read(reader)
+    else throw new Error(`field ${field} of another type`)
   }
 }
 
