@@ -151,42 +151,35 @@ function judgedBy({ isValid }: Description, { object, outcome }: Subject): Judge
   }
 }
 
+/**
+ * Used: two values that are both obeyed, one of them perhaps none, make a difference; a reference that
+ * leads to nothing is obeyed as well.
+ */
 function fateOf(leaf: Leaf, object: Manifest, judged: Judged): Fate {
   const base = judged(object)
   assert.ok(base)
-  if (base.names(leaf.path)) return fateOfRefused(leaf, object, judged)
   const [absent] = withoutLeaf(object, leaf)
+  const isFaulty = base.faultAt(leaf.path) !== undefined
+  const obeyed = isFaulty ? judged(absent) : base
   let others = 0
+  let refusals = 0
   for (const variant of [...variantsOf(object, leaf), absent]) {
     const outcome = judged(variant)
     if (outcome === undefined) continue
-    if (differs(leaf, base, outcome)) return 'used'
     others += 1
+    const fault = outcome.faultAt(leaf.path)
+    if (fault === 'unsupported' || (isFaulty && fault !== undefined)) refusals += 1
+    else if (outcome.text !== obeyed?.text) return 'used'
   }
+  if (isFaulty || refusals > 0) return 'refused'
   return others === 0 ? fateOfHolder(leaf, object, base, judged) : 'silent'
-}
-
-/** A value that is not refused may stand there when it means what the field's absence means. */
-function fateOfRefused(leaf: Leaf, object: Manifest, judged: Judged): Fate {
-  const [absent] = withoutLeaf(object, leaf)
-  const without = judged(absent)
-  for (const variant of variantsOf(object, leaf)) {
-    const outcome = judged(variant)
-    if (outcome === undefined || outcome.names(leaf.path)) continue
-    if (outcome.text !== without?.text) return 'used'
-  }
-  return 'refused'
-}
-
-function differs({ path }: Leaf, a: Outcome, b: Outcome): boolean {
-  return a.text !== b.text || a.names(path) !== b.names(path)
 }
 
 /** A discriminator cannot change alone: then it counts whether what it stands in does anything. */
 function fateOfHolder(leaf: Leaf, object: Manifest, base: Outcome, judged: Judged): Fate {
   for (const variant of withoutLeaf(object, leaf)) {
     const outcome = judged(variant)
-    if (outcome !== undefined) return differs(leaf, base, outcome) ? 'used' : 'silent'
+    if (outcome !== undefined) return outcome.text === base.text ? 'silent' : 'used'
   }
   return 'fixed'
 }

@@ -61,6 +61,10 @@ const WORDS = [
   'spiffe://zz/zz',
   'example.com/zz',
   'enp6',
+  'NotIn',
+  'TCP',
+  'HTTPS',
+  'System',
   '*',
 ]
 

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type AnyResource, buildResourceSet } from '../../../src/api/resource-set.ts'
 import { canonicalJson } from '../../../src/base/digest.ts'
-import { type DocumentPath, formatPath } from '../../../src/model/diagnostic.ts'
+import { type Diagnostic, type DocumentPath, formatPath } from '../../../src/model/diagnostic.ts'
 import { displayKey, keyText } from '../../../src/model/resource-key.ts'
 import type { ObjectStatus } from '../../../src/model/status.ts'
 import { DEFAULT_OPTIONS } from '../../../src/translate/options.ts'
@@ -33,11 +33,13 @@ export interface Manifest extends Readonly<Record<string, unknown>> {
   readonly kind: string
 }
 
+export type Fault = 'unsupported' | 'reference'
+
 export interface Outcome {
   /** The snapshot and the statuses, without what only repeats the manifest. */
   readonly text: string
-  /** Whether a diagnostic refuses a field, or one that holds it. */
-  readonly names: (path: DocumentPath) => boolean
+  /** Whether a diagnostic calls a field, or one that holds it, unsupported or unresolved. */
+  readonly faultAt: (path: DocumentPath) => Fault | undefined
 }
 
 export async function loadWorlds(): Promise<readonly World[]> {
@@ -69,15 +71,20 @@ function outcomeOf(resources: readonly AnyResource[], object: Manifest): Outcome
   const others = resources.filter((resource) => keyText(resource.key) !== key)
   const options = { ...DEFAULT_OPTIONS, now: GOLDEN_NOW }
   const result = translate(buildResourceSet([...others, changed]), options)
-  const named = result.diagnostics
-    .filter(({ code }) => code === 'unsupported' || code === 'reference')
-    .filter((one) => one.object === displayKey(changed.key))
-    // A type that is refused refuses the object that is of it.
-    .flatMap(({ path }) => path?.replace(/\.type$/, '') ?? [])
+  const own = result.diagnostics.filter(({ object: name }) => name === displayKey(changed.key))
+  const isFaulty = (code: Fault, path: DocumentPath): boolean =>
+    own.some((one) => one.code === code && isWithin(formatPath(path), placeOf(one)))
   return {
     text: canonicalJson([result.manifest, result.statuses.map(withoutEchoes)]),
-    names: (path) => named.some((place) => isWithin(formatPath(path), place)),
+    faultAt: (path) => FAULTS.find((code) => isFaulty(code, path)),
   }
+}
+
+const FAULTS: readonly Fault[] = ['unsupported', 'reference']
+
+/** A type that is refused refuses the object that is of it. */
+function placeOf({ path = '' }: Diagnostic): string {
+  return path.replace(/\.type$/, '')
 }
 
 function admit(object: Manifest): AnyResource | undefined {
