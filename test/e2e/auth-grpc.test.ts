@@ -144,6 +144,19 @@ describe('external auth over gRPC: the answer', () => {
     assert.equal((await at.proxy.record()).reason, 'auth-denied')
   })
 
+  it('that denies by a status without content leaves the connection in order', async () => {
+    let code = 204
+    await using at = await scene(() => {
+      const words = { status: { code }, body: 'stray content' }
+      code = 304
+      return { status: { code: 7 }, deniedResponse: words }
+    })
+    const get = 'GET / HTTP/1.1\r\nHost: a.test\r\n'
+    const text = await rawRequest(at.proxy.port, `${get}\r\n${get}Connection: close\r\n\r\n`)
+    assert.match(text, /^HTTP\/1\.1 204 [\s\S]*\r\n\r\nHTTP\/1\.1 304 [\s\S]*\r\n\r\n$/)
+    assert.doesNotMatch(text, /stray/)
+  })
+
   it('that denies without words is a 403', async () => {
     await using at = await scene(() => ({ status: { code: 7 } }))
     assert.equal((await ask(at.proxy.port)).status, 403)
