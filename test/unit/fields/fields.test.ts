@@ -17,6 +17,7 @@ import { fieldsOf, type Leaf, leavesOf, variantsOf, withoutLeaf } from './leaves
 import { loadWorlds, type Manifest, type Outcome, type Subject } from './worlds.ts'
 
 const skip = existsSync(SHARED) ? false : 'no ../shared/gateway-api beside the repository'
+const GUIDE = join(import.meta.dirname, '../../../docs/configuration.md')
 const TABLE = parse(readFileSync(join(import.meta.dirname, 'fields.yaml'), 'utf8')) as Table
 
 interface Table {
@@ -61,6 +62,14 @@ describe('every field of a valid object', async () => {
       assert.ok(known.has(kind), kind)
     }
     assert.ok(inCrds.size >= 12)
+  })
+
+  it('is told of in the guide when it is not obeyed', () => {
+    const guide = readFileSync(GUIDE, 'utf8')
+    for (const name of Object.values(TABLE.refused).flat()) {
+      const [last = ''] = name.match(/\w+$/) ?? []
+      assert.match(guide, new RegExp(`\`${last}[\`:]`), name)
+    }
   })
 })
 
