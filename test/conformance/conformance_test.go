@@ -48,7 +48,7 @@ func TestGatewayAPI(t *testing.T) {
 	settings := readSettings(t)
 	harness := start(t, settings)
 	options := optionsFor(t, settings, harness)
-	supported := createClass(t, options.Client)
+	supported := harness.createClass(t, options.Client)
 	harness.expectUsageToReturn(t)
 	if settings.run != "" {
 		// The suite infers features only for a run of all tests.
@@ -118,7 +118,7 @@ func newScheme(t *testing.T) *runtime.Scheme {
 
 // createClass creates the GatewayClass, as somebody who installs an implementation does, and returns
 // the features that the proxy then claims.
-func createClass(t *testing.T, c client.Client) []features.FeatureName {
+func (h *harness) createClass(t *testing.T, c client.Client) []features.FeatureName {
 	t.Helper()
 	class := &gatewayv1.GatewayClass{}
 	class.Name = className
@@ -126,8 +126,9 @@ func createClass(t *testing.T, c client.Client) []features.FeatureName {
 	require.NoError(t, c.Create(t.Context(), class))
 	require.Eventually(t, func() bool {
 		err := c.Get(t.Context(), client.ObjectKeyFromObject(class), class)
-		return err == nil && len(class.Status.SupportedFeatures) > 0
+		return h.proxy.HasEnded() || err == nil && len(class.Status.SupportedFeatures) > 0
 	}, time.Minute, 50*time.Millisecond, "the proxy has not accepted its GatewayClass")
+	require.False(t, h.proxy.HasEnded(), "the proxy has ended by itself")
 	var names []features.FeatureName
 	for _, feature := range class.Status.SupportedFeatures {
 		names = append(names, features.FeatureName(feature.Name))

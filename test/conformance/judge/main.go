@@ -36,6 +36,9 @@ type options struct {
 
 func main() {
 	chosen, err := parseArguments(os.Args[1:])
+	if err == nil {
+		err = preflight()
+	}
 	if err == nil && chosen.mutate {
 		err = mutate(chosen.feature)
 	} else if err == nil {

@@ -29,7 +29,8 @@ type Options struct {
 type Proxy struct {
 	command *exec.Cmd
 	log     *os.File
-	ended   chan error
+	ended   chan struct{} // Closed at its end.
+	result  error         // How it ended; to be read after that.
 }
 
 // stopTimeout is longer than the proxy's own deadline for running work.
@@ -54,7 +55,7 @@ func Start(options Options) (*Proxy, error) {
 	// It dies with the harness, even with one that is killed; an interrupt at the terminal is for the
 	// harness alone.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	p := &Proxy{command: command, log: log, ended: make(chan error, 1)}
+	p := &Proxy{command: command, log: log, ended: make(chan struct{})}
 	started := make(chan error)
 	go p.run(started)
 	if err := <-started; err != nil {
@@ -70,23 +71,37 @@ func (p *Proxy) run(started chan<- error) {
 	err := p.command.Start()
 	started <- err
 	if err == nil {
-		p.ended <- p.command.Wait()
+		p.result = p.command.Wait()
+		close(p.ended)
 	}
 }
 
 // Stop asks the proxy to end, and returns an error unless it ends by itself, with success.
 func (p *Proxy) Stop() error {
 	defer p.log.Close()
+	if p.HasEnded() {
+		return fmt.Errorf("the proxy had ended before: %v", p.command.ProcessState)
+	}
 	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
-		return fmt.Errorf("the proxy had ended before: %w", errors.Join(err, <-p.ended))
+		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	select {
-	case err := <-p.ended:
-		return err
+	case <-p.ended:
+		return p.result
 	case <-ctx.Done():
-		return errors.Join(errors.New("the proxy did not stop"), p.command.Process.Kill(), <-p.ended)
+		return errors.Join(errors.New("the proxy did not stop"), p.command.Process.Kill())
+	}
+}
+
+// HasEnded tells whether the process is gone.
+func (p *Proxy) HasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
 	}
 }
 
