@@ -5,9 +5,8 @@ import http from 'node:http'
 import net from 'node:net'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import v8 from 'node:v8'
-import vm from 'node:vm'
 import { connectH2, h2Request } from '../support/h2-client.ts'
+import { heldBytes } from '../support/held-memory.ts'
 import { startOrigin, startTcpOrigin } from '../support/http-origin.ts'
 import { type ProxyOptions, startProxy } from '../support/http-proxy.ts'
 import { rawRequest } from '../support/raw-http.ts'
@@ -36,15 +35,6 @@ async function drip(port: number, head: string, byte: string): Promise<string> {
   await closed(socket)
   clearInterval(timer)
   return text
-}
-
-v8.setFlagsFromString('--expose-gc')
-const collectGarbage: () => void = vm.runInNewContext('gc')
-
-/** Buffers alive, those of the test's own peers included. */
-function heldBytes(): number {
-  collectGarbage()
-  return process.memoryUsage().arrayBuffers
 }
 
 /** Clients that ask and never read. */
