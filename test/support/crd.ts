@@ -57,8 +57,15 @@ interface Crd {
   }
 }
 
-/** Every served version of every CRD; empty when the directory is absent. */
-export function loadCrds(): CrdVersion[] {
+let loaded: readonly CrdVersion[] | undefined
+
+/** Every served version of every CRD, compiled once: several tests may run in one process. */
+export function loadCrds(): readonly CrdVersion[] {
+  loaded ??= readCrds()
+  return loaded
+}
+
+function readCrds(): readonly CrdVersion[] {
   const directory = join(SHARED, 'crds')
   return readdirSync(directory)
     .map((name) => parse(readFileSync(join(directory, name), 'utf8')) as Crd)
