@@ -19,7 +19,7 @@ export function otherListeners<T extends Named>(
   const fits = ({ hostname }: Named): boolean => hostFits(hostname, name)
   const losing = entries.filter((entry) => entry !== winner)
   const nearestFirst = [...losing.filter(fits), ...losing.filter((entry) => !fits(entry))]
-  return losersOf(nearestFirst, (entry) => ({
+  return losersOf({ nearestFirst, count: losing.length }, (entry) => ({
     name: `${entry.listener} (${entry.hostname || 'any name'})`,
     why: fits(entry) ? 'less specific' : 'does not match the name',
   }))

@@ -18,7 +18,7 @@ import type {
 } from '../../model/http.ts'
 import type { Slice } from '../slice.ts'
 import { hostFits } from './listeners.ts'
-import { losersOf } from './losers.ts'
+import { type Crowd, losersOf } from './losers.ts'
 import { matchText } from './match-text.ts'
 
 export interface RuleContest {
@@ -50,7 +50,7 @@ export async function contestRules(
   const rule = winner && part.rules[winner.match.rule]
   return {
     winner: rule && winner && { rule, match: matchText(winner) },
-    others: losersOf(nearness.rulesWithout(winner?.match.rule), (candidate) => ({
+    others: losersOf(nearness.without(winner?.match.rule), (candidate) => ({
       name: `${part.rules[candidate.match.rule]?.id} (${matchText(candidate)})`,
       why: whyNot(candidate, asked),
     })),
@@ -135,26 +135,38 @@ function whyNot(candidate: Candidate, asked: Asked): string {
   return isOutranked ? 'matches too, but GRPCRoutes come first' : 'matches too, but ranks lower'
 }
 
-/** Keeps of each rule the candidate that came nearest, and all that fit. */
-class Nearness {
-  readonly fitting: Candidate[] = []
-  readonly #nearest = new Map<number, { candidate: Candidate; distance: Distance }>()
+/** More are not listed; a rule that turns out to be nearer leaves its first place empty. */
+const KEPT = 100
 
-  add(candidate: Candidate, distance: Distance): void {
-    if (distance === FITS) this.fitting.push(candidate)
-    const { rule } = candidate.match
-    const before = this.#nearest.get(rule)
-    if (before === undefined || distance < before.distance) {
-      this.#nearest.set(rule, { candidate, distance })
-    }
+/** Who fits, and how near each rule came; of the many that do not fit, the first ones. */
+class Nearness {
+  readonly #nearest = new Map<number, Distance>()
+  readonly #kept: Readonly<Record<Distance, Candidate[]>> = { 0: [], 1: [], 2: [], 3: [] }
+
+  get fitting(): readonly Candidate[] {
+    return this.#kept[FITS]
   }
 
-  /** The nearest first, else in the order of the table. */
-  rulesWithout(winner: number | undefined): readonly Candidate[] {
-    return [...this.#nearest]
-      .filter(([rule]) => rule !== winner)
-      .map(([, nearest]) => nearest)
-      .sort((a, b) => a.distance - b.distance)
-      .map(({ candidate }) => candidate)
+  add(candidate: Candidate, distance: Distance): void {
+    const { rule } = candidate.match
+    const before = this.#nearest.get(rule)
+    const isNearer = before === undefined || distance < before
+    if (isNearer) this.#nearest.set(rule, distance)
+    const kept = this.#kept[distance]
+    if (distance === FITS || (isNearer && kept.length < KEPT)) kept.push(candidate)
+  }
+
+  /** One for each rule, the nearest first, else in the order of the table. */
+  without(winner: number | undefined): Crowd<Candidate> {
+    const first = new Map<number, Candidate>()
+    for (const distance of [FITS, PLACE, HOST, FAR] as const) {
+      for (const candidate of this.#kept[distance]) {
+        const { rule } = candidate.match
+        if (!first.has(rule)) first.set(rule, candidate)
+      }
+    }
+    if (winner !== undefined) first.delete(winner)
+    const count = this.#nearest.size - (winner === undefined ? 0 : 1)
+    return { nearestFirst: [...first.values()], count }
   }
 }
