@@ -1,8 +1,9 @@
 /** `gwproxy cert self-signed`: a local authority and certificates for trying things out. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { GwProxyError } from '../base/errors.ts'
+import { makeDirectory } from '../base/make-directory.ts'
 import { createCertificateAuthority, type KeyType } from '../wire/issue-certificate.ts'
 import { EXIT, type Terminal } from './terminal.ts'
 
@@ -45,7 +46,7 @@ export async function selfSigned(
     usage: options.client ? 'client' : 'server',
     notAfter: new Date(Date.now() + options.days * 86_400_000),
   })
-  mkdirSync(options.out, { recursive: true })
+  makeDirectory(options.out)
   writeFileSync(files.ca, authority.certPem)
   writeFileSync(files.chain, leaf.certPem)
   writeFileSync(files.key, leaf.keyPem, { mode: 0o600 })

@@ -7,7 +7,6 @@ import {
   chmodSync,
   closeSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -16,6 +15,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf, GwProxyError, messageOf } from '../base/errors.ts'
+import { makeDirectory } from '../base/make-directory.ts'
 
 export interface StateDir {
   readonly path: string
@@ -28,7 +28,7 @@ export interface StateDir {
 /** @throws GwProxyError GWP_STATE_UNWRITABLE when the directory can be neither used nor made */
 export function openStateDir(path: string): StateDir {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    makeDirectory(path, 0o700)
     chmodSync(path, 0o700)
   } catch (error) {
     throw unwritable(path, error)

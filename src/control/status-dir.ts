@@ -2,12 +2,13 @@
  * `--status-dir`: one YAML file per object that has a status, each replaced as a whole, so that a
  * reader never sees half of one. A file whose object is gone is removed, when it is one of ours.
  */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { stringify } from 'yaml'
 import { digestOfText } from '../base/digest.ts'
 import { messageOf } from '../base/errors.ts'
+import { makeDirectory } from '../base/make-directory.ts'
 import type { ManifestObject, StatusReport } from './admin/contract.ts'
 import type { Logger } from '../observe/log.ts'
 
@@ -56,7 +57,7 @@ export class StatusDirectory {
   }
 
   async #write(report: StatusReport): Promise<void> {
-    await mkdir(this.#directory, { recursive: true })
+    makeDirectory(this.#directory)
     this.#written ??= await this.#ourFiles()
     const wanted = new Set<string>()
     for (const [index, { object }] of report.objects.entries()) {

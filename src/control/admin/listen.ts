@@ -3,11 +3,12 @@
  * moment, in a directory of ours; one that nobody answers on is a leftover and is replaced.
  */
 import { once } from 'node:events'
-import { lstatSync, mkdirSync, rmSync } from 'node:fs'
+import { lstatSync, rmSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { errnoOf, GwProxyError, messageOf } from '../../base/errors.ts'
+import { makeDirectory } from '../../base/make-directory.ts'
 import {
   type AdminAddress,
   addressText,
@@ -97,7 +98,7 @@ async function listenPath(server: Server, path: string): Promise<void> {
 
 /** Whoever owns the directory could put another socket in our place. */
 function prepareDirectory(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o750 })
+  makeDirectory(directory, 0o750)
   const { uid } = lstatSync(directory)
   if (uid === 0 || uid === process.getuid?.()) return
   throw new GwProxyError(
