@@ -47,6 +47,9 @@ func publish(output, readme string, lists []expected.Profile) error {
 	// The name that upstream asks for: channel, version, mode.
 	name := fmt.Sprintf("%s-%s-%s-report.yaml", report.GatewayAPIChannel, report.Version, report.Mode)
 	target := filepath.Join("reports", name)
+	if err := os.MkdirAll("reports", 0o755); err != nil {
+		return err
+	}
 	if err := os.WriteFile(target, text, 0o644); err != nil {
 		return err
 	}
