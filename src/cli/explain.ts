@@ -4,7 +4,7 @@
  */
 import { GwProxyError } from '../base/errors.ts'
 import type { AdminClient } from '../control/admin/client.ts'
-import { questionOf } from '../data/explain/question.ts'
+import { type Question, questionOf } from '../data/explain/question.ts'
 import type { ExplainReport, ExplainRequest, Explanations } from '../model/explanation.ts'
 import { explanationText } from './explain-text.ts'
 import type { RunFlags } from './run-options.ts'
@@ -41,11 +41,15 @@ export async function explain(
     terminal.out(JSON.stringify({ ...whose.json, explanations, elsewhere }, null, 2))
   else terminal.out([whose.text, ...explanations.map(explanationText)].join('\n\n'))
   if (explanations.length === 0) {
-    const { address: at, port } = question
-    const where = at === undefined ? `port ${port}` : `address ${at} and port ${port}`
-    terminal.err(`gwproxy: no listener has ${where}; there are: ${elsewhere?.join(', ') || 'none'}`)
+    terminal.err(`gwproxy: ${missText(question, elsewhere)}`)
   }
   return serves ? EXIT.ok : EXIT.problems
+}
+
+function missText({ address, port }: Question, elsewhere: Explanations['elsewhere'] = []): string {
+  if (elsewhere.length === 0) return 'no listener is served at all; gwproxy check tells why'
+  const where = address === undefined ? `port ${port}` : `address ${address} and port ${port}`
+  return `no listener has ${where}; there are: ${elsewhere.join(', ')}`
 }
 
 /** The running daemon. */
