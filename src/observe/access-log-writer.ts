@@ -100,6 +100,7 @@ function exchangeLine(record: ExchangeRecord): Record<string, unknown> {
     bytes_received: record.bytesReceived,
     bytes_sent: record.bytesSent,
     duration: Math.round(record.durationMs),
+    auth_ms: tenths(record.authMs),
     upstream_ms: tenths(record.upstreamMs),
     attempts: record.attempts,
     'user-agent': cap(record.userAgent, MAX_NAME),

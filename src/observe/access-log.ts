@@ -81,6 +81,8 @@ export interface ExchangeRecord {
   readonly bytesReceived: number
   readonly bytesSent: number
   readonly durationMs: number
+  /** Until external auth services decided, the body that they see included. */
+  readonly authMs?: number | undefined
   /** Request complete at the upstream to its response head. */
   readonly upstreamMs: number | undefined
   readonly attempts: number

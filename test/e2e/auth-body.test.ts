@@ -60,7 +60,9 @@ describe('external auth with the body', () => {
       const [asked] = at.auth.asked
       assert.ok(asked?.body.equals(body))
       assert.equal(asked?.headers['content-length'], String(size))
-      assert.equal((await at.proxy.record()).bytesReceived, size)
+      const { bytesReceived, authMs = 0, durationMs } = await at.proxy.record()
+      assert.equal(bytesReceived, size)
+      assert.ok(authMs > 0 && authMs <= durationMs)
     })
   }
 

@@ -143,6 +143,7 @@ describe('external auth of a daemon', () => {
     const line = await daemon.line(({ path, log }) => log === 'exchange' && path === '/stranger')
     assert.equal(line['reason'], 'auth-failed')
     assert.equal(line['response_flags'], 'UAEX')
+    assert.equal(typeof line['auth_ms'], 'number')
     assert.match(String(line['connection_termination_details']), /upstream-tls-failed/)
   })
 

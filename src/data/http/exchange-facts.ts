@@ -27,6 +27,7 @@ export interface ExchangeFacts {
   bytesSent: number
   attemptAt: number
   attempts: number
+  authMs: number | undefined
   upstreamMs: number | undefined
 }
 
@@ -51,6 +52,7 @@ export function newFacts(clock: Clock, line: RequestLine): ExchangeFacts {
     bytesSent: 0,
     attemptAt: 0,
     attempts: 0,
+    authMs: undefined,
     upstreamMs: undefined,
   }
 }

@@ -399,6 +399,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     this.#tunnel?.stop()
     const { downstream, context } = this.#host
     this.#facts.bytesSent ||= this.#responder.bytesSent
+    this.#facts.authMs = this.#authorization?.waitedMs
     const record = exchangeRecord(this.#facts, downstream, context, outcome)
     context.accessLog.exchange(record)
     this.#host.exchangeEnded()

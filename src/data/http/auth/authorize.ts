@@ -39,6 +39,9 @@ export class Authorization implements AuthCallSink, HeldBodySink {
   #asked: ExternalAuthFilter | undefined
   #running: AuthCall | undefined
   #held: HeldBody | undefined
+  #waited = 0
+  /** Monotonic milliseconds; undefined: nothing is asked. */
+  #since: number | undefined
 
   constructor(request: AuthRequest, guards: Guards, host: ExchangeHost, sink: AuthorizationSink) {
     this.#request = request
@@ -57,10 +60,20 @@ export class Authorization implements AuthCallSink, HeldBodySink {
     return this.#held?.body
   }
 
+  /** Milliseconds that the request has stood here. */
+  get waitedMs(): number {
+    return this.#waited + (this.#since === undefined ? 0 : this.#now - this.#since)
+  }
+
+  get #now(): number {
+    return this.#host.context.clock.monotonic()
+  }
+
   /** Asks the guards among `filters` in their order; `then` is called once all of them allow. */
   ask(filters: readonly HttpFilter[], then: () => void): void {
     this.#queue = filters.filter((filter) => filter.kind === 'external-auth')
     this.#then = then
+    this.#since = this.#now
     this.#next()
   }
 
@@ -79,9 +92,15 @@ export class Authorization implements AuthCallSink, HeldBodySink {
   #next(): void {
     const filter = this.#queue.shift()
     this.#asked = filter
-    if (filter === undefined) this.#then()
+    if (filter === undefined) this.#goOn()
     else if (filter.maxBodyBytes > 0 && this.#request.head.body.kind !== 'none') this.#hold(filter)
     else this.#call(filter, undefined)
+  }
+
+  #goOn(): void {
+    this.#waited = this.waitedMs
+    this.#since = undefined
+    this.#then()
   }
 
   #hold(filter: ExternalAuthFilter): void {
