@@ -1,6 +1,8 @@
 package expected
 
 import (
+	"slices"
+
 	"sigs.k8s.io/gateway-api/conformance/tests"
 	"sigs.k8s.io/gateway-api/conformance/utils/suite"
 	"sigs.k8s.io/gateway-api/pkg/features"
@@ -49,6 +51,13 @@ func FeaturesOf(name string) []features.FeatureName {
 	return nil
 }
 
+// IsCore says whether a feature is core in some profile of a gateway.
+func IsCore(feature string) bool {
+	return slices.ContainsFunc(gatewayProfiles, func(profile suite.ConformanceProfile) bool {
+		return profile.CoreFeatures.Has(features.FeatureName(feature))
+	})
+}
+
 func levelIn(profile suite.ConformanceProfile, test suite.ConformanceTest) (Level, bool) {
 	level := Core
 	for _, feature := range test.Features {
@@ -64,10 +73,5 @@ func levelIn(profile suite.ConformanceProfile, test suite.ConformanceTest) (Leve
 }
 
 func isOfMeshes(test suite.ConformanceTest) bool {
-	for _, feature := range test.Features {
-		if feature == features.SupportMesh {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(test.Features, features.SupportMesh)
 }

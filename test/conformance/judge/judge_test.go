@@ -84,7 +84,7 @@ func TestProfileLine(t *testing.T) {
 func TestTable(t *testing.T) {
 	report := confv1.ConformanceReport{GatewayAPIVersion: "v9", ProfileReports: []confv1.ProfileReport{
 		{Name: "GATEWAY-TLS", Extended: &confv1.ExtendedStatus{
-			SupportedFeatures:   []string{"TLSRouteModeMixed", "ListenerSet", "GatewayPort8080"},
+			SupportedFeatures:   []string{"TLSRouteModeMixed", "ListenerSet", "TCPRoute", "GatewayPort8080"},
 			UnsupportedFeatures: []string{"GatewayX"},
 		}},
 		{Name: "GATEWAY-HTTP", Extended: &confv1.ExtendedStatus{SupportedFeatures: []string{"GatewayPort8080"}}},
@@ -92,7 +92,9 @@ func TestTable(t *testing.T) {
 	lists, err := expected.Profiles()
 	require.NoError(t, err)
 	text := table(report, lists, "r.yaml")
-	assert.Contains(t, text, "| [GATEWAY-TLS](r.yaml) | 20/20 | 14/15 | GatewayX |\n")
+	assert.Contains(t, text, "| [Gateway API v9](r.yaml), tests passed |")
+	assert.NotContains(t, text, "| TCPRoute |")
+	assert.Contains(t, text, "| GATEWAY-TLS | 20/20 | 14/15 | GatewayX |\n")
 	assert.Contains(t, text, "| Gateway | Port8080 |\n| ListenerSet | the kind itself |\n| TLSRoute | ModeMixed |\n")
 
 	page, err := replaceTable("a\n"+tableBegin+"old\n"+tableEnd+"b\n", "new\n")
