@@ -173,15 +173,15 @@ export class Publisher {
       const { manifest, parts, binds } = target
       this.#served = { manifest, parts, binds }
     }
+    const ofBinds = target.binds.map((bind) => mergeResults(bind, answers))
     // A new bind may have overlapped one that is closed only now: an address and a wildcard.
-    if (released && this.#retryFailed()) return this.#revise()
+    const isFree = released && this.#retryFailed()
+    const isFreeUdp = this.#udpOwners.takeReleased() && hasFailedUdp(target, ofBinds)
+    if (isFree || isFreeUdp) return this.#revise()
     this.#settled = {
       revision: target.revision,
       generation: target.manifest.generation,
-      results: [
-        ...target.binds.map((bind) => mergeResults(bind, answers)),
-        ...this.#ports.sockets.ownAddresses,
-      ],
+      results: [...ofBinds, ...this.#ports.sockets.ownAddresses],
       refusals,
     }
     this.#ports.onSettled(this.#settled)
@@ -197,6 +197,13 @@ export class Publisher {
   #release(target: Target): boolean {
     return this.#ports.sockets.retain(new Set(target.binds.map(({ key }) => key)))
   }
+}
+
+/** `results` of its binds, in their order. */
+function hasFailedUdp({ binds }: Target, results: readonly BindResult[]): boolean {
+  return binds.some(
+    ({ transport }, index) => transport === 'udp' && results[index]?.error !== undefined,
+  )
 }
 
 function targetOf(update: ConfigUpdate, before: Target | undefined): Target {

@@ -9,6 +9,7 @@ type Slot = number
 
 export class UdpOwners {
   readonly #owners = new Map<BindKey, Slot>()
+  #hasReleased = false
 
   isOwner(slot: Slot, bind: BindKey): boolean {
     return this.#owners.get(bind) === slot
@@ -25,12 +26,21 @@ export class UdpOwners {
   ): void {
     const isWanted = new Set(wanted)
     for (const [bind, slot] of this.#owners) {
-      if (!isWanted.has(bind) && !holds(slot, bind)) this.#owners.delete(bind)
+      if (isWanted.has(bind) || holds(slot, bind)) continue
+      this.#owners.delete(bind)
+      this.#hasReleased = true
     }
     for (const bind of wanted) {
       const slot = this.#owners.has(bind) ? undefined : this.#leastLoaded(slots)
       if (slot !== undefined) this.#owners.set(bind, slot)
     }
+  }
+
+  /** Whether a bind that is wanted no more was let go since this was asked last. */
+  takeReleased(): boolean {
+    const released = this.#hasReleased
+    this.#hasReleased = false
+    return released
   }
 
   /** The worker is gone; true when it owned something. */
