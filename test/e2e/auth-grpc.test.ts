@@ -96,8 +96,9 @@ describe('external auth over gRPC: the answer', () => {
           { header: header('x-sent', 'ours'), appendAction: 1 },
           { header: header('x-other', 'ours'), appendAction: 3 },
           { header: header('x-more', 'ours'), appendAction: 1 },
+          { header: header('x-gone', 'ours') },
         ],
-        headersToRemove: ['Authorization', 'host', ':path'],
+        headersToRemove: ['Authorization', 'X-Gone', 'host', ':path'],
         responseHeadersToAdd: [
           { header: header('set-cookie', 'a=1') },
           { header: header('set-cookie', 'b=2') },
@@ -121,6 +122,7 @@ describe('external auth over gRPC: the answer', () => {
     const { line, headers } = echoOf(answer)
     assert.equal(line, 'GET /p?a=1&b=%20&user=a%26b')
     assert.equal(headers['authorization'], undefined)
+    assert.equal(headers['x-gone'], undefined)
     assert.equal(headers.host, 'a.test')
     assert.equal(headers['x-user'], 'alice')
     assert.equal(headers['x_user'], undefined)

@@ -143,7 +143,8 @@ const NOTHING: Permission = { request: [], response: [], query: { set: [], remov
 function permissionOf(ok: CheckOk): Permission {
   const removed = ok.headersToRemove.map((name) => ({ action: 'remove', name, value: '' }) as const)
   return {
-    request: [...removed, ...ok.headers.map((option) => editOf(option, 'overwrite'))],
+    // Removals last, as Envoy.
+    request: [...ok.headers.map((option) => editOf(option, 'overwrite')), ...removed],
     response: ok.responseHeaders.map((option) => editOf(option, 'add')),
     query: { set: ok.queryToSet, remove: ok.queryToRemove },
   }
