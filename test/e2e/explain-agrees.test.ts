@@ -77,7 +77,8 @@ describe('explain', () => {
         const explanation = await explainBoth(daemon, files, question, context)
         const sent = await sendOne(one, { address, port: portOf(one) }, id)
         const line = await lineOf(daemon, sent, id, read)
-        assert.deepEqual(seen(line, one, explanation), foretold(explanation, one, line), context)
+        assert.deepEqual(seen(line, explanation), foretold(explanation, line), context)
+        checkBackend(explanation, line, context)
         checkReply(explanation, sent, context)
         if (sent.fingerprint !== undefined && explanation.certificates !== undefined) {
           const [name = ''] = explanation.certificates
@@ -163,34 +164,47 @@ interface Winner {
   readonly listener: unknown
   readonly route: unknown
   readonly rule: unknown
+  /** Of what gwproxy answers by itself; how a backend ends, nobody foretells. */
   readonly reason: unknown
-  readonly upstream: unknown
 }
 
-/** `foretold` has the same of the explanation; what it leaves open is taken from the line. */
-function seen(line: LogLine, _drawn: Drawn, { answer }: Explanation): Winner {
-  const decides = answer.kind === 'reply' || answer.kind === 'closed'
+function seen(line: LogLine, { answer }: Explanation): Winner {
   return {
     listener: line['listener'] || undefined,
     route: line['route_name'],
     rule: line['rule'],
-    reason: decides ? line['reason'] : undefined,
-    upstream: line['upstream_cluster'],
+    reason: 'reason' in answer ? line['reason'] : undefined,
   }
 }
 
-function foretold(explanation: Explanation, drawn: Drawn, line: LogLine): Winner {
-  const { answer, backends = [] } = explanation
-  const isRead = line['log'] === 'exchange' && line['reason'] !== 'ambiguous-path'
-  const listener = explanation.authorityListener ?? explanation.listener
-  const upstream = backends.find(({ name }) => name === line['upstream_cluster'])?.name
+function foretold(explanation: Explanation, line: LogLine): Winner {
+  const { answer, listener, authorityListener, route, rule } = explanation
+  // A head that is refused as it is read belongs to no listener yet.
+  const isUnread = line['reason'] === 'ambiguous-path'
   return {
-    listener: isRead || line['log'] === 'connection' ? listener : undefined,
-    route: explanation.route,
-    rule: explanation.rule,
-    reason: answer.kind === 'reply' || answer.kind === 'closed' ? answer.reason : undefined,
-    upstream: drawn.kind === 'tls' && answer.kind === 'http' ? undefined : upstream,
+    listener: isUnread ? undefined : (authorityListener ?? listener),
+    route,
+    rule,
+    reason: 'reason' in answer ? answer.reason : undefined,
   }
+}
+
+/** The backend that was chosen is one that can be, at an endpoint of its own. */
+function checkBackend(
+  { answer, backends = [] }: Explanation,
+  line: LogLine,
+  context: string,
+): void {
+  const { upstream_cluster: name, upstream_host: endpoint } = line
+  if (name === undefined) {
+    const isShared = backends.some((backend) => backend.answer !== undefined)
+    assert.ok(answer.kind !== 'forward' || isShared, context)
+    return
+  }
+  const backend = backends.find((one) => one.name === name)
+  assert.ok(backend !== undefined && backend.answer === undefined && backend.weight > 0, context)
+  const endpoints = backend.endpoints.map((one) => one.endpoint)
+  if (endpoint !== undefined) assert.ok(endpoints.includes(String(endpoint)), context)
 }
 
 /** What the client is told by gwproxy itself. */
