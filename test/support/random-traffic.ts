@@ -123,7 +123,7 @@ const listeners = fc.record({
     fc.record({
       hostname: pattern,
       kind: fc.constantFrom('https', 'https', 'https', 'passthrough', 'terminate'),
-      certificate: fc.constantFrom('cert-a', 'cert-b'),
+      certificates: fc.shuffledSubarray(['cert-a', 'cert-b'], { minLength: 1 }),
     }),
     { minLength: 3, maxLength: 6, selector: ({ hostname }) => hostname },
   ),
@@ -162,12 +162,12 @@ type Listeners = typeof listeners extends fc.Arbitrary<infer T> ? T : never
 function listenersOf({ http, tls }: Listeners): readonly m.Manifest[] {
   return [
     ...http.map((hostname, i) => m.httpListener(`http-${i}`, PORTS.http, hostname)),
-    ...tls.map(({ hostname, kind, certificate }, i) =>
+    ...tls.map(({ hostname, kind, certificates }, i) =>
       m.tlsListener(
         `tls-${i}`,
         PORTS.tls,
         hostname,
-        kind === 'passthrough' ? 'passthrough' : [certificate],
+        kind === 'passthrough' ? kind : certificates,
         kind === 'https' ? 'HTTPS' : 'TLS',
       ),
     ),
