@@ -58,7 +58,7 @@ export function knownSection(
   target: ResourceKey,
   section: string | undefined,
 ): string | undefined {
-  return serviceOf(context, target) === undefined ? undefined : section
+  return namedPorts(context, target) === undefined ? undefined : section
 }
 
 /** Why a policy cannot be attached to what it names. */
@@ -67,13 +67,22 @@ export function targetProblem(
   target: ResourceKey,
   section: string | undefined,
 ): Problem<'TargetNotFound'> | undefined {
-  const service = serviceOf(context, target)
-  if (service === undefined || section === undefined) return undefined
-  const ports = service.object.spec.ports ?? []
-  if (ports.some(({ name, protocol }) => name === section && protocol === 'TCP')) return undefined
-  const names = ports.flatMap(({ name }) => name ?? []).join(', ')
-  const message = `${displayKey(target)} has no TCP port named ${section}; it has ${names || 'no named ports'}.`
+  const names = namedPorts(context, target)
+  if (names === undefined || section === undefined || names.includes(section)) return undefined
+  const has = names.join(', ') || 'no named ports'
+  const message = `${displayKey(target)} has no TCP port named ${section}; it has ${has}.`
   return { reason: 'TargetNotFound', message }
+}
+
+/** undefined: it is not of a kind that has them, or is declared nowhere. */
+function namedPorts(context: TranslateContext, key: ResourceKey): readonly string[] | undefined {
+  const service = serviceOf(context, key)
+  if (service !== undefined) {
+    const ports = service.object.spec.ports ?? []
+    return ports.flatMap(({ name, protocol }) => (protocol === 'TCP' ? (name ?? []) : []))
+  }
+  const name = xBackendPort(context, key)
+  return name === undefined ? undefined : [name]
 }
 
 function sectionOf(
@@ -82,13 +91,20 @@ function sectionOf(
   number: number | undefined,
 ): string | undefined {
   const service = serviceOf(context, key)
-  return service && tcpPort(service, number)?.name
+  return service === undefined ? xBackendPort(context, key) : tcpPort(service, number)?.name
 }
 
 function serviceOf({ resources }: TranslateContext, key: ResourceKey) {
   return key.group === '' && key.kind === 'Service'
     ? resources.find({ ...key, kind: 'Service' })
     : undefined
+}
+
+/** It has one port, whose name may be missing or empty. */
+function xBackendPort({ resources }: TranslateContext, key: ResourceKey): string | undefined {
+  if (key.group !== 'gateway.networking.x-k8s.io' || key.kind !== 'XBackend') return undefined
+  const name = resources.find({ ...key, kind: 'XBackend' })?.object.spec.port.name
+  return name === '' ? undefined : name
 }
 
 /** Reported once, wherever it is asked from. An option unknown to us could ask for more safety. */

@@ -112,21 +112,33 @@ function statusOf(
     { reason: 'ResolvedRefs', message: 'All references of the policy resolve.' },
     generation,
   )
-  const ancestors = [...byGateway]
-    .sort(([a], [b]) => compareText(a, b))
-    .map(([gateway, refs]) => {
-      const faults = refs.map((ref) => targetFault(context, policy, ref))
-      // One target that it holds for is enough.
-      const fault = faults.includes(undefined) ? undefined : faults[0]
-      const ok = { reason: 'Accepted', message: 'The policy holds for its targets.' }
-      const accepted = conditionFrom('Accepted', fault ?? verdict.accepted, ok, generation)
-      return {
-        ancestorRef: gatewayReference(gateway),
-        controllerName: context.options.controllerName,
-        conditions: [accepted, resolvedRefs],
-      }
-    })
+  const gateways = [...byGateway].sort(([a], [b]) => compareText(a, b))
+  if (gateways.length > MAX_ANCESTORS) reportSurplus(context, policy, gateways.length)
+  const ancestors = gateways.slice(0, MAX_ANCESTORS).map(([gateway, refs]) => {
+    const faults = refs.map((ref) => targetFault(context, policy, ref))
+    // One target that it holds for is enough.
+    const fault = faults.includes(undefined) ? undefined : faults[0]
+    const ok = { reason: 'Accepted', message: 'The policy holds for its targets.' }
+    const accepted = conditionFrom('Accepted', fault ?? verdict.accepted, ok, generation)
+    return {
+      ancestorRef: gatewayReference(gateway),
+      controllerName: context.options.controllerName,
+      conditions: [accepted, resolvedRefs],
+    }
+  })
   return { key, generation, origin, body: { kind: 'policy', ancestors } }
+}
+
+/** PolicyStatus of the Gateway API: no list may be longer. */
+const MAX_ANCESTORS = 16
+
+function reportSurplus(context: TranslateContext, policy: Policy, gateways: number): void {
+  context.diagnostics.report(policy, {
+    severity: 'warning',
+    code: 'attachment',
+    path: ['spec', 'targetRefs'],
+    message: `${gateways} Gateways use the targets, and the policy holds for all; its status has room for ${MAX_ANCESTORS}.`,
+  })
 }
 
 function targetFault(

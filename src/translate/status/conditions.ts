@@ -36,7 +36,11 @@ export function pendingCondition(observedGeneration: number): Condition {
   }
 }
 
+/** metav1.Condition: longer ones would be refused. */
+const MAX_MESSAGE = 32_768
+
 function sentence(text: string): string {
   const start = text.slice(0, 1).toUpperCase() + text.slice(1)
-  return /[.!?]$/.test(start) ? start : `${start}.`
+  const whole = /[.!?]$/.test(start) ? start : `${start}.`
+  return whole.length <= MAX_MESSAGE ? whole : `${whole.slice(0, MAX_MESSAGE - 1)}…`
 }
