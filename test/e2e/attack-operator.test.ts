@@ -103,7 +103,9 @@ describe('the admin interface under attack', () => {
       assert.match(await status(metricsPort, body), / 404 /)
       assert.match(await status(adminPort, 'GET /livez HTTP/1.1\r\nHost: localhost'), / 200 /)
       await Promise.all(
-        slow.filter((socket) => !socket.destroyed).map((socket) => once(socket, 'close')),
+        slow
+          .filter((socket) => !socket.destroyed)
+          .map((socket) => new Promise((resolve) => socket.once('close', resolve))),
       )
     }))
 })

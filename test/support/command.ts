@@ -26,7 +26,7 @@ export function command(
     const child = spawn(file, args, {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
-      timeout: options.timeoutMs ?? 20_000,
+      timeout: options.timeoutMs ?? 60_000,
     })
     let stdout = ''
     let stderr = ''
