@@ -143,10 +143,12 @@ describe('bodies', () => {
     return new Promise((resolve, reject) => {
       const outgoing = request({ host: '127.0.0.1', port, path, method: 'POST', agent: false })
       outgoing.on('error', reject)
-      outgoing.on('response', async (response) => {
+      outgoing.on('response', (response) => {
         let text = ''
-        for await (const chunk of response.setEncoding('utf8')) text += chunk
-        resolve({ status: response.statusCode ?? 0, text })
+        response.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk
+        })
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
       })
       outgoing.end(body)
     })
