@@ -25,7 +25,7 @@ describe('TCP listeners', () => {
             { name: 'db', port: 5432, protocol: 'TCP' },
             { name: 'empty', port: 5433, protocol: 'TCP' },
           ]),
-          aged(tcpRoute('older', [backendRef('one', 80, 3), backendRef('two')], DB), 2025),
+          aged(tcpRoute('older', [backendRef('one', 80, 3), backendRef('two')], NAMED), 2025),
           aged(tcpRoute('newer', [backendRef('two')], DB), 2026),
           ...service('one', 80, [one]),
           ...service('two', 80, [two]),
@@ -48,6 +48,7 @@ describe('TCP listeners', () => {
     assert.match(await text(socket), /last words/)
     const line = await daemon.line(({ action }) => action === 'tcp-forward')
     assert.equal(line['route_name'], 'TCPRoute/default/older')
+    assert.equal(line['rule'], 'both')
     assert.equal(line['reason'], 'completed')
   })
 
@@ -67,6 +68,7 @@ describe('TCP listeners', () => {
 })
 
 const DB = { sectionName: 'db' }
+const NAMED = { ...DB, rule: 'both' }
 
 function aged<T extends { readonly metadata?: unknown }>(manifest: T, year: number): T {
   const metadata = manifest.metadata as Record<string, unknown>

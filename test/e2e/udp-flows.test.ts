@@ -46,7 +46,10 @@ describe('UDP flows', () => {
 
   async function publish(...backends: readonly WeightedUpstream[]): Promise<void> {
     const answer = await plane.publish({
-      dns: { ingress: 'udp', chains: [chain('', udpForward(...backends), 'dns')] },
+      dns: {
+        ingress: 'udp',
+        chains: [chain('', { ...udpForward(...backends), name: 'named' }, 'dns')],
+      },
     })
     assert.equal(answer.type, 'ack')
     assert.deepEqual(answer.type === 'ack' && answer.binds[0]?.error, undefined)
@@ -195,7 +198,8 @@ describe('UDP flows', () => {
     await peer.ask('a', port)
     const action = udpForward(...upstreams())
     await plane.publish({ dns: { ingress: 'udp', chains: [chain('', action, 'renamed')] } })
-    assert.equal((await lineOf(peer)).reason, 'listener-removed')
+    const line = await lineOf(peer)
+    assert.deepEqual([line.reason, line.rule], ['listener-removed', 'named'])
     await plane.publish({})
     const again = await client()
     plane.giveUdp('dns')

@@ -54,6 +54,8 @@ export function udpListener(name: string, port: number): Manifest {
 interface RouteOptions {
   readonly gateway?: string
   readonly sectionName?: string
+  /** The name of a layer-4 route's rule. */
+  readonly rule?: string
 }
 
 export function tlsRoute(
@@ -70,7 +72,7 @@ export function tcpRoute(
   backends: readonly Manifest[],
   options: RouteOptions = {},
 ): Manifest {
-  return route('TCPRoute', name, { rules: [{ backendRefs: backends }] }, options)
+  return route('TCPRoute', name, { rules: [l4Rule(backends, options)] }, options)
 }
 
 export function udpRoute(
@@ -78,7 +80,11 @@ export function udpRoute(
   backends: readonly Manifest[],
   options: RouteOptions = {},
 ): Manifest {
-  return route('UDPRoute', name, { rules: [{ backendRefs: backends }] }, options)
+  return route('UDPRoute', name, { rules: [l4Rule(backends, options)] }, options)
+}
+
+function l4Rule(backendRefs: readonly Manifest[], { rule }: RouteOptions): Manifest {
+  return rule === undefined ? { backendRefs } : { name: rule, backendRefs }
 }
 
 export function httpRoute(
