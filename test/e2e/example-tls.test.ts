@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { checkExample, withExamples } from '../support/examples/example.ts'
 import { TLS_EXAMPLES } from '../support/examples/tls.ts'
 
-/** Whose checks need several processes to agree on nothing but the configuration. */
+/** Served by two processes: nothing in their checks counts what one process would know alone. */
 const BY_WORKERS = ['mtls', 'websocket']
 
 describe('an example alone', () => {

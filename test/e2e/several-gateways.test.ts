@@ -10,7 +10,7 @@ import type { StatusReport } from '../../src/control/admin/contract.ts'
 import type { Condition, StatusAddress } from '../../src/model/status.ts'
 import { curl } from '../support/command.ts'
 import { type Daemon, ownAddress, startDaemon } from '../support/daemon.ts'
-import { freeWildcardPort } from '../support/free-port.ts'
+import { freeWildcardPort, NO_IPV6 } from '../support/free-port.ts'
 import {
   backendRef,
   gateway,
@@ -96,14 +96,15 @@ for (const workers of [0, 2]) {
 
     it('on addresses of their own meet only what is theirs', async () => {
       const [one, two, nobody] = [ownAddress(), ownAddress(), ownAddress()]
-      assert.ok(await serve(named('one', [one]), named('two', [two, '::1'])))
+      const more = ownAddress()
+      assert.ok(await serve(named('one', [one]), named('two', [two, more])))
       assert.deepEqual(
-        [await who(one), await who(two), await who('::1'), await who(nobody)],
+        [await who(one), await who(two), await who(more), await who(nobody)],
         ['one', 'two', 'two', 'none'],
       )
       assert.deepEqual((await statusOf('two')).addresses, [
         { type: 'IPAddress', value: two },
-        { type: 'IPAddress', value: '::1' },
+        { type: 'IPAddress', value: more },
       ])
     })
 
@@ -114,18 +115,17 @@ for (const workers of [0, 2]) {
           named('all', NONE),
           named('team', NONE, { hostname: 'team.test' }),
           named('inside', [own]),
-          named('six', ['::1']),
         ),
       )
       for (const address of ['127.0.0.1', ownAddress()]) {
         assert.deepEqual([await who(address), await who(address, 'team.test')], ['all', 'team'])
       }
-      for (const host of ['any.test', 'team.test']) {
-        assert.deepEqual([await who(own, host), await who('::1', host)], ['inside', 'six'])
-      }
+      for (const host of ['any.test', 'team.test']) assert.equal(await who(own, host), 'inside')
     })
 
-    it('on the wildcard have both families, and peers are told as they are', async () => {
+    it('on the wildcard have both families, beside ::1 alone', { skip: NO_IPV6 }, async () => {
+      assert.ok(await serve(named('all', NONE), named('six', ['::1'])))
+      assert.deepEqual([await who('127.0.0.1'), await who('::1')], ['all', 'six'])
       assert.ok(await serve(named('all', NONE)))
       for (const [address, seen] of [
         ['127.0.0.1', '127.0.0.1'],
@@ -138,7 +138,7 @@ for (const workers of [0, 2]) {
       }
     })
 
-    it('on 0.0.0.0 leave IPv6 to others', async () => {
+    it('on 0.0.0.0 leave IPv6 to others', { skip: NO_IPV6 }, async () => {
       assert.ok(await serve(named('four', ['0.0.0.0'])))
       assert.deepEqual([await who('127.0.0.1'), await who('::1')], ['four', 'none'])
       assert.ok(await serve(named('four', ['0.0.0.0']), named('six', ['::1'])))

@@ -151,8 +151,8 @@ function editIn({ directory, read }: Folder, daemon: Daemon): Running['edit'] {
     const path = join(directory, file)
     writeFileSync(`${path}.tmp`, text.replace(from, to))
     renameSync(`${path}.tmp`, path)
-    const { applied } = await daemon.reload()
-    assert.ok(applied)
+    const { refusals } = await daemon.reload()
+    assert.deepEqual(refusals, [])
   }
 }
 

@@ -224,6 +224,9 @@ const grpc: Example = {
     for (let i = 0; i < 10; i += 1) lists.push(await call('List'))
     assert.deepEqual(lists.sort(), ['next List', ...Array.from({ length: 9 }, () => 'orders List')])
     for (let i = 0; i < 10; i += 1) assert.equal(await call('Get'), 'orders Get')
+    await call('List', 'other.v1.Orders')
+    const line = await running.daemon.line(({ path }) => path === '/other.v1.Orders/List')
+    assert.equal(line['route_name'], 'HTTPRoute/grpc/pages')
   },
 }
 
