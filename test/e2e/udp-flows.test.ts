@@ -46,10 +46,7 @@ describe('UDP flows', () => {
 
   async function publish(...backends: readonly WeightedUpstream[]): Promise<void> {
     const answer = await plane.publish({
-      dns: {
-        ingress: 'udp',
-        chains: [chain('', { ...udpForward(...backends), name: 'named' }, 'dns')],
-      },
+      dns: { ingress: 'udp', chains: [chain('', udpForward(...backends), 'dns')] },
     })
     assert.equal(answer.type, 'ack')
     assert.deepEqual(answer.type === 'ack' && answer.binds[0]?.error, undefined)

@@ -258,7 +258,8 @@ export function tcpForward(...backends: readonly WeightedUpstream[]): ChainActio
 }
 
 export function udpForward(...backends: readonly WeightedUpstream[]): ChainAction {
-  return { kind: 'udp-forward', route: UDP_ROUTE, id: 'UDPRoute/default/r/0', backends }
+  const id = 'UDPRoute/default/r/0'
+  return { kind: 'udp-forward', route: UDP_ROUTE, name: 'named', id, backends }
 }
 
 export function ip(port: number, address = '127.0.0.1'): Endpoint {
