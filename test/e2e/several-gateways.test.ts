@@ -11,6 +11,7 @@ import type { Condition, StatusAddress } from '../../src/model/status.ts'
 import { curl } from '../support/command.ts'
 import { type Daemon, ownAddress, startDaemon } from '../support/daemon.ts'
 import { freeWildcardPort, NO_IPV6 } from '../support/free-port.ts'
+import { connectH2, h2Request } from '../support/h2-client.ts'
 import {
   backendRef,
   gateway,
@@ -190,12 +191,17 @@ for (const workers of [0, 2]) {
       assert.ok(await serve(inside))
       const kept = keptConnection(own, port)
       assert.equal(await kept.ask(), 'inside')
+      const session = await connectH2(`http://${own}:${port}`)
+      const askH2 = async () => (await h2Request(session, { ':path': '/' })).headers['x-gateway']
+      assert.equal(await askH2(), 'inside')
       assert.ok(await serve(inside, named('all', NONE)))
       assert.deepEqual([await who(own), await who('127.0.0.1')], ['inside', 'all'])
-      assert.equal(await kept.ask(), 'inside')
+      assert.deepEqual([await kept.ask(), await askH2()], ['inside', 'inside'])
       assert.ok(await serve(inside))
       assert.deepEqual([await who(own), await who('127.0.0.1')], ['inside', 'none'])
-      assert.equal(await kept.ask(), 'inside')
+      assert.deepEqual([await kept.ask(), await askH2()], ['inside', 'inside'])
+      assert.ok(!session.closed, 'no GOAWAY came')
+      session.destroy()
       kept.close()
     })
 

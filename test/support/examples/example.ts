@@ -187,7 +187,7 @@ export function commandsOf({ name }: Example, fits: RegExp): readonly string[] {
 
 function shellIn(cwd: string, line: string): Promise<CommandResult> {
   const PATH = `${join(ROOT, 'bin')}:${process.env['PATH']}`
-  return shell(line.replace(/^curl /, 'curl -sS '), { cwd, env: { PATH } })
+  return shell(line.replace(/^curl /, 'curl -sS '), { cwd, env: { PATH }, timeoutMs: 60_000 })
 }
 
 function yamlFiles(directory: string): readonly string[] {

@@ -173,7 +173,9 @@ const httpsCertbot: Example = {
     // By itself, as after certbot; nobody asks for a reload.
     const at = ['--resolve', `www.example.com:8843:${running.address}`, '--cacert', ca]
     const patience = ['--retry', '100', '--retry-delay', '1', '--retry-all-errors']
-    const { stdout } = await curl([...patience, ...at, 'https://www.example.com:8843/'])
+    const { stdout } = await curl([...patience, ...at, 'https://www.example.com:8843/'], {
+      timeoutMs: 90_000,
+    })
     assert.equal(serverOf(stdout), 'app')
   },
 }
