@@ -1,5 +1,5 @@
 /**
- * What outlives reloads between a listener and its connections: a cell per bind, chain table,
+ * What outlives reloads between a listener and its connections: a cell per ingress, address, port,
  * listener and trust domain. A connection holds the cell, never a runtime. When the listener or the
  * domain goes, the cell is retired and its connections are drained (DESIGN's reload table).
  */

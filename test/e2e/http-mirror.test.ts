@@ -190,10 +190,15 @@ describe('mirrors', () => {
 
   it('may speak HTTP/2', async () => {
     const seen = Promise.withResolvers<string>()
+    const bodies: string[] = []
     using h2 = await startH2Origin((stream, headers) => {
       stream.respond({ ':status': 200 })
-      stream.end()
-      seen.resolve(`${headers[':method']} ${headers[':path']} ${headers[':authority']}`)
+      void stream.toArray().then((chunks) => {
+        stream.end()
+        bodies.push(createHash('sha256').update(Buffer.concat(chunks)).digest('hex'))
+        if (bodies.length < 2) return
+        seen.resolve(`${headers[':method']} ${headers[':path']} ${headers[':authority']}`)
+      })
     })
     await using proxy = await startProxy({
       listeners: [
@@ -203,7 +208,10 @@ describe('mirrors', () => {
         },
       ],
     })
-    assert.match(await send(proxy.port), /^200 /)
-    assert.equal(await seen.promise, 'GET /a/b?q=1 a.test')
+    const body = randomBytes(300_000)
+    assert.match(await send(proxy.port, body), /^200 /)
+    assert.equal(await seen.promise, 'POST /a/b?q=1 a.test')
+    const digest = createHash('sha256').update(body).digest('hex')
+    assert.deepEqual(bodies, [digest, digest])
   })
 })

@@ -99,19 +99,22 @@ describe('retries after a status', () => {
     assert.ok(third - second >= 120, `${third - second}`)
   })
 
-  it('work over HTTP/2 upstreams', async () => {
+  it('work over HTTP/2 upstreams, byte for byte as well', async () => {
+    const body = randomBytes(65_536)
     let asked = 0
     using origin = await startH2Origin((stream) => {
       asked += 1
-      stream.respond({ ':status': asked === 1 ? 503 : 200 })
-      stream.end('fine')
+      void stream.toArray().then((chunks) => {
+        stream.respond({ ':status': asked === 1 ? 503 : 200 })
+        stream.end(digestOf(Buffer.concat(chunks)))
+      })
     })
     await using proxy = await startProxy({
       listeners: [
         { hostname: '', rules: [{ ports: [origin.port], protocol: 'h2c', retry: QUICK }] },
       ],
     })
-    assert.equal(await send(proxy.port), '200 fine')
+    assert.equal(await send(proxy.port, { method: 'POST', body }), `200 ${digestOf(body)}`)
     assert.equal(asked, 2)
   })
 })
