@@ -91,15 +91,15 @@ describe('upstream faults', () => {
     assert.equal((await proxy.record()).reason, 'upstream-reset')
   })
 
-  it('a reset before the head is 502, and a safe request without body is tried once more', async () => {
+  it('a reset before the head is 503, and a safe request without body is tried once more', async () => {
     using origin = await startTcpOrigin((socket) => {
       socket.once('data', () => socket.resetAndDestroy())
     })
     await using proxy = await proxyFor({ ports: [origin.port] })
-    assert.match(await rawRequest(proxy.port, GET), /^HTTP\/1\.1 502 /)
+    assert.match(await rawRequest(proxy.port, GET), /^HTTP\/1\.1 503 /)
     assert.equal(origin.connections(), 2)
     const post = GET.replace('GET', 'POST').replace('\r\n\r\n', '\r\nContent-Length: 1\r\n\r\nx')
-    assert.match(await rawRequest(proxy.port, post), /^HTTP\/1\.1 502 /)
+    assert.match(await rawRequest(proxy.port, post), /^HTTP\/1\.1 503 /)
     assert.equal(origin.connections(), 3)
   })
 

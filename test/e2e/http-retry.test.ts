@@ -147,11 +147,24 @@ describe('retries after a lost connection', () => {
     using one = await startCutting(1)
     {
       await using proxy = await proxyTo([one.port], bare)
-      assert.match(await send(proxy.port, post), /^502 /)
+      assert.match(await send(proxy.port, post), /^503 /)
     }
     using two = await startCutting(1)
     await using proxy = await proxyTo([two.port], { ...bare, codes: [502] })
     assert.equal(await send(proxy.port, post), '200 ok')
+  })
+
+  it('are no more than the rule says, then 503', async () => {
+    using enough = await startCutting(2)
+    {
+      await using proxy = await proxyTo([enough.port], bare)
+      assert.equal(await send(proxy.port), '200 ok')
+      assert.equal(enough.connections(), 3)
+    }
+    using tooFew = await startCutting(3)
+    await using proxy = await proxyTo([tooFew.port], bare)
+    assert.match(await send(proxy.port), /^503 /)
+    assert.equal(tooFew.connections(), 3)
   })
 
   it('go on while the upstream refuses, as often as the rule says', async () => {

@@ -27,6 +27,8 @@ const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 export interface ForwardOptions {
   readonly connectMs: number
   readonly headerBytes: number
+  /** A retry rule decides about lost requests, and bounds how often one is sent. */
+  readonly isRetried?: boolean
 }
 
 export interface ForwardSink extends BodyWatcher {
@@ -189,6 +191,7 @@ export class Forwarding implements UpstreamEvents {
     const { method, body } = this.#request
     const stale = reason === 'upstream-closed' || reason === 'upstream-reset'
     if (!stale || this.#headReceived || this.attempts > 1) return false
+    if (this.#options.isRetried === true) return false
     return SAFE.has(method) && body === undefined
   }
 

@@ -1,15 +1,22 @@
 /**
  * Whether and when an exchange is tried again (GEP-1731; digest section 4.3). What the upstream may
  * have carried out is sent again only if the method bears it (RFC 9110 section 9.2.2) or the rule's
- * codes name the status that the loss would be answered with.
+ * codes ask for it by the code of such a loss.
  */
 import type { HttpRetry } from '../../model/http.ts'
 import { outcomeRow, type Reason } from '../../model/outcome.ts'
 
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
-/** The request may have reached the upstream, and no answer began. */
-const LOST: ReadonlySet<Reason> = new Set(['upstream-reset', 'upstream-closed', 'backend-timeout'])
+/**
+ * The request may have reached the upstream, and no answer began. The code asks for another try with
+ * any method; 503 does not, which upstreams answer when they have surely done nothing.
+ */
+const CODE_OF_LOSS: ReadonlyMap<Reason, number> = new Map([
+  ['upstream-reset', 502],
+  ['upstream-closed', 502],
+  ['backend-timeout', 504],
+])
 
 /** Pauses double up to this multiple of the first. */
 const MAX_GROWTH = 16
@@ -31,10 +38,11 @@ export class Retries {
 
   /** As afterStatus, for a try that brought no answer. */
   afterFailure(reason: Reason): number | undefined {
-    const { retryable, httpStatus } = outcomeRow(reason)
-    const { codes } = this.#rule
-    const bears = IDEMPOTENT.has(this.#method) || codes.includes(httpStatus)
-    return retryable || (LOST.has(reason) && bears) ? this.#next() : undefined
+    if (outcomeRow(reason).retryable) return this.#next()
+    const code = CODE_OF_LOSS.get(reason)
+    if (code === undefined) return undefined
+    const bears = IDEMPOTENT.has(this.#method) || this.#rule.codes.includes(code)
+    return bears ? this.#next() : undefined
   }
 
   #next(): number | undefined {

@@ -26,6 +26,7 @@ export class Tries implements TimerSink {
   readonly #request: Outgoing
   readonly #sink: TriesSink
   readonly #options: TriesOptions
+  readonly #forward: ForwardOptions
   readonly #retries: Retries | undefined
   readonly #limit: Deadline
   readonly #pause: Deadline
@@ -38,13 +39,14 @@ export class Tries implements TimerSink {
     this.#sink = sink
     this.#options = options
     const { retry, wheel } = options
+    this.#forward = { ...options, isRetried: retry !== undefined }
     this.#retries = retry && new Retries(retry, request.method)
     this.#limit = new Deadline(wheel, this)
     this.#pause = new Deadline(wheel, this)
   }
 
   start(): void {
-    this.#current = new Forwarding(this.#upstream, this.#request, this.#sink, this.#options)
+    this.#current = new Forwarding(this.#upstream, this.#request, this.#sink, this.#forward)
     this.#current.start()
   }
 

@@ -37,6 +37,7 @@ describe('retries', () => {
       assert.deepEqual(afterLoss(method, []), lost, method)
     }
     assert.deepEqual(afterLoss('POST', [502, 504]), lost)
+    assert.deepEqual(afterLoss('POST', [503]), unsent)
     assert.deepEqual(afterLoss('POST', [504]), ['backend-timeout', ...unsent])
   })
 })
