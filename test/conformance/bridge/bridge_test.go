@@ -3,6 +3,7 @@ package bridge
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +74,24 @@ func TestManifestsFollowTheStore(t *testing.T) {
 	_, err = store.Delete(apiserver.KeyOf(created))
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return !exists(path) }, patience, time.Millisecond)
+}
+
+func TestLongNamesAreToldApart(t *testing.T) {
+	store, directory := apiserver.NewStore(), t.TempDir()
+	manifests, err := WriteManifests(store, directory, nil, failNot(t))
+	require.NoError(t, err)
+	defer manifests.Close()
+	long := strings.Repeat("a", 252)
+	for _, last := range []string{"b", "c"} {
+		object := parse(t, routeText)
+		object.SetName(long + last)
+		_, err := store.Create(object)
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool {
+		entries, err := os.ReadDir(filepath.Join(directory, "HTTPRoute"))
+		return err == nil && len(entries) == 2
+	}, patience, time.Millisecond)
 }
 
 func TestPodsAreNoManifests(t *testing.T) {

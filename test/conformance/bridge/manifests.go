@@ -4,7 +4,9 @@
 package bridge
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -86,8 +88,15 @@ func (m *Manifests) path(object *unstructured.Unstructured) string {
 	if namespace := object.GetNamespace(); namespace != "" {
 		name = namespace + "__" + name
 	}
+	if len(name) > longestName {
+		name = fmt.Sprintf("%s__%x", name[:longestName-2*sha256.Size-2], sha256.Sum256([]byte(name)))
+	}
 	return filepath.Join(m.directory, object.GetKind(), name+".yaml")
 }
+
+// longestName is what fits into the name of a file, which has at most 255 bytes, with room around it. The
+// name of an object alone may have 253.
+const longestName = 240
 
 // write replaces the file by a rename. A change of the status alone changes no manifest.
 func (m *Manifests) write(path string, object *unstructured.Unstructured) error {
