@@ -26,6 +26,8 @@ export interface UpstreamPart {
   readonly endpoints: readonly (Endpoint | NamedEndpoint)[]
   /** Absent: spoken to in plaintext. */
   readonly tls?: UpstreamTls
+  /** Each connection begins with a header that says who it is for, before TLS. */
+  readonly proxyProtocol?: 'v1' | 'v2'
 }
 
 /** TLS to the endpoints, as a BackendTLSPolicy (GEP-1897) or the backend itself asks for it. */

@@ -4,10 +4,12 @@ import type { FuzzTarget } from './campaign.ts'
 import { checkResponse } from './check-response.ts'
 import { clientHello } from './client-hello.ts'
 import { httpNormalizer } from './http-normalizer.ts'
+import { proxyProtocol } from './proxy-header.ts'
 
 export const TARGETS: readonly FuzzTarget[] = [
   clientHello,
   admission,
   httpNormalizer,
   checkResponse,
+  proxyProtocol,
 ]
