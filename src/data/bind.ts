@@ -4,10 +4,15 @@
  */
 import type { Server } from 'node:net'
 import type { BindKey } from '../model/identity.ts'
-import type { BindPart } from '../model/snapshot.ts'
 import type { SniChoice } from '../match/sni.ts'
 import type { BindResult } from '../model/status.ts'
-import { Connection, type ConnectionContext, type LiveChain, type Router } from './connection.ts'
+import {
+  Connection,
+  type ConnectionContext,
+  type Ingress,
+  type LiveChain,
+  type Router,
+} from './connection.ts'
 import type { Accepted } from './io/accepted.ts'
 import type { AcceptSink } from './io/backend.ts'
 import type { Overload } from './overload.ts'
@@ -36,7 +41,7 @@ export class Bind implements Router, AcceptSink {
     return this.#slots
   }
 
-  get ingress(): BindPart['ingress'] | undefined {
+  get ingress(): Ingress | undefined {
     return this.#compiled?.ingress
   }
 

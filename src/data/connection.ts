@@ -12,6 +12,7 @@ import type { BindKey, RouteRef } from '../model/identity.ts'
 import type { BindPart, Chain } from '../model/snapshot.ts'
 import type { AccessLog, TlsFacts } from '../observe/access-log.ts'
 import { ClientHelloReader, type HelloVerdict } from '../wire/client-hello.ts'
+import { type ProxiedEnds, type ProxyVerdict, readProxyHeader } from '../wire/proxy-protocol.ts'
 import type { ChainSlot, SlotMember } from './chain-slot.ts'
 import type { ConnectionSet } from './connection-set.ts'
 import type { LiveAction } from './handlers/contract.ts'
@@ -19,6 +20,7 @@ import type { HttpHub } from './http/contract.ts'
 import type { Accepted, AcceptedSink, LossCause } from './io/accepted.ts'
 import type { IoBackend } from './io/backend.ts'
 import { Deadline, type TimerSink, type TimerWheel } from './timer-wheel.ts'
+import type { TrustedProxies } from './trusted-proxies.ts'
 
 /** What all connections of a worker share; nothing here leads to a runtime. */
 export interface ConnectionContext {
@@ -26,6 +28,8 @@ export interface ConnectionContext {
   readonly wheel: TimerWheel
   readonly io: IoBackend
   readonly limits: Limits
+  /** Whose PROXY protocol headers are believed. */
+  readonly trusted: TrustedProxies
   readonly httpHub: HttpHub
   readonly accessLog: AccessLog
   readonly connections: ConnectionSet
@@ -39,11 +43,14 @@ export interface LiveChain {
   readonly action: LiveAction
 }
 
+/** What a bind does before it knows a chain. */
+export type Ingress = Pick<BindPart, 'ingress' | 'proxyProtocol'>
+
 /** The bind's current tables, asked once and forgotten. */
 export interface Router {
   readonly key: BindKey
   /** undefined: nothing was compiled for the bind yet; then `wait`. */
-  readonly ingress: BindPart['ingress'] | undefined
+  readonly ingress: Ingress | undefined
   choose(localAddress: string, sni: string | undefined): SniChoice<LiveChain>
   wait(connection: Connection): void
   /** It ended before it was routed. */
@@ -89,6 +96,8 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember {
   readonly #bind: BindKey
   readonly #startTime: number
   readonly #startedAt: number
+  /** As a trusted proxy named them; until then those of the socket. */
+  #ends: ProxiedEnds | undefined
   #router: Router | undefined
   #inspector: Inspector | undefined
   #timeoutReason: Reason = 'handshake-timeout'
@@ -117,9 +126,19 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember {
     else this.enterIngress(this.#router.ingress)
   }
 
-  /** Step 2: what the bind does before it knows a chain. */
-  enterIngress(ingress: BindPart['ingress']): void {
+  /** Step 2: who it speaks for, where the bind's peers are to tell. */
+  enterIngress({ ingress, proxyProtocol }: Ingress): void {
     if (this.#ended) return
+    const { peerAddress } = this.accepted
+    if (proxyProtocol === undefined) this.#begin(ingress)
+    else if (this.context.trusted.has(peerAddress)) {
+      this.inspect(new ProxyInspector(this, ingress, proxyProtocol === 'required'))
+    } else if (proxyProtocol === 'optional') this.#begin(ingress)
+    else this.end({ reason: 'proxy-peer-untrusted', detail: 'its address is no --trusted-proxy' })
+  }
+
+  /** Step 3: the first bytes of whom it speaks for. */
+  #begin(ingress: BindPart['ingress']): void {
     switch (ingress) {
       case 'tls':
         this.inspect(new HelloInspector(this))
@@ -150,6 +169,38 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember {
   onPeek(bytes: Buffer): boolean {
     if (this.#ended || this.#inspector === undefined) return true
     return this.#inspector.onPeek(bytes)
+  }
+
+  /** Step 2a: the header is judged; what came after it counts as the first bytes. */
+  onProxyHeader(verdict: ProxyVerdict, bytes: Buffer, inspector: ProxyInspector): boolean {
+    switch (verdict.kind) {
+      case 'more':
+        return false
+      case 'complete':
+        this.#ends = verdict.ends
+        this.accepted.skip(verdict.length)
+        return this.#beginWith(bytes.subarray(verdict.length), inspector.ingress)
+      case 'absent':
+        if (!inspector.isRequired) return this.#beginWith(bytes, inspector.ingress)
+        this.end({ reason: 'proxy-header-invalid', detail: 'no PROXY protocol header' })
+        return true
+      case 'malformed':
+        this.end({ reason: 'proxy-header-invalid', detail: verdict.detail })
+        return true
+      default:
+        return assertNever(verdict)
+    }
+  }
+
+  #beginWith(bytes: Buffer, ingress: BindPart['ingress']): boolean {
+    this.#inspector = undefined
+    this.#begin(ingress)
+    return this.#inspector !== undefined && bytes.length === 0 ? false : this.onPeek(bytes)
+  }
+
+  /** Who the connection speaks for, and the address that was asked for. */
+  get ends(): ProxiedEnds {
+    return this.#ends ?? socketEnds(this.accepted)
   }
 
   /** Step 3a: the hello is judged. Before routing nothing is written, not even an alert. */
@@ -251,6 +302,7 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember {
       connectionId: this.id,
       bind: this.#bind,
       peer: addressText(accepted.peerAddress, accepted.peerPort),
+      client: this.ends.source.address,
       local: addressText(accepted.localAddress, accepted.localPort),
       bytesReceived: facts.bytesReceived ?? accepted.bytesReceived,
       bytesSent: facts.bytesSent ?? accepted.bytesSent,
@@ -262,6 +314,22 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember {
 
   #elapsed(): number {
     return this.context.clock.monotonic() - this.#startedAt
+  }
+}
+
+class ProxyInspector implements Inspector {
+  readonly #connection: Connection
+  readonly ingress: BindPart['ingress']
+  readonly isRequired: boolean
+
+  constructor(connection: Connection, ingress: BindPart['ingress'], isRequired: boolean) {
+    this.#connection = connection
+    this.ingress = ingress
+    this.isRequired = isRequired
+  }
+
+  onPeek(bytes: Buffer): boolean {
+    return this.#connection.onProxyHeader(readProxyHeader(bytes), bytes, this)
   }
 }
 
@@ -288,6 +356,13 @@ const FOREIGN = {
   postgres: 'PostgreSQL SSLRequest: start TLS directly',
   unknown: 'no TLS record',
 } as const
+
+function socketEnds({ peerAddress, peerPort, localAddress, localPort }: Accepted): ProxiedEnds {
+  return {
+    source: { address: peerAddress, port: peerPort },
+    destination: { address: localAddress, port: localPort },
+  }
+}
 
 function addressText(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`

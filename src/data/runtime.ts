@@ -9,7 +9,7 @@ import { SniTable } from '../match/sni.ts'
 import type { BindKey, ListenerKey } from '../model/identity.ts'
 import type { BindPart, Chain, ChainTable, Manifest } from '../model/snapshot.ts'
 import { ChainSlot } from './chain-slot.ts'
-import type { LiveChain } from './connection.ts'
+import type { Ingress, LiveChain } from './connection.ts'
 import type { LiveAction, TcpAction } from './handlers/contract.ts'
 import { compileAction } from './handlers/handlers.ts'
 import type { HttpHub, HttpView } from './http/contract.ts'
@@ -97,13 +97,14 @@ export class Runtime {
 /** What a runtime has for one bind. */
 export class CompiledBind {
   readonly key: BindKey
-  readonly ingress: BindPart['ingress']
+  readonly ingress: Ingress
   #table: SniTable<LiveChain> = new SniTable([])
   readonly #tables: CompiledTable[] = []
 
   constructor(part: BindPart) {
     this.key = part.key
-    this.ingress = part.ingress
+    const { ingress, proxyProtocol } = part
+    this.ingress = { ingress, ...(proxyProtocol === undefined ? {} : { proxyProtocol }) }
   }
 
   get table(): SniTable<LiveChain> {

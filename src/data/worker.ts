@@ -36,6 +36,7 @@ import { Overload } from './overload.ts'
 import { PartStore } from './part-store.ts'
 import { Runtime, type SlotsByPlace, slotsIn } from './runtime.ts'
 import { TimerWheel } from './timer-wheel.ts'
+import { TrustedProxies } from './trusted-proxies.ts'
 import type { TlsDomains } from './tls/contract.ts'
 import { UdpBinds } from './udp/udp-binds.ts'
 import { Vitals } from './vitals.ts'
@@ -159,6 +160,7 @@ class Worker {
       wheel: this.#wheel,
       io: createStreamsBackend(this.#wheel, settings.limits.helloBytes),
       limits: settings.limits,
+      trusted: new TrustedProxies(settings.trustedProxies),
       httpHub: this.#httpHub,
       accessLog,
       connections: this.#connections,

@@ -40,6 +40,8 @@ export const OUTCOMES = {
   'not-tls': row('downstream', 0, 0, 'fin', 'DPE'),
   'malformed-hello': row('downstream', 0, 0, 'fin', 'DPE'),
   'hello-too-large': row('downstream', 0, 0, 'fin', 'DPE'),
+  'proxy-header-invalid': row('downstream', 0, 0, 'fin', 'DPE'),
+  'proxy-peer-untrusted': row('downstream', 0, 0, 'fin', 'DPE'),
   'handshake-timeout': row('downstream', 0, 0, 'fin', 'DT'),
   'no-chain': row('downstream', 0, 0, 'fin', 'NR'),
   'tls-handshake-failed': row('downstream', 0, 0, 'fin', 'DPE'),

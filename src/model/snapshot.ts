@@ -40,6 +40,8 @@ export interface BindPart {
    * preface, `tcp` dials at once (the server may speak first).
    */
   readonly ingress: 'tls' | 'http' | 'tcp' | 'udp'
+  /** Before all that: whether trusted peers begin with a PROXY protocol header. Absent: they do not. */
+  readonly proxyProtocol?: 'optional' | 'required'
   /** Several when Gateways with own addresses share a wildcard socket (decision 6). */
   readonly tables: readonly ChainTable[]
 }

@@ -31,7 +31,7 @@ function exchangeText(line: AccessLine): string {
 
 function connectionText(line: AccessLine): string {
   return [
-    bare(line['downstream_remote_address']),
+    bare(line['client']),
     '- -',
     clock(line['start_time']),
     quoted(`CONNECT ${text(line['requested_server_name'] ?? '-')} ${text(line['action'] ?? '-')}`),

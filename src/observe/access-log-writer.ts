@@ -58,6 +58,7 @@ function connectionLine(record: ConnectionRecord): Record<string, unknown> {
     bind: record.bind,
     listener: record.listener,
     downstream_remote_address: record.peer,
+    client: record.client,
     downstream_local_address: record.local,
     requested_server_name: cap(record.sni, MAX_NAME),
     ...tlsFields(record.tls),

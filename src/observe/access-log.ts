@@ -34,6 +34,8 @@ export interface ConnectionRecord {
   readonly bind: string
   readonly listener: string | undefined
   readonly peer: string
+  /** Who the connection speaks for, after PROXY protocol. */
+  readonly client: string
   readonly local: string
   /** Normalised SNI; undefined: none was sent, or it was not readable. */
   readonly sni: string | undefined
@@ -64,7 +66,7 @@ export interface ExchangeRecord {
   readonly requestId: string
   readonly listener: string
   readonly peer: string
-  /** Who the connection speaks for, after trusted headers. */
+  /** Who the connection speaks for, after PROXY protocol and trusted headers. */
   readonly client: string
   readonly sni: string | undefined
   readonly tls: TlsFacts | undefined

@@ -24,6 +24,7 @@ import { resolveService } from './backends/service.ts'
 import { resolveXBackend } from './backends/x-backend.ts'
 import type { TranslateContext } from './context.ts'
 import type { Problem, RouteRefReason } from './problem.ts'
+import { withProxyProtocol } from './proxy-protocol.ts'
 import { grantYaml, permits } from './reference-grants.ts'
 
 export type { BackendUse } from './backends/resolution.ts'
@@ -116,7 +117,7 @@ function resolve(
       `Add this ReferenceGrant:\n${grantYaml(from, to)}`,
     )
   }
-  const resolution = resolveKind(context, to, port, use)
+  const resolution = withProxyProtocol(context, to, use, resolveKind(context, to, port, use))
   // What is passed on as it came in may be TLS of the client's own.
   const isAsItCame = use === 'tcp' || use === 'udp'
   if (resolution.kind !== 'upstream') return resolution

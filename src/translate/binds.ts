@@ -68,8 +68,9 @@ interface Place {
 }
 
 function planSocket(socket: string, { transport, port }: Port, places: readonly Place[]): BindPart {
-  const ingress = places.map(({ member }) => member).find(serves)?.verdict.listener
-    .protocol?.ingress
+  const server = places.map(({ member }) => member).find(serves)?.verdict.listener
+  const ingress = server?.protocol?.ingress
+  const proxyProtocol = transport === 'tcp' ? server?.gateway.proxyProtocol : undefined
   const fitting = places
     .filter(({ member }) => member.verdict.listener.protocol?.ingress === ingress)
     // A Gateway may name both wildcards; the socket's own stands for the other.
@@ -90,6 +91,7 @@ function planSocket(socket: string, { transport, port }: Port, places: readonly 
     address: socket,
     port,
     ingress: ingress ?? transport,
+    ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
     tables,
   }
 }

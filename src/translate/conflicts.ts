@@ -6,8 +6,15 @@
 import type { ListenerKey } from '../model/identity.ts'
 import { isWildcard, sharesSocket } from './addresses.ts'
 import { claimOf } from './holdings.ts'
-import { displayListener, isOfListenerSet, type OwnListener, portOf } from './listeners.ts'
+import {
+  displayListener,
+  isOfListenerSet,
+  type OwnListener,
+  portOf,
+  transportOf,
+} from './listeners.ts'
 import type { Problem } from './problem.ts'
+import { ACCEPT_PROXY_PROTOCOL } from './proxy-protocol.ts'
 
 export interface ListenerConflict {
   /** Conflicted=True with this reason. Absent for PortUnavailable. */
@@ -190,6 +197,13 @@ function clash(
   }
   if (listener.protocol?.ingress !== first.protocol?.ingress) {
     const why = `protocols ${listener.spec.protocol} and ${first.spec.protocol} cannot share it`
+    return unavailable(listener, first, why, 'port')
+  }
+  const { proxyProtocol = 'off' } = listener.gateway
+  const { proxyProtocol: held = 'off' } = first.gateway
+  // The header comes before anything that could tell the listeners apart.
+  if (transportOf(listener) === 'tcp' && proxyProtocol !== held) {
+    const why = `PROXY protocol is ${proxyProtocol} here and ${held} there (annotation ${ACCEPT_PROXY_PROTOCOL})`
     return unavailable(listener, first, why, 'port')
   }
   const twin = same ? byHostname.get(listener.hostname) : undefined

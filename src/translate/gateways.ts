@@ -5,12 +5,14 @@
 import type { Gateway } from '../api/gateway.ts'
 import { compareAge, type Resource } from '../api/resource.ts'
 import { displayKey } from '../model/resource-key.ts'
+import type { BindPart } from '../model/snapshot.ts'
 import type { StatusAddress } from '../model/status.ts'
 import { type ClientIdentity, resolveClientIdentity } from './client-identity.ts'
 import type { TranslateContext } from './context.ts'
 import { addressTypeProblem, assignAddresses } from './gateway-addresses.ts'
 import { type OwnClass, ownershipOf } from './gateway-classes.ts'
 import type { Problem } from './problem.ts'
+import { acceptedProxyProtocol } from './proxy-protocol.ts'
 
 export interface OwnGateway {
   readonly resource: Resource<Gateway>
@@ -19,6 +21,8 @@ export interface OwnGateway {
   readonly addresses: readonly StatusAddress[]
   readonly accepted?: Problem<'Invalid' | 'InvalidParameters' | 'UnsupportedAddress'>
   readonly programmed?: Problem<'AddressNotAssigned'>
+  /** What its listeners take from trusted peers before anything else. Absent: nothing. */
+  readonly proxyProtocol?: NonNullable<BindPart['proxyProtocol']>
   /** What it shows of itself to backends behind TLS. */
   readonly identity?: ClientIdentity
 }
@@ -51,12 +55,18 @@ function judgeGateway(
   taken: ReadonlySet<string>,
 ): OwnGateway {
   if (resource.object.spec.defaultScope === 'All') reportDefaultScope(context, resource)
+  const proxied = acceptedProxyProtocol(context, resource)
   const accepted =
     classProblem(ownClass) ??
     parametersProblem(context, resource) ??
-    addressTypeProblem(context, resource)
+    addressTypeProblem(context, resource) ??
+    (proxied.kind === 'problem' ? proxied.problem : undefined)
   const identity = resolveClientIdentity(context, resource)
-  const refs = identity === undefined ? {} : { identity }
+  const mode = proxied.kind === 'mode' ? proxied.mode : undefined
+  const refs = {
+    ...(identity === undefined ? {} : { identity }),
+    ...(mode === undefined ? {} : { proxyProtocol: mode }),
+  }
   if (accepted !== undefined)
     return { resource, bindAddresses: [], addresses: [], accepted, ...refs }
   const assigned = assignAddresses(context, resource, taken)

@@ -18,6 +18,7 @@ import {
 } from './listeners.ts'
 import { findOverlaps } from './overlaps.ts'
 import type { Problem } from './problem.ts'
+import { ACCEPT_PROXY_PROTOCOL } from './proxy-protocol.ts'
 
 export interface ListenerVerdict {
   readonly listener: OwnListener
@@ -131,6 +132,10 @@ function unsupportedValue(
   if (protocol?.family === 'HTTPS' && mode !== 'Terminate') {
     const message = `Protocol ${spec.protocol} ends TLS itself; for mode ${mode} use protocol TLS.`
     return refuse(['tls', 'mode'], message)
+  }
+  if (protocol?.family === 'UDP' && listener.gateway.proxyProtocol !== undefined) {
+    const message = `PROXY protocol, which ${ACCEPT_PROXY_PROTOCOL} of the Gateway asks for, is not taken in datagrams; have this listener in a Gateway without it.`
+    return refuse(['protocol'], message)
   }
   const [option] = Object.keys(spec.tls?.options ?? {})
   if (option === undefined) return undefined

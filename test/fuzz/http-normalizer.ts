@@ -11,7 +11,7 @@ import {
   type Normalized,
   type RequestHead,
 } from '../../src/data/http/normalize.ts'
-import { TrustedProxies } from '../../src/data/http/trusted-proxies.ts'
+import { TrustedProxies } from '../../src/data/trusted-proxies.ts'
 import { pathForm } from '../../src/match/http/path-form.ts'
 import type { FuzzTarget } from './campaign.ts'
 import type { FuzzRandom } from './random.ts'

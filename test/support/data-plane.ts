@@ -39,11 +39,13 @@ import { type LineSink, openLineSink } from '../../src/observe/line-sink.ts'
 export interface PlaneOptions {
   readonly limits?: Partial<Limits>
   readonly maxConnections?: number
+  readonly trustedProxies?: readonly string[]
 }
 
 /** What a test publishes for one bind. */
 export interface BindSpec {
   readonly ingress: BindPart['ingress']
+  readonly proxyProtocol?: BindPart['proxyProtocol']
   readonly chains: readonly Chain[]
   readonly localAddresses?: readonly string[]
   /** Further tables, for other local addresses. */
@@ -82,7 +84,7 @@ export class DataPlane {
     worker.send({
       type: 'settings',
       settings: {
-        trustedProxies: [],
+        trustedProxies: options.trustedProxies ?? [],
         accessLog: DEFAULT_ACCESS_LOG,
         logLevel: 'silent',
         logFormat: 'json',
@@ -210,6 +212,7 @@ export class DataPlane {
       address: open.address,
       port: open.port,
       ingress: spec.ingress,
+      ...(spec.proxyProtocol === undefined ? {} : { proxyProtocol: spec.proxyProtocol }),
       tables: [
         { localAddresses: spec.localAddresses ?? ['*'], chains: spec.chains, listeners: [] },
         ...(spec.more ?? []).map((table) => ({ ...table, listeners: [] })),

@@ -202,6 +202,10 @@ function downstreamOf(
     peerPort: socket.remotePort ?? 0,
     localAddress: '127.0.0.1',
     localPort: 8443,
+    ends: {
+      source: { address: '127.0.0.1', port: socket.remotePort ?? 0 },
+      destination: { address: '127.0.0.1', port: 8443 },
+    },
     sni: undefined,
     tls: secure
       ? { version: 'TLSv1.3', cipher: '', group: undefined, alpn: protocol, resumed: false }

@@ -3,6 +3,7 @@
  * byte was sent, then relay. One state object per connection; ends with `connection.end`.
  */
 import { type Outcome, outcomeRow } from '../../model/outcome.ts'
+import { proxyHeader } from '../../wire/proxy-protocol-writer.ts'
 import type { Connection, Stage } from '../connection.ts'
 import type { Dial, Relay } from '../io/backend.ts'
 import type { DialReason, DialSink } from '../io/dial.ts'
@@ -83,8 +84,17 @@ export class Forward implements Stage, DialSink, RelaySink {
     endpoint.begin()
     this.#connection.facts.endpoint = endpoint.text
     this.#dialStarted = context.clock.monotonic()
-    const { connectMs } = context.limits
-    this.#dial = context.io.dial(endpoint.endpoint, endpoint.tls, connectMs, this)
+    const { tls } = endpoint
+    const options = { tls, preface: this.#preface(), timeoutMs: context.limits.connectMs }
+    this.#dial = context.io.dial(endpoint.endpoint, options, this)
+  }
+
+  /** The PROXY protocol header that the upstream wants. */
+  #preface(): Buffer | undefined {
+    const version = this.#upstream?.proxyProtocol
+    if (version === undefined) return undefined
+    const { ends, facts } = this.#connection
+    return proxyHeader(version, { ends, authority: facts.sni, alpn: facts.tls?.alpn })
   }
 
   onDialFailed(reason: DialReason, detail: string): void {

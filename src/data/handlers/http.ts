@@ -8,6 +8,7 @@ import type { ListenerKey } from '../../model/identity.ts'
 import type { HttpAction } from '../../model/snapshot.ts'
 import type { TlsFacts } from '../../observe/access-log.ts'
 import { sniffHttpPreface } from '../../wire/http-preface.ts'
+import type { ProxiedEnds } from '../../wire/proxy-protocol.ts'
 import type { ChainSlot } from '../chain-slot.ts'
 import type { Connection, Inspector, Stage } from '../connection.ts'
 import type { HttpDownstream } from '../http/contract.ts'
@@ -88,6 +89,7 @@ class HttpHandoff implements HttpDownstream, Stage {
   readonly peerPort: number
   readonly localAddress: string
   readonly localPort: number
+  readonly ends: ProxiedEnds
   readonly sni: string | undefined
   readonly tls: TlsFacts | undefined
   readonly listener: ListenerKey | undefined
@@ -108,6 +110,7 @@ class HttpHandoff implements HttpDownstream, Stage {
     this.peerPort = accepted.peerPort
     this.localAddress = accepted.localAddress
     this.localPort = accepted.localPort
+    this.ends = connection.ends
     this.sni = facts.sni
     this.tls = facts.tls
     this.listener = facts.tls === undefined ? undefined : slot.listener

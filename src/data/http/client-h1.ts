@@ -25,6 +25,8 @@ export interface Http1Options {
   readonly connectMs: number
   readonly headerBytes: number
   readonly tls: OriginTls | undefined
+  /** The first bytes of each connection, before TLS. */
+  readonly preface?: Buffer
   /** A connection was opened. */
   readonly onConnect?: () => void
 }
@@ -112,6 +114,7 @@ function poolOf(
         // undici's types say null, its code leaves it undefined.
         const [, socket] = result
         if (!socket) return callback(...result)
+        if (options.preface !== undefined) socket.write(options.preface)
         if (options.tls === undefined) {
           resets.watch(socket)
           options.onConnect?.()

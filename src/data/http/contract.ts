@@ -6,6 +6,7 @@ import type { ListenerKey } from '../../model/identity.ts'
 import type { Part } from '../../model/snapshot.ts'
 import type { ChainTable } from '../../model/snapshot.ts'
 import type { Digest } from '../../base/brand.ts'
+import type { ProxiedEnds } from '../../wire/proxy-protocol.ts'
 
 /** A connection that speaks HTTP, after TLS or after sniffing the HTTP/2 preface. */
 export interface HttpDownstream {
@@ -17,6 +18,8 @@ export interface HttpDownstream {
   readonly peerPort: number
   readonly localAddress: string
   readonly localPort: number
+  /** Who it speaks for and what was asked for, after PROXY protocol. */
+  readonly ends: ProxiedEnds
   readonly sni: string | undefined
   readonly tls: TlsFacts | undefined
   /** The listener that the SNI chose; undefined on cleartext, where the authority chooses. */

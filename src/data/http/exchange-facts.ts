@@ -71,7 +71,7 @@ export function exchangeRecord(
     requestId: facts.requestId ?? randomUUID(),
     listener: facts.listener ?? '',
     peer: peerAddress.includes(':') ? `[${peerAddress}]:${peerPort}` : `${peerAddress}:${peerPort}`,
-    client: facts.client ?? peerAddress,
+    client: facts.client ?? downstream.ends.source.address,
     sni: downstream.sni,
     tls: downstream.tls,
     durationMs: clock.monotonic() - startedAt,

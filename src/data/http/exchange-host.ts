@@ -6,7 +6,7 @@ import type { TimerWheel } from '../timer-wheel.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import type { HttpDownstream } from './contract.ts'
 import type { Mirrors } from './mirror.ts'
-import type { TrustedProxies } from './trusted-proxies.ts'
+import type { TrustedProxies } from '../trusted-proxies.ts'
 
 /** What all exchanges of a worker share. */
 export interface HttpContext {

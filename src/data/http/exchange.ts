@@ -38,6 +38,7 @@ import type { ExchangeHost, RequestLine } from './exchange-host.ts'
 import { requestBodyOf, type RequestBody } from './request-body.ts'
 import { hasNoContent, type Responder, type ResponderSink } from './responder.ts'
 import type { ClientSession } from './session.ts'
+import { forwardOptions } from './forward.ts'
 import { Tries, type TriesSink } from './tries.ts'
 import { isWebSocketAnswer, Tunnel } from './upgrade.ts'
 import { CompiledView, findRule, type LiveListener, type LiveRule } from './view.ts'
@@ -125,8 +126,8 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     this.#facts.route = route
     this.#facts.rule = name ?? id
     const identity = prepareRequestFields(head, {
-      peerAddress: this.#host.downstream.peerAddress,
-      localPort: this.#host.downstream.localPort,
+      peerAddress: this.#host.downstream.ends.source.address,
+      localPort: this.#host.downstream.ends.destination.port,
       trusted: this.#host.context.trusted,
       clientCertificate: this.#host.downstream.tls?.clientCertificate,
     })
@@ -233,13 +234,12 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
       contentLength: head.body.kind === 'length' ? head.body.bytes : undefined,
       websocket: head.websocket,
     }
-    const { wheel, limits } = this.#host.context
+    const { wheel } = this.#host.context
     this.#tries = new Tries(upstream, request, this, {
       wheel,
       retry: rule.retry,
       tryMs: rule.timeouts.backendRequestMs,
-      connectMs: limits.connectMs,
-      headerBytes: limits.headerBytes,
+      ...forwardOptions(this.#host),
     })
     this.#tries.start()
   }

@@ -6,10 +6,12 @@ import type { Duplex } from 'node:stream'
 import { assertNever } from '../../base/assert-never.ts'
 import { outcomeRow, type Reason } from '../../model/outcome.ts'
 import type { UpstreamProtocol } from '../../model/upstream.ts'
+import { type ProxyFacts, proxyHeader } from '../../wire/proxy-protocol-writer.ts'
 import type { EndpointState, Upstream } from '../upstream/contract.ts'
 import { BodySource, type BodyWatcher } from './body-source.ts'
 import { Http1Client } from './client-h1.ts'
 import { Http2Client } from './client-h2.ts'
+import type { ExchangeHost } from './exchange-host.ts'
 import type { RequestBody } from './request-body.ts'
 import type {
   UpstreamCall,
@@ -29,6 +31,15 @@ export interface ForwardOptions {
   readonly headerBytes: number
   /** A retry rule decides about lost requests, and bounds how often one is sent. */
   readonly isRetried?: boolean
+  /** For upstreams that want a PROXY protocol header. Absent: the request is our own. */
+  readonly proxied?: ProxyFacts
+}
+
+/** Those of requests that are sent on for the client. */
+export function forwardOptions({ downstream, context }: ExchangeHost): ForwardOptions {
+  const { connectMs, headerBytes } = context.limits
+  const { ends, sni, tls } = downstream
+  return { connectMs, headerBytes, proxied: { ends, authority: sni, alpn: tls?.alpn } }
 }
 
 export interface ForwardSink extends BodyWatcher {
@@ -127,8 +138,16 @@ export class Forwarding implements UpstreamEvents {
     this.#sink.onAttempt(endpoint.text)
     const { body } = this.#request
     this.#body = body === undefined ? undefined : new BodySource(body, this.#sink)
-    const client = clientOf(endpoint, this.#upstream.protocol, this.#options)
-    this.#call = client.request({ ...this.#request, body: this.#body }, this)
+    const request = { ...this.#request, body: this.#body }
+    const { protocol, proxyProtocol } = this.#upstream
+    if (proxyProtocol === undefined) {
+      this.#call = clientOf(endpoint, protocol, this.#options).request(request, this)
+      return
+    }
+    // The connection speaks for one client: it is of this request alone, and never pooled.
+    const client = proxyingClient(endpoint, proxyProtocol, this.#options)
+    this.#call = client.request(request, this)
+    client.close()
   }
 
   onConnected(): void {}
@@ -217,6 +236,15 @@ function clientOf(
   return protocol === 'h2c'
     ? endpoint.resource('h2c', () => new Http2Client(place, clientOptions(endpoint, options)))
     : endpoint.resource('http/1.1', () => new Http1Client(place, clientOptions(endpoint, options)))
+}
+
+function proxyingClient(
+  endpoint: EndpointState,
+  version: NonNullable<Upstream['proxyProtocol']>,
+  options: ForwardOptions,
+): Http1Client {
+  const preface = proxyHeader(version, options.proxied ?? { ends: undefined })
+  return new Http1Client(endpoint.endpoint, { ...clientOptions(endpoint, options), preface })
 }
 
 function clientOptions(endpoint: EndpointState, { connectMs, headerBytes }: ForwardOptions) {

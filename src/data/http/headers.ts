@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto'
 import type { ClientCertificateFacts } from '../../observe/access-log.ts'
 import type { Fields } from './fields.ts'
 import { connectionTokens, type RequestHead } from './normalize.ts'
-import type { TrustedProxies } from './trusted-proxies.ts'
+import type { TrustedProxies } from '../trusted-proxies.ts'
 
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',

@@ -15,7 +15,7 @@ import { Mirrors } from './mirror.ts'
 import type { SessionOptions } from './session.ts'
 import { Http1Server } from './server-h1.ts'
 import { Http2Server } from './server-h2.ts'
-import { TrustedProxies } from './trusted-proxies.ts'
+import { TrustedProxies } from '../trusted-proxies.ts'
 import { CompiledView } from './view.ts'
 
 /** Of request bodies that external auth services look at. */

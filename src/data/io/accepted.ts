@@ -30,8 +30,10 @@ export interface Accepted {
   readonly bytesSent: number
   /** Must be called at once: what happens to the socket is told to `sink`. */
   watch(sink: AcceptedSink): void
-  /** Reads until the sink has enough. */
+  /** Reads until the sink has enough; nothing new while a peek is under way. */
   peek(): void
+  /** Drops the first bytes of a peek: the next bytes are as if they had been the first. */
+  skip(count: number): void
   /** The paused socket and what was read from it. */
   takeSocket(): { readonly socket: Socket; readonly head: Buffer }
   takeRelayEnd(): RelayEnd
@@ -92,10 +94,15 @@ export class StreamAccepted implements Accepted {
   }
 
   peek(): void {
+    if (this.#peeking) return
     this.#peeking = true
     this.#socket.on('data', onSocketData)
     this.#socket.on('end', onSocketEnd)
     this.#socket.resume()
+  }
+
+  skip(count: number): void {
+    this.#peeked.skip(count)
   }
 
   takeSocket(): { readonly socket: Socket; readonly head: Buffer } {

@@ -6,10 +6,9 @@
 import type { Server, Socket } from 'node:net'
 import type { Endpoint } from '../../model/upstream.ts'
 import { type RelaySink, StreamRelay } from '../relay/stream.ts'
-import type { OriginTls } from '../upstream/tls.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
 import { type Accepted, StreamAccepted } from './accepted.ts'
-import { type DialSink, StreamDial } from './dial.ts'
+import { type DialOptions, type DialSink, StreamDial } from './dial.ts'
 import type { RelayEnd } from './relay-end.ts'
 
 export interface AcceptSink {
@@ -40,8 +39,8 @@ export interface IoBackend {
    * arrived: such a server accepts from the next turn of the event loop on.
    */
   accept(server: Server, sink: AcceptSink): void
-  /** `tls`: the end is a TLSSocket, after a handshake of at most `timeoutMs` more. */
-  dial(endpoint: Endpoint, tls: OriginTls | undefined, timeoutMs: number, sink: DialSink): Dial
+  /** With TLS the end is a TLSSocket, after a handshake of at most `timeoutMs` more. */
+  dial(endpoint: Endpoint, options: DialOptions, sink: DialSink): Dial
   relay(downstream: RelayEnd, upstream: RelayEnd, idleMs: number, sink: RelaySink): Relay
 }
 
@@ -56,7 +55,7 @@ export function createStreamsBackend(wheel: TimerWheel, peekBytes: number): IoBa
       })
       server.on('error', (error: Error) => sink.onAcceptFailed(error))
     },
-    dial: (endpoint, tls, timeoutMs, sink) => new StreamDial(endpoint, tls, timeoutMs, wheel, sink),
+    dial: (endpoint, options, sink) => new StreamDial(endpoint, options, wheel, sink),
     relay: (downstream, upstream, idleMs, sink) =>
       new StreamRelay(downstream, upstream, idleMs, wheel, sink),
   }

@@ -17,6 +17,13 @@ export interface DialSink {
   onDialFailed(reason: DialReason, detail: string): void
 }
 
+export interface DialOptions {
+  readonly tls: OriginTls | undefined
+  /** The first bytes, before TLS. */
+  readonly preface: Buffer | undefined
+  readonly timeoutMs: number
+}
+
 export type DialReason = Extract<
   Reason,
   'connect-refused' | 'connect-failed' | 'connect-timeout' | 'upstream-tls-failed' | 'overload'
@@ -42,19 +49,20 @@ export class StreamDial implements TimerSink {
   readonly #sink: DialSink
   readonly #timeoutMs: number
   readonly #tls: OriginTls | undefined
+  readonly #preface: Buffer | undefined
   readonly #socket: DialingSocket
   readonly #deadline: Deadline
   #cancelled = false
 
   constructor(
     endpoint: Endpoint,
-    tls: OriginTls | undefined,
-    timeoutMs: number,
+    { tls, preface, timeoutMs }: DialOptions,
     wheel: TimerWheel,
     sink: DialSink,
   ) {
     this.#sink = sink
     this.#tls = tls
+    this.#preface = preface
     this.#timeoutMs = timeoutMs
     this.#deadline = new Deadline(wheel, this)
     this.#deadline.arm(timeoutMs)
@@ -79,6 +87,7 @@ export class StreamDial implements TimerSink {
   onConnect(): void {
     const tls = this.#tls
     this.#release()
+    if (this.#preface !== undefined) this.#socket.write(this.#preface)
     if (tls === undefined) this.#connected(this.#socket)
     else this.#secure(tls)
   }

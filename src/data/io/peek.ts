@@ -27,6 +27,12 @@ export class PeekBuffer {
     return this.#bytes.subarray(0, length)
   }
 
+  /** Drops the first `count` bytes, without moving the others. */
+  skip(count: number): void {
+    this.#length -= count
+    this.#bytes = this.#length === 0 ? NO_BYTES : this.#bytes.subarray(count)
+  }
+
   /** The bytes; the buffer is empty afterwards. */
   take(): Buffer {
     const taken = this.#bytes.subarray(0, this.#length)

@@ -262,6 +262,7 @@ export class Flow {
       bind,
       listener: this.listener,
       peer: addressText(clientAddress, clientPort),
+      client: clientAddress,
       local: addressText(local.address, local.port),
       sni: undefined,
       tls: undefined,

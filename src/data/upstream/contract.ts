@@ -5,7 +5,12 @@
 import type { Clock } from '../../base/clock.ts'
 import type { EndpointHealth, ResolvedName } from '../../ipc/messages.ts'
 import type { HttpFilter } from '../../model/http-filter.ts'
-import type { Endpoint, UpstreamProtocol, WeightedUpstream } from '../../model/upstream.ts'
+import type {
+  Endpoint,
+  UpstreamPart,
+  UpstreamProtocol,
+  WeightedUpstream,
+} from '../../model/upstream.ts'
 import type { Part } from '../../model/snapshot.ts'
 import type { Digest } from '../../base/brand.ts'
 import type { OriginTls } from './tls.ts'
@@ -72,6 +77,8 @@ export type BackendChoice =
 export interface Upstream {
   readonly name: string
   readonly protocol: UpstreamProtocol
+  /** undefined: connections begin without a header. */
+  readonly proxyProtocol: UpstreamPart['proxyProtocol']
   /** Fit or not; another list after each change. undefined: a name was never answered yet. */
   readonly endpoints: readonly EndpointState[] | undefined
   /** This one of them is ejected, and others take its place. */

@@ -38,6 +38,7 @@ interface Held {
 export class LiveUpstream implements Upstream {
   readonly name: string
   readonly protocol: UpstreamProtocol
+  readonly proxyProtocol: UpstreamPart['proxyProtocol']
   readonly #options: LiveUpstreamOptions
   readonly #unsubscribe: readonly (() => void)[]
   readonly #waiting = new Set<() => void>()
@@ -52,6 +53,7 @@ export class LiveUpstream implements Upstream {
     this.#options = options
     this.name = options.part.name
     this.protocol = options.part.protocol
+    this.proxyProtocol = options.part.proxyProtocol
     const names = new Set(namedEndpoints(options.part).map(({ name }) => name))
     this.#unsubscribe = [...names].map((name) =>
       options.names.subscribe(name, () => this.#resolved()),

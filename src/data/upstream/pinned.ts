@@ -28,6 +28,10 @@ export class PinnedUpstream implements Upstream {
     return this.#upstream.protocol
   }
 
+  get proxyProtocol(): Upstream['proxyProtocol'] {
+    return this.#upstream.proxyProtocol
+  }
+
   get endpoints(): readonly EndpointState[] | undefined {
     return this.#upstream.endpoints
   }

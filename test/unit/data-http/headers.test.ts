@@ -8,7 +8,7 @@ import {
   sealRequestFields,
 } from '../../../src/data/http/headers.ts'
 import { normalizeHttp1 } from '../../../src/data/http/normalize.ts'
-import { TrustedProxies } from '../../../src/data/http/trusted-proxies.ts'
+import { TrustedProxies } from '../../../src/data/trusted-proxies.ts'
 
 function forwarded(fields: readonly string[], trusted: readonly string[] = []): Fields {
   const normalized = normalizeHttp1(

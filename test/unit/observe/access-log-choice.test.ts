@@ -19,6 +19,7 @@ const CONNECTION: ConnectionRecord = {
   bind: 'tcp/[::]:443',
   listener: 'Gateway/default/web/tls',
   peer: '192.0.2.1:50000',
+  client: '192.0.2.1',
   local: '198.51.100.1:443',
   sni: 'a.test',
   tls: undefined,
@@ -94,7 +95,7 @@ describe('access log as text', () => {
       }),
       [
         '203.0.113.9 - - [02/Jan/2026:03:04:05 +0000] "GET /x HTTP/2.0" 200 99 "-" "curl/8" "a.test" "HTTPRoute/default/r" 10.0.0.1:80 3ms completed c-1\n',
-        '192.0.2.1:50000 - - [02/Jan/2026:03:04:05 +0000] "CONNECT a.test tls-passthrough" - 20 "-" "-" "tcp/[::]:443" "TLSRoute/default/r" 10.0.0.1:443 13ms completed c-1\n',
+        '192.0.2.1 - - [02/Jan/2026:03:04:05 +0000] "CONNECT a.test tls-passthrough" - 20 "-" "-" "tcp/[::]:443" "TLSRoute/default/r" 10.0.0.1:443 13ms completed c-1\n',
       ],
     )
   })

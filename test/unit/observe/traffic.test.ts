@@ -13,6 +13,7 @@ const CONNECTION: ConnectionRecord = {
   bind: 'tcp/[::]:443',
   listener: 'Gateway/default/edge/tls',
   peer: '192.0.2.1:5000',
+  client: '192.0.2.1',
   local: '192.0.2.2:443',
   sni: 'a.test',
   tls: undefined,

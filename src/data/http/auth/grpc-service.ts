@@ -58,17 +58,17 @@ export function grpcQuestion(
 function checkRequestOf(
   { requestHeaders }: GrpcAuthService,
   { head, client, requestId = '', startTime }: AuthRequest,
-  { peerAddress, peerPort, localAddress, localPort, sni, tls }: HttpDownstream,
+  { ends: { source, destination }, sni, tls }: HttpDownstream,
   body: Buffer | undefined,
 ): CheckRequest {
   const certificate = tls?.clientCertificate
   return {
     source: {
-      address: client ?? peerAddress,
-      port: (client ?? peerAddress) === peerAddress ? peerPort : 0,
+      address: client ?? source.address,
+      port: (client ?? source.address) === source.address ? source.port : 0,
       principal: certificate?.verified ? certificate.subject : '',
     },
-    destination: { address: localAddress, port: localPort, principal: '' },
+    destination: { ...destination, principal: '' },
     time: startTime,
     id: requestId,
     method: head.method,
