@@ -24,6 +24,8 @@ import {
   translateOptionsOf,
   workerCount,
 } from './control/options.ts'
+import { PassedSockets } from './control/passed-sockets.ts'
+import { serviceStatus } from './control/service-status.ts'
 import { sessionSecret } from './control/session-secret.ts'
 import { onSignals } from './control/signals.ts'
 import { openStateDir, type StateDir } from './control/state-dir.ts'
@@ -31,6 +33,7 @@ import { StatusDirectory } from './control/status-dir.ts'
 import { readTransitions, TRANSITIONS, type TransitionRecord } from './control/status-times.ts'
 import { StatusStore } from './control/status-store.ts'
 import type { StartedWorker } from './control/supervisor.ts'
+import { Watchdog, watchdogTimeout } from './control/watchdog.ts'
 import { workerSettings } from './control/worker-settings.ts'
 import { WORKER_PARTS } from './data/compose.ts'
 import { explainRequest } from './data/explain/explain.ts'
@@ -122,10 +125,13 @@ class Daemon {
   readonly #statusDir: StatusDirectory | undefined
   readonly #metrics: Metrics
   readonly #notify: ReturnType<typeof createNotify>
+  readonly #passed = new PassedSockets(process.env)
   readonly #servers: ReturnType<typeof createHttpListener>[] = []
   readonly #ended = Promise.withResolvers<void>()
   #config: ConfigHost | undefined
   #applied: Promise<ReloadReport> | undefined
+  /** What `systemctl status` shows. */
+  #status = 'starting'
   #ending = false
 
   constructor(options: RunOptions, sink: LineSink, log: Logger) {
@@ -149,6 +155,7 @@ class Daemon {
     this.#plane = new ControlPlane({
       workers: Math.max(1, count),
       build: BUILD,
+      passed: this.#passed,
       startWorker: () => (count === 0 ? startInProcess(sink) : forkWorker(WORKER_ENTRY)),
       settings: workerSettings(
         options,
@@ -176,6 +183,7 @@ class Daemon {
    * @throws GwProxyError the admin interface cannot be opened, or --strict found problems
    */
   async start(): Promise<void> {
+    this.#logPassed()
     await this.#openAdmin()
     await this.#openMetrics()
     if (this.#ending) return
@@ -195,12 +203,19 @@ class Daemon {
         if (refusal !== undefined) return first.reject(refusal)
       }
       this.#applied = this.#plane.apply(update)
-      this.#applied.catch((error: unknown) => this.#plane.configFailed(messageOf(error)))
+      this.#applied.then(
+        (report) => this.#tellStatus(report),
+        (error: unknown) => this.#plane.configFailed(messageOf(error)),
+      )
       first.resolve(this.#applied)
     })
     const { generation } = await first.promise
+    for (const name of this.#passed.idle) {
+      this.#log.warn({}, `systemd passed ${name}, and no listener has this address and port yet`)
+    }
     this.#log.info({ generation, pid: process.pid, build: BUILD }, 'ready')
-    await this.#notify('ready', `serving generation ${generation}`)
+    await this.#notify('ready', this.#status)
+    this.#startWatchdog(config)
     // Whoever forked us with a channel (a test, a process manager) waits for this word.
     process.send?.('ready', undefined, undefined, () => undefined)
   }
@@ -216,8 +231,33 @@ class Daemon {
       return report
     } finally {
       // systemd waits for this word, also after a reload that came to nothing.
-      if (!this.#ending) void this.#notify('ready', 'serving')
+      if (!this.#ending) void this.#notify('ready', this.#status)
     }
+  }
+
+  #tellStatus(report: ReloadReport): void {
+    const { update } = this.#plane.config
+    if (update === undefined || this.#ending) return
+    this.#status = serviceStatus(report, update.counts, this.#plane.ready)
+    void this.#notify('serving', this.#status)
+  }
+
+  /** While it drains, the deadline alone counts. */
+  #startWatchdog(config: ConfigHost): void {
+    const timeoutMs = watchdogTimeout(process.env)
+    if (timeoutMs === undefined || this.#ending) return
+    new Watchdog(timeoutMs, {
+      configResponds: () => config.responds(),
+      workersAreFresh: () => this.#ending || this.#plane.supervisor.isFresh,
+      feed: () => void this.#notify('alive'),
+      log: this.#log,
+    })
+  }
+
+  #logPassed(): void {
+    const { names, refused } = this.#passed
+    if (names.length > 0) this.#log.info({ sockets: names }, 'sockets taken from systemd')
+    for (const reason of refused) this.#log.warn({}, `systemd passed what cannot serve: ${reason}`)
   }
 
   /** The workers' answer to the newest update, or that there is none. */
@@ -315,11 +355,12 @@ function startInProcess(sink: LineSink): StartedWorker {
 }
 
 function configOptions(options: RunOptions): ConfigThreadOptions {
-  const { configDirs, unknownFields, stateDir } = options
+  const { configDirs, unknownFields, stateDir, credentialsDirectory } = options
   return {
     roots: configDirs,
     unknownFields,
     ...(stateDir !== undefined && { stateDir }),
+    ...(credentialsDirectory !== undefined && { credentialsDirectory }),
     pollIntervalMs: options.pollIntervalMs,
     events: true,
     translate: translateOptionsOf(options),

@@ -123,7 +123,7 @@ export function addRunFlags(command: Command): Command {
       option(
         'state-dir',
         '--state-dir <dir>',
-        'keeps ages, last good versions and times over restarts',
+        "keeps ages, last good versions and times over restarts (default: systemd's StateDirectory)",
       ),
     )
     .addOption(
@@ -180,7 +180,7 @@ function addAccessLogFlags(command: Command): Command {
       option(
         'access-log',
         '--access-log <target>',
-        'a line per connection and exchange: stdout, off, or a file, opened anew on SIGUSR1 (default: stdout)',
+        "a line per connection and exchange: stdout, off, or a file, opened anew on SIGUSR1 (default: stdout, or access.log in systemd's LogsDirectory)",
       ).argParser(parseAccessLog),
     )
     .addOption(
@@ -218,7 +218,7 @@ export function runOptionsOf(flags: RunFlags): RunOptions {
     workers: flags.workers ?? defaults.workers,
     admin: flags.admin ?? defaults.admin,
     metrics: flags.metrics ?? defaults.metrics,
-    stateDir: flags.stateDir,
+    stateDir: flags.stateDir ?? defaults.stateDir,
     statusDir: flags.statusDir,
     addressPool: flags.addressPool,
     gatewayClasses: flags.gatewayClass ?? defaults.gatewayClasses,
@@ -229,14 +229,17 @@ export function runOptionsOf(flags: RunFlags): RunOptions {
     drainTimeoutMs: flags.drainTimeout ?? defaults.drainTimeoutMs,
     logLevel: flags.logLevel ?? defaults.logLevel,
     logFormat: flags.logFormat ?? (process.stdout.isTTY ? 'pretty' : defaults.logFormat),
-    accessLog: accessLogOf(flags),
+    accessLog: accessLogOf(flags, defaults.accessLog?.target),
     trustedProxies: flags.trustedProxy ?? defaults.trustedProxies,
     pollIntervalMs: flags.pollInterval ?? defaults.pollIntervalMs,
   }
 }
 
-function accessLogOf(flags: RunFlags): AccessLogSettings | undefined {
-  const { accessLog = DEFAULT_ACCESS_LOG.target } = flags
+function accessLogOf(
+  flags: RunFlags,
+  usual: AccessLogSettings['target'] = DEFAULT_ACCESS_LOG.target,
+): AccessLogSettings | undefined {
+  const { accessLog = usual } = flags
   if (accessLog === false || accessLog === 'off') return undefined
   return {
     target: accessLog,

@@ -7,7 +7,8 @@
  *   gwproxy.dev/from-files: KEY=PATH[,KEY=PATH...] | PATH
  *     separated by commas or line breaks; a PATH alone is a combined PEM: certificates and key
  *
- * Paths are relative to the manifest; certificate links may lead anywhere.
+ * Paths are relative to the manifest, or begin with ${CREDENTIALS_DIRECTORY}, where systemd puts
+ * what LoadCredential= names; certificate links may lead anywhere.
  */
 import { readdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -33,13 +34,21 @@ export type ChosenFiles =
   | { readonly kind: 'files'; readonly files: readonly KeyFile[] }
   | ({ readonly kind: 'waiting' } & Unreadable)
 
+const CREDENTIALS = `\${CREDENTIALS_DIRECTORY}`
+
 /** Undefined: the object is not made of files. */
 export function fileSourceOf(
   annotations: Readonly<Record<string, string>> | undefined,
   manifest: string,
+  credentialsDirectory?: string,
 ): FileSource | undefined {
   const directory = annotations?.[FROM_DIRECTORY]
   const files = annotations?.[FROM_FILES]
+  const usesCredentials = [directory, files].some((text) => text?.includes(CREDENTIALS))
+  if (usesCredentials && credentialsDirectory === undefined) {
+    const message = `${CREDENTIALS} is not set here: systemd sets it in a unit with LoadCredential=`
+    return { kind: 'invalid', message }
+  }
   if (directory !== undefined && files !== undefined) {
     return { kind: 'invalid', message: `${FROM_DIRECTORY} and ${FROM_FILES} exclude each other` }
   }
@@ -47,22 +56,26 @@ export function fileSourceOf(
     return { kind: 'invalid', message: 'a path must not hold a NUL character' }
   }
   const base = dirname(resolve(manifest))
+  const pathOf = (path: string): string =>
+    path.startsWith(CREDENTIALS)
+      ? resolve(`${credentialsDirectory}${path.slice(CREDENTIALS.length)}`)
+      : resolve(base, path)
   if (directory !== undefined) {
     const trimmed = directory.trim()
     return trimmed === ''
       ? { kind: 'invalid', message: `${FROM_DIRECTORY} must name a directory` }
-      : { kind: 'directory', directory: resolve(base, trimmed) }
+      : { kind: 'directory', directory: pathOf(trimmed) }
   }
-  return files === undefined ? undefined : parseFiles(files, base)
+  return files === undefined ? undefined : parseFiles(files, pathOf)
 }
 
-function parseFiles(text: string, base: string): FileSource {
+function parseFiles(text: string, pathOf: (path: string) => string): FileSource {
   const files: KeyFile[] = []
   for (const entry of text.split(/[,\n]/).map((part) => part.trim())) {
     if (entry === '') continue
     const equals = entry.indexOf('=')
     if (equals === -1) {
-      files.push(...combined(resolve(base, entry)))
+      files.push(...combined(pathOf(entry)))
       continue
     }
     const key = entry.slice(0, equals).trim()
@@ -73,7 +86,7 @@ function parseFiles(text: string, base: string): FileSource {
         message: `${FROM_FILES} must be KEY=PATH[,KEY=PATH...] or one PATH`,
       }
     }
-    files.push({ key, path: resolve(base, path), part: 'all' })
+    files.push({ key, path: pathOf(path), part: 'all' })
   }
   const twice = files.find(({ key }, index) => files.findIndex((f) => f.key === key) !== index)
   if (twice !== undefined) {

@@ -37,6 +37,8 @@ export interface LoaderOptions {
   readonly texts?: readonly SourceFile[]
   /** First-seen times count as age: they are kept over restarts (--state-dir). */
   readonly keepsAge?: boolean
+  /** systemd's $CREDENTIALS_DIRECTORY, for the files of Secrets. */
+  readonly credentialsDirectory?: string
   readonly clock: Clock
 }
 
@@ -59,7 +61,7 @@ interface AdmittedText {
 export class Loader {
   readonly #options: LoaderOptions
   readonly #sources: SourceCache
-  readonly #secrets = new SecretFiles()
+  readonly #secrets: SecretFiles
   #texts: ReadonlyMap<Digest, AdmittedText> = new Map()
   #files = new WeakMap<SourceFile, readonly GivenDocument[]>()
   #state: IdentityState = new Map()
@@ -67,6 +69,7 @@ export class Loader {
 
   constructor(options: LoaderOptions) {
     this.#options = options
+    this.#secrets = new SecretFiles(options.credentialsDirectory)
     this.#sources = new SourceCache(options.limits ?? DEFAULT_SOURCE_LIMITS)
   }
 

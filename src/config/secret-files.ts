@@ -49,9 +49,15 @@ export interface FilledResources {
 }
 
 export class SecretFiles {
+  readonly #credentialsDirectory: string | undefined
   #held: ReadonlyMap<string, HeldFiles> = new Map()
   #filled = new WeakMap<AnyResource, { readonly from: HeldFiles; readonly resource: AnyResource }>()
   #merged = new WeakMap<AnyResource, AnyResource>()
+
+  /** `credentialsDirectory`: systemd's, where it has one for us. */
+  constructor(credentialsDirectory?: string) {
+    this.#credentialsDirectory = credentialsDirectory
+  }
 
   /** `now`: monotonic milliseconds. Called on every pass with all resources. */
   fill(resources: readonly AnyResource[], now: number): FilledResources {
@@ -61,7 +67,8 @@ export class SecretFiles {
     const filled = resources.map((resource) => {
       const { kind } = resource.key
       if (kind !== 'Secret' && kind !== 'ConfigMap') return resource
-      const source = fileSourceOf(resource.object.metadata.annotations, resource.origin.file)
+      const { annotations } = resource.object.metadata
+      const source = fileSourceOf(annotations, resource.origin.file, this.#credentialsDirectory)
       if (source === undefined) return kind === 'Secret' ? this.#withStringData(resource) : resource
       const key = keyText(resource.key)
       const held = look(source, kind, this.#held.get(key), now)

@@ -3,6 +3,7 @@
  * refuses. The handle comes from Node's own `_createServerHandle`, which node:cluster builds on:
  * the public API has no socket that is bound, idle and transferable to a process (ADR 0001).
  */
+import { closeSync, fstatSync } from 'node:fs'
 import * as net from 'node:net'
 import { getSystemErrorMessage, getSystemErrorName } from 'node:util'
 import { GwProxyError } from '../base/errors.ts'
@@ -24,7 +25,15 @@ type CreateServerHandle = (
   family: 4 | 6,
   fd: number,
   flags: number,
-) => NativeTcpHandle | number
+) => PassedTcpHandle | number
+
+/** What more of Node's handle counts for a socket that we did not bind. */
+export interface PassedTcpHandle extends NativeTcpHandle {
+  /** 0: it is connected. */
+  getpeername(out: object): number
+  /** Called for what a listening handle accepts. */
+  onconnection?: (status: number, connection?: NativeTcpHandle) => void
+}
 
 /** UV_TCP_IPV6ONLY. */
 const IPV6_ONLY = 1
@@ -54,6 +63,28 @@ function bindOnce(address: string, port: number): BindAttempt {
   if (status === 0) return { kind: 'bound', handle, port: name.port ?? port }
   handle.close()
   return failed(status, address, port)
+}
+
+/** A TCP socket that came with the process. undefined: it is something else, and closed if a socket. */
+export function openTcp(fd: number): PassedTcpHandle | undefined {
+  const handle = createServerHandle()('', 0, 4, fd, 0)
+  if (typeof handle === 'number') {
+    if (isSocket(fd)) closeSync(fd)
+    return undefined
+  }
+  if ('getsockname' in handle)
+    return handle
+    // A unix socket opens as a pipe, which has no such names.
+  ;(handle as NativeTcpHandle).close()
+  return undefined
+}
+
+function isSocket(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket()
+  } catch {
+    return false
+  }
 }
 
 function createServerHandle(): CreateServerHandle {

@@ -32,6 +32,8 @@ export interface ConfigHost {
   onFailed(handler: (message: string) => void): void
   /** Rescans now. Resolves with the update of a pass that began after this call. */
   reload(): Promise<ConfigUpdate>
+  /** Resolves when the thread has answered, or is gone: then it is started anew. */
+  responds(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -55,6 +57,7 @@ class ThreadHost implements ConfigHost {
   #isStopped = false
   #requests = 0
   #waiting: Waiting[] = []
+  #pinged: PromiseWithResolvers<void> | undefined
   #start: ConfigStart = { pass: 0, manifest: undefined }
   readonly #objects = new DeltaReceiver<ObjectRecord>()
   readonly #statuses = new DeltaReceiver<ObjectStatus>()
@@ -82,6 +85,13 @@ class ThreadHost implements ConfigHost {
     return promise
   }
 
+  responds(): Promise<void> {
+    if (this.#restart !== undefined || this.#isStopped) return Promise.resolve()
+    this.#pinged ??= Promise.withResolvers<void>()
+    this.#post(this.#worker, { type: 'ping' })
+    return this.#pinged.promise
+  }
+
   async stop(): Promise<void> {
     if (this.#isStopped) return
     this.#isStopped = true
@@ -103,6 +113,7 @@ class ThreadHost implements ConfigHost {
   }
 
   #received(message: ThreadMessage): void {
+    if (message.type === 'alive') return this.#answered()
     if (message.type === 'config-failed') {
       this.#failed(message.message)
       return
@@ -139,10 +150,12 @@ class ThreadHost implements ConfigHost {
   }
 
   #exited(code: number, reason = `exit code ${code}`): void {
+    this.#answered()
     if (this.#isStopped) return
     // One that ended by itself has said why.
     if (code !== 0) this.#failed(`the config thread died: ${reason}`)
     this.#restart = setTimeout(() => {
+      this.#restart = undefined
       this.#worker = this.#spawn()
       // Reloads that were asked for while there was no thread.
       for (const { request } of this.#waiting) this.#ask(this.#worker, request)
@@ -151,8 +164,16 @@ class ThreadHost implements ConfigHost {
   }
 
   #ask(worker: Worker, request: number): void {
-    const message: ThreadRequest = { type: 'reload', request }
+    this.#post(worker, { type: 'reload', request })
+  }
+
+  #post(worker: Worker, message: ThreadRequest): void {
     worker.postMessage(message)
+  }
+
+  #answered(): void {
+    this.#pinged?.resolve()
+    this.#pinged = undefined
   }
 
   #rejectWaiting(message: string): void {

@@ -18,7 +18,7 @@ import { translate } from '../translate/translate.ts'
 import type {
   ConfigStart,
   ConfigThreadOptions,
-  ThreadMessage,
+  PassMessage,
   ThreadUpdate,
 } from './config-protocol.ts'
 import { recordOf } from './object-records.ts'
@@ -32,7 +32,7 @@ const REJUDGE_MS = 3_600_000
 export class ConfigPasses {
   readonly #options: ConfigThreadOptions
   readonly #clock: Clock
-  readonly #post: (message: ThreadMessage) => void
+  readonly #post: (message: PassMessage) => void
   readonly #loader: Loader
   readonly #gate: ChangeGate
   readonly #watcher: Watcher | undefined
@@ -56,16 +56,22 @@ export class ConfigPasses {
     options: ConfigThreadOptions,
     start: ConfigStart,
     clock: Clock,
-    post: (message: ThreadMessage) => void,
+    post: (message: PassMessage) => void,
   ) {
-    const { roots, unknownFields, stateDir, events } = options
+    const { roots, unknownFields, stateDir, credentialsDirectory, events } = options
     this.#options = options
     this.#clock = clock
     this.#post = post
     this.#pass = start.pass
     this.#updates = new UpdateBuilder(start.manifest)
     this.#stateDir = stateDir === undefined ? undefined : openStateDir(stateDir)
-    this.#loader = new Loader({ roots, unknownFields, clock, keepsAge: stateDir !== undefined })
+    this.#loader = new Loader({
+      roots,
+      unknownFields,
+      clock,
+      keepsAge: stateDir !== undefined,
+      ...(credentialsDirectory !== undefined && { credentialsDirectory }),
+    })
     this.#gate = new ChangeGate({ look: () => this.#look(), apply: () => this.#run(), clock })
     this.#watcher = events
       ? new Watcher({

@@ -16,6 +16,8 @@ export interface ConfigThreadOptions {
   readonly unknownFields: UnknownFields
   /** Ages, generations and last good versions survive a restart here. */
   readonly stateDir?: string
+  /** systemd's, for the files of Secrets. */
+  readonly credentialsDirectory?: string
   /** The safety poll, milliseconds. */
   readonly pollIntervalMs: number
   /** Follow file system events; without them the poll alone finds changes. */
@@ -41,10 +43,16 @@ export interface ThreadUpdate extends Omit<ConfigUpdate, 'objects' | 'statuses'>
   readonly statuses: Delta<ObjectStatus>
 }
 
-export type ThreadMessage = ThreadUpdate | ConfigFailed
-
-/** Rescan now and answer with the next update. */
-export interface ThreadRequest {
-  readonly type: 'reload'
-  readonly request: number
+/** The thread's loop turns. */
+export interface ThreadAlive {
+  readonly type: 'alive'
 }
+
+/** What a pass gives. */
+export type PassMessage = ThreadUpdate | ConfigFailed
+export type ThreadMessage = PassMessage | ThreadAlive
+
+/** `reload`: rescan now and answer with the next update. `ping`: say that you are alive. */
+export type ThreadRequest =
+  | { readonly type: 'reload'; readonly request: number }
+  | { readonly type: 'ping' }

@@ -13,7 +13,10 @@ const post = (message: ThreadMessage): void => port.postMessage(message)
 
 try {
   const passes = new ConfigPasses(options, start, systemClock, post)
-  port.on('message', ({ request }: ThreadRequest) => passes.reload(request))
+  port.on('message', (asked: ThreadRequest) => {
+    if (asked.type === 'ping') post({ type: 'alive' })
+    else passes.reload(asked.request)
+  })
   passes.start()
 } catch (error) {
   // Only what is about our surroundings, such as --state-dir, gets here; asking again cannot help.

@@ -10,6 +10,7 @@ import type { ReadyReport, ReloadReport } from './admin/contract.ts'
 import { ConfigLog } from './config-log.ts'
 import { Names } from './dns.ts'
 import type { LookUp } from './name-resolver.ts'
+import type { PassedSockets } from './passed-sockets.ts'
 import { Publisher, type Settlement } from './publisher.ts'
 import { readinessOf } from './readiness.ts'
 import { Sockets } from './sockets.ts'
@@ -22,6 +23,7 @@ export interface ControlPlaneOptions {
   readonly workers: number
   readonly build: string
   readonly startWorker: () => StartedWorker
+  readonly passed: PassedSockets
   readonly settings: WorkerSettings
   readonly statusStore: StatusStore
   readonly lookUp: LookUp
@@ -34,7 +36,7 @@ const BIND_RETRY_MS = 5000
 
 export class ControlPlane {
   readonly #options: ControlPlaneOptions
-  readonly #sockets = new Sockets()
+  readonly #sockets: Sockets
   readonly #publisher: Publisher
   readonly #supervisor: Supervisor
   readonly #names: Names
@@ -50,8 +52,9 @@ export class ControlPlane {
   #draining = false
 
   constructor(options: ControlPlaneOptions) {
-    const { lookUp, log } = options
+    const { lookUp, log, passed } = options
     this.#options = options
+    this.#sockets = new Sockets((address, port) => passed.bind(address, port))
     this.#configLog = new ConfigLog(log)
     this.#publisher = new Publisher({
       sockets: this.#sockets,
@@ -154,7 +157,7 @@ export class ControlPlane {
     return this.#names
   }
 
-  get supervisor(): Pick<Supervisor, 'workers' | 'up' | 'restarts' | 'traffic'> {
+  get supervisor(): Pick<Supervisor, 'workers' | 'up' | 'restarts' | 'traffic' | 'isFresh'> {
     return this.#supervisor
   }
 
@@ -196,6 +199,7 @@ export class ControlPlane {
     this.#names.stop()
     // Ours first: a socket refuses connections when its last holder has closed it.
     this.#sockets.retain(new Set())
+    this.#options.passed.close()
     await this.#supervisor.drain(deadlineMs)
   }
 

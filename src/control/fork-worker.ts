@@ -3,10 +3,19 @@ import { fork } from 'node:child_process'
 import { workerLink } from '../ipc/process-link.ts'
 import type { StartedWorker } from './supervisor.ts'
 
+/**
+ * A worker speaks to strangers: it gets neither the admin token nor what systemd tells the main
+ * process. The sockets come over the link.
+ */
+const OURS: ReadonlySet<string> = new Set([
+  'GWPROXY_ADMIN_TOKEN',
+  ...['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID'],
+  ...['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES', 'CREDENTIALS_DIRECTORY'],
+])
+
 /** Its output goes where ours goes; a terminal's signals reach it too, and it leaves them to us. */
 export function forkWorker(entry: URL): StartedWorker {
-  // A worker speaks to strangers: it gets neither the admin token nor systemd's ear.
-  const { GWPROXY_ADMIN_TOKEN: _, NOTIFY_SOCKET: __, ...env } = process.env
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OURS.has(name)))
   const child = fork(entry, {
     env,
     serialization: 'advanced',

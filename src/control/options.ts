@@ -3,7 +3,7 @@
  * below reads flags or GWPROXY_* variables.
  */
 import { availableParallelism } from 'node:os'
-import { resolve, sep } from 'node:path'
+import { join, resolve, sep } from 'node:path'
 import { GwProxyError } from '../base/errors.ts'
 import { type AccessLogSettings, DEFAULT_ACCESS_LOG } from '../observe/access-log-settings.ts'
 import { canonicalAddress } from '../match/target-address.ts'
@@ -13,6 +13,7 @@ import {
   type AdminAddress,
   defaultAdminAddress,
   type Environment,
+  firstDirectory,
   type MetricsAddress,
 } from './admin/address.ts'
 import { hasIpv6 } from './bind-tcp.ts'
@@ -49,18 +50,24 @@ export interface RunOptions {
   readonly pollIntervalMs: number
   /** Bearer token that an admin address other than a unix socket or loopback needs. */
   readonly adminToken: string | undefined
+  /** Where systemd puts the files of LoadCredential=. */
+  readonly credentialsDirectory: string | undefined
 }
 
 export const CONTROLLER_NAME = 'gwproxy.dev/gateway-controller'
 
-/** The defaults of `gwproxy run`; `environment` gives the admin socket's place and token. */
+/**
+ * The defaults of `gwproxy run`. `environment` gives the admin token, and the directories that
+ * systemd made for us (StateDirectory=, RuntimeDirectory=, LogsDirectory=, LoadCredential=).
+ */
 export function defaultRunOptions(environment: Environment = process.env): RunOptions {
+  const logs = firstDirectory(environment['LOGS_DIRECTORY'])
   return {
     configDirs: ['/etc/gwproxy'],
     workers: 'auto',
     admin: defaultAdminAddress(environment),
     metrics: { kind: 'tcp', host: '127.0.0.1', port: 9464 },
-    stateDir: undefined,
+    stateDir: firstDirectory(environment['STATE_DIRECTORY']),
     statusDir: undefined,
     addressPool: undefined,
     gatewayClasses: [],
@@ -71,10 +78,14 @@ export function defaultRunOptions(environment: Environment = process.env): RunOp
     drainTimeoutMs: 8000,
     logLevel: 'info',
     logFormat: 'json',
-    accessLog: DEFAULT_ACCESS_LOG,
+    accessLog:
+      logs === undefined
+        ? DEFAULT_ACCESS_LOG
+        : { ...DEFAULT_ACCESS_LOG, target: { path: join(logs, 'access.log') } },
     trustedProxies: [],
     pollIntervalMs: 10_000,
     adminToken: environment['GWPROXY_ADMIN_TOKEN'] || undefined,
+    credentialsDirectory: environment['CREDENTIALS_DIRECTORY'] || undefined,
   }
 }
 

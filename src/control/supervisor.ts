@@ -48,6 +48,8 @@ export interface SupervisorOptions {
 const BEAT_MS = 1000
 /** Silent beats after which a worker counts as hung. Beats, not time: a suspended control is blind. */
 const SILENT_BEATS = 5
+/** After these its heartbeat is no longer fresh: the beats of both sides drift. */
+const FRESH_BEATS = 2
 /** A worker that starts loads its code first, on a machine that may be busy. */
 const STARTING_BEATS = 30
 /** Grace beyond the drain deadline before a worker is killed. */
@@ -136,6 +138,14 @@ export class Supervisor {
   /** How often a worker ended and was started again. */
   get restarts(): number {
     return this.#restarts
+  }
+
+  /**
+   * Somebody serves, and nobody who should is silent. A worker that ended counts only as long as it
+   * was the last one: it is being started again.
+   */
+  get isFresh(): boolean {
+    return this.up > 0 && this.#places.every((place) => place.silentBeats <= allowedBeats(place))
   }
 
   /** One sentence for each place that does not serve as it should. */
@@ -260,6 +270,7 @@ export class Supervisor {
   #onEnd(place: Place, pid: number | undefined, reason: string): void {
     place.worker = undefined
     place.greeted = false
+    place.silentBeats = 0
     place.stats = undefined
     place.endpoints = []
     place.lastEnd = reason
@@ -302,4 +313,8 @@ export class Supervisor {
   #killPlace({ worker }: Place): void {
     worker?.kill()
   }
+}
+
+function allowedBeats({ greeted }: Place): number {
+  return greeted ? FRESH_BEATS : STARTING_BEATS
 }

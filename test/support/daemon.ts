@@ -26,6 +26,8 @@ export interface DaemonOptions {
   readonly launcher?: readonly [string, ...string[]]
   /** Whose the scratch directory is; ours by default. */
   readonly uid?: number
+  /** Descriptors that are passed as systemd passes sockets; LISTEN_FDNAMES is in `env`. */
+  readonly passed?: readonly number[]
   /** How the settings below reach the daemon; `env` can replace variables, not flags. */
   readonly settings?: 'flags' | 'variables'
 }
@@ -92,11 +94,20 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     'log-format': 'json',
   }
   const byVariables = options.settings === 'variables'
-  const [program, ...first] = options.launcher ?? [LAUNCHER]
+  const { passed = [], launcher = [LAUNCHER] } = options
+  const [program, ...first] =
+    passed.length === 0
+      ? launcher
+      : (['sh', '-c', 'LISTEN_PID=$$ exec "$@"', 'sh', ...launcher] as const)
   const flags = byVariables ? [] : flagsOf(settings)
   const child = spawn(program, [...first, 'run', ...flags, ...(options.args ?? [])], {
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: { ...process.env, ...(byVariables ? variablesOf(settings) : {}), ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe', ...passed, 'ipc'],
+    env: {
+      ...process.env,
+      ...(byVariables ? variablesOf(settings) : {}),
+      ...(passed.length === 0 ? {} : { LISTEN_FDS: String(passed.length) }),
+      ...options.env,
+    },
   })
   running.add(child)
   const log = new Log(child)

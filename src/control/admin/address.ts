@@ -54,13 +54,18 @@ export function defaultAdminAddress(
   environment: Environment = process.env,
   uid: number = process.getuid?.() ?? 0,
 ): UnixAddress {
-  // RuntimeDirectory= may name several, separated by colons; the first is ours.
-  const [runtimeDirectory] = (environment['RUNTIME_DIRECTORY'] ?? '').split(':')
-  if (runtimeDirectory) return { kind: 'unix', path: join(runtimeDirectory, 'admin.sock') }
+  const runtimeDirectory = firstDirectory(environment['RUNTIME_DIRECTORY'])
+  if (runtimeDirectory !== undefined)
+    return { kind: 'unix', path: join(runtimeDirectory, 'admin.sock') }
   if (uid === 0) return { kind: 'unix', path: '/run/gwproxy/admin.sock' }
   const userDirectory = environment['XDG_RUNTIME_DIR']
   if (userDirectory) return { kind: 'unix', path: join(userDirectory, 'gwproxy', 'admin.sock') }
   return { kind: 'unix', path: join(tmpdir(), `gwproxy-${uid}`, 'admin.sock') }
+}
+
+/** RuntimeDirectory= and its like may name several, separated by colons: the first is ours. */
+export function firstDirectory(directories: string | undefined): string | undefined {
+  return directories?.split(':', 1)[0] || undefined
 }
 
 /** The form that the options take, for messages. */
