@@ -118,7 +118,7 @@ const (
 // than it does now.
 func (h *harness) expectUsageToReturn(t *testing.T) {
 	t.Helper()
-	before, err := h.proxy.Usage()
+	before, err := h.steadyUsage()
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		var after proxy.Usage
@@ -130,4 +130,21 @@ func (h *harness) expectUsageToReturn(t *testing.T) {
 		}, settleTime, 100*time.Millisecond)
 		t.Logf("the proxy held %v before, %v after", before, after)
 	})
+}
+
+// steadyUsage returns what the proxy holds when it has started whole: the number of its descriptors has
+// been the same for a while.
+func (h *harness) steadyUsage() (proxy.Usage, error) {
+	const steady = 10
+	usage, err := h.proxy.Usage()
+	for same := 0; err == nil && same < steady; {
+		time.Sleep(100 * time.Millisecond)
+		before := usage.Descriptors
+		if usage, err = h.proxy.Usage(); usage.Descriptors == before {
+			same++
+		} else {
+			same = 0
+		}
+	}
+	return usage, err
 }

@@ -149,20 +149,23 @@ func printFailures(v verdict, found *results) {
 			title = "the harness"
 		}
 		fmt.Printf("\nFAIL %s\n", title)
-		if text := found.output[name]; text != nil {
-			lines := strings.Split(strings.TrimRight(text.String(), "\n"), "\n")
-			if len(lines) > tail {
-				lines = lines[len(lines)-tail:]
-			}
-			for _, line := range lines {
-				fmt.Println("    " + strings.TrimSpace(line))
-			}
-		}
+		printTail(found.output[name])
 	}
 	for _, text := range append(v.missing, v.surplus...) {
 		fmt.Println("FAIL " + text)
 	}
 	if v.exit != nil && len(v.failures) == 0 {
 		fmt.Printf("FAIL go test: %v\n", v.exit)
+		printTail(found.output[""])
+	}
+}
+
+func printTail(output *strings.Builder) {
+	if output == nil {
+		return
+	}
+	lines := strings.Split(strings.TrimRight(output.String(), "\n"), "\n")
+	for _, line := range lines[max(0, len(lines)-tail):] {
+		fmt.Println("    " + strings.TrimSpace(line))
 	}
 }

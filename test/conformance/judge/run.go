@@ -66,7 +66,8 @@ func run(r request) (found *results, exit error, err error) {
 	if isStopped {
 		return found, errStopped, nil
 	}
-	if err == nil && complaints.Len() > 0 {
+	// Told only with a failure: downloads are told there too.
+	if exit != nil && complaints.Len() > 0 {
 		exit = errors.Join(exit, errors.New(complaints.String()))
 	}
 	return found, exit, err
