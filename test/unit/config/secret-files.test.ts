@@ -125,6 +125,23 @@ describe('named files', () => {
     assert.match(fill('tls.crt=../x.crt,tls.key=../none')?.fileProblem ?? '', /none does not exist/)
   })
 
+  it('and directories may be credentials of systemd', () => {
+    const dir = directory({ 'www.crt': one.certPem, 'www.key': one.keyPem })
+    const variable = `\${CREDENTIALS_DIRECTORY}`
+    const annotations = [
+      `gwproxy.dev/from-files: "tls.crt=${variable}/www.crt,tls.key=${variable}/www.key"`,
+      `gwproxy.dev/from-directory: "${variable}"`,
+    ]
+    for (const annotation of annotations) {
+      const resource = secret(join(dir, 'manifests'), annotation)
+      const [filled] = new SecretFiles(dir).fill([resource], 0).resources
+      assert.equal(servedName(filled), 'one.example')
+      const { resources, diagnostics } = new SecretFiles().fill([resource], 0)
+      assert.equal(servedName(resources[0]), undefined)
+      assert.match(diagnostics[0]?.message ?? '', /CREDENTIALS_DIRECTORY.* LoadCredential=/)
+    }
+  })
+
   it('give a ConfigMap its CA bundle', () => {
     const dir = directory({ 'ca.pem': one.certPem })
     const annotation = 'gwproxy.dev/from-files: ca.crt=../ca.pem'

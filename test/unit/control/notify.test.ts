@@ -32,6 +32,20 @@ describe('createNotify', () => {
     assert.deepEqual(lines, [])
   })
 
+  it('leaves out a status that was overtaken, and tells no second assignment', async () => {
+    rmSync(record, { force: true })
+    const notify = createNotify({ NOTIFY_SOCKET: '/run/x' }, recordingLog().log, command)
+    const first = notify('alive')
+    const overtaken = notify('serving', 'one')
+    await notify('serving', 'two\nSTOPPING=1')
+    await Promise.all([first, overtaken])
+    const pid = `--pid=${process.pid}`
+    assert.deepEqual(readFileSync(record, 'utf8').trim().split('\n'), [
+      `${pid} WATCHDOG=1`,
+      `${pid} STATUS=two STOPPING=1`,
+    ])
+  })
+
   it('does nothing outside of systemd', async () => {
     rmSync(record, { force: true })
     await createNotify({}, recordingLog().log, command)('ready', 'x')

@@ -89,6 +89,21 @@ describe('options', () => {
   it('an empty token is none', () => {
     assert.equal(defaultRunOptions({ GWPROXY_ADMIN_TOKEN: '' }).adminToken, undefined)
   })
+
+  it('take the first of the directories that systemd made', () => {
+    const options = defaultRunOptions({
+      STATE_DIRECTORY: '/var/lib/gwproxy:/var/lib/other',
+      LOGS_DIRECTORY: '/var/log/gwproxy',
+      CREDENTIALS_DIRECTORY: '/run/credentials/gwproxy.service',
+    })
+    assert.equal(options.stateDir, '/var/lib/gwproxy')
+    assert.deepEqual(options.accessLog?.target, { path: '/var/log/gwproxy/access.log' })
+    assert.equal(options.credentialsDirectory, '/run/credentials/gwproxy.service')
+    const without = defaultRunOptions({ STATE_DIRECTORY: '' })
+    assert.equal(without.stateDir, undefined)
+    assert.equal(without.accessLog?.target, 'stdout')
+    assert.equal(without.credentialsDirectory, undefined)
+  })
 })
 
 describe('onSignals', () => {

@@ -169,6 +169,24 @@ describe('Supervisor', () => {
     assert.deepEqual(supervisor.workers, [{ slot: 0, pid: 100, stats, endpoints: [] }])
   })
 
+  it('is fresh while somebody serves and nobody is silent', () => {
+    const { supervisor, worker, pass } = setUp(2)
+    supervisor.start()
+    assert.equal(supervisor.isFresh, false, 'nobody is up')
+    worker(0).hello()
+    worker(1).hello()
+    assert.equal(supervisor.isFresh, true)
+    for (let beat = 0; beat < 3; beat++) {
+      worker(0).say({ type: 'heartbeat', stats: STATS })
+      pass(1000)
+    }
+    assert.equal(supervisor.isFresh, false, 'the other is silent')
+    worker(1).end('was ended by SIGKILL')
+    assert.equal(supervisor.isFresh, true, 'it is being replaced')
+    worker(0).end('was ended by SIGKILL')
+    assert.equal(supervisor.isFresh, false)
+  })
+
   it('knows endpoints from the beat that told of them until the worker ends', () => {
     const { supervisor, worker } = setUp(1)
     supervisor.start()
