@@ -8,6 +8,7 @@ import type {
   StatusReport,
 } from '../control/admin/contract.ts'
 import { formatOrigin } from '../model/diagnostic.ts'
+import { isGood, isGoodWhenTrue } from '../model/status.ts'
 import { countText, plural, printDiagnostics } from './diagnostics.ts'
 import { EXIT, type Terminal, table } from './terminal.ts'
 
@@ -126,12 +127,8 @@ function listOf(value: unknown): readonly Record<string, unknown>[] {
   return Array.isArray(value) ? value : []
 }
 
-/** Conditions that are good when True; all others are worth a look when True. */
-const GOOD_WHEN_TRUE = new Set(['Accepted', 'Programmed', 'ResolvedRefs', 'SupportedVersion'])
-
 function conditionText(condition: ConditionShape, terminal: Terminal): string {
-  const isGood = (condition.status === 'True') === GOOD_WHEN_TRUE.has(condition.type)
-  if (isGood) return terminal.style('green', condition.type)
+  if (isGood(condition)) return terminal.style('green', condition.type)
   const text = `${condition.type}=${condition.status}/${condition.reason}`
-  return terminal.style(GOOD_WHEN_TRUE.has(condition.type) ? 'red' : 'yellow', text)
+  return terminal.style(isGoodWhenTrue(condition.type) ? 'red' : 'yellow', text)
 }

@@ -14,6 +14,28 @@ export interface Condition {
   readonly observedGeneration: number
 }
 
+const GOOD_WHEN_TRUE: ReadonlySet<string> = new Set([
+  'Accepted',
+  'Programmed',
+  'ResolvedRefs',
+  'SupportedVersion',
+])
+
+/** Types that are good when True; all others are worth a look when True. */
+export function isGoodWhenTrue(type: string): boolean {
+  return GOOD_WHEN_TRUE.has(type)
+}
+
+export function isGood({
+  type,
+  status,
+}: {
+  readonly type: string
+  readonly status: string
+}): boolean {
+  return (status === 'True') === isGoodWhenTrue(type)
+}
+
 export interface RouteGroupKind {
   readonly group: string
   readonly kind: string

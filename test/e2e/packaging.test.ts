@@ -114,6 +114,9 @@ describe('the npm package', () => {
       assert.equal(report.applied, true)
       assert.match((await ask('new.test')).stdout, /"backend": "app"/)
       assert.match((await ask('app.test')).stdout, /404/)
+      for (const file of ['', 'page.css', 'page.js', 'page.svg']) {
+        assert.equal((await daemon.admin.send('GET', `/${file}`)).status, 200, file)
+      }
       assert.equal(await daemon.stop(), 0)
       await backend.close()
     })

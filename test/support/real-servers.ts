@@ -23,7 +23,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { until } from './until.ts'
 
 /** Programs and the Debian packages that bring them; .ci/run installs these. */
-const PACKAGES = { nginx: 'nginx-light', haproxy: 'haproxy', socat: 'socat' } as const
+const PACKAGES = {
+  nginx: 'nginx-light',
+  haproxy: 'haproxy',
+  socat: 'socat',
+  chromium: 'chromium',
+} as const
 
 export type Program = keyof typeof PACKAGES
 

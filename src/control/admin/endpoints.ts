@@ -9,6 +9,7 @@ import type { CertificateEntry, ReloadReport, WorkerEndpoints } from './contract
 import { type Explain, explainAnswer } from './explain.ts'
 import { type Answer, type Endpoints, json } from './http-listener.ts'
 import type { Metrics } from './metrics.ts'
+import { pageEndpoints } from './page/page-endpoints.ts'
 import { redact } from './redact.ts'
 
 export interface AdminPorts {
@@ -41,6 +42,12 @@ export function adminEndpoints(ports: AdminPorts): Endpoints {
   const { plane, statusStore, explain, reload, drain } = ports
   return {
     ...probeEndpoints(ports),
+    ...pageEndpoints({
+      plane,
+      report: () => statusStore.report,
+      now: Date.now,
+      uptime: () => process.uptime() * 1000,
+    }),
     '/status': { method: 'GET', answer: () => json(200, statusStore.report) },
     '/snapshot': { method: 'GET', answer: () => json(200, snapshotOf(plane)) },
     '/certs': { method: 'GET', answer: () => json(200, certificatesOf(plane, Date.now())) },

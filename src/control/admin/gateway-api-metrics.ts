@@ -3,6 +3,7 @@
  * dashboards and alerts that were made for a Kubernetes with kube-state-metrics work without either.
  */
 import type { StatusReport, ManifestObject } from './contract.ts'
+import { record, records, text } from './plain-data.ts'
 
 export type SetSeries = (value: number, labels: Readonly<Record<string, string>>) => void
 
@@ -217,17 +218,4 @@ function spec(object: ManifestObject): Readonly<Record<string, unknown>> {
 
 function status(object: ManifestObject): Readonly<Record<string, unknown>> {
   return record(object['status'])
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> {
-  const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value)
-  return isRecord ? (value as Readonly<Record<string, unknown>>) : {}
-}
-
-function records(value: unknown): readonly Readonly<Record<string, unknown>>[] {
-  return Array.isArray(value) ? value.map(record) : []
 }

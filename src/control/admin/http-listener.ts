@@ -1,7 +1,8 @@
 /**
  * A small HTTP server for operators: a fixed table of paths, JSON answers, small request bodies.
  * Refuses what a browser could be tricked into (security guide 2.9): a foreign Host (DNS
- * rebinding), any Origin (no CORS), and on open addresses everything without the token.
+ * rebinding), any Origin (no CORS; a page's own GETs have none), and on open addresses everything
+ * without the token.
  */
 import { timingSafeEqual } from 'node:crypto'
 import {
@@ -16,12 +17,23 @@ import type { AdminError } from './contract.ts'
 
 export interface Answer {
   readonly status: number
-  readonly contentType: 'application/json' | 'text/plain; version=0.0.4; charset=utf-8'
+  readonly contentType:
+    | 'application/json'
+    | 'image/svg+xml'
+    | `text/${'css' | 'html' | 'javascript'}; charset=utf-8`
+    | 'text/plain; version=0.0.4; charset=utf-8'
   readonly body: string
 }
 
 export type Endpoint =
-  | { readonly method: 'GET' | 'POST'; readonly answer: () => Answer | Promise<Answer> }
+  | {
+      readonly method: 'GET' | 'POST'
+      readonly answer: () => Answer | Promise<Answer>
+      /** The same for everybody, hence without the token as well. */
+      readonly isPublic?: true
+    }
+  /** The answer depends on what was asked for. */
+  | { readonly method: 'GET'; readonly answerFor: (query: URLSearchParams) => Answer }
   /** The answer depends on what was sent. */
   | { readonly method: 'POST'; readonly answerTo: (body: string) => Promise<Answer> }
 
@@ -70,16 +82,17 @@ async function answerTo(
   endpoints: Endpoints,
   rules: AccessRules,
 ): Promise<Answer> {
-  const refusal = refusalOf(request, rules)
+  const [path = '', query] = (request.url ?? '').split('?', 2)
+  const endpoint = Object.hasOwn(endpoints, path) ? endpoints[path] : undefined
+  const refusal = refusalOf(request, rules, endpoint)
   if (refusal !== undefined) return refusal
-  const path = (request.url ?? '').split('?', 1)[0] ?? ''
-  if (!Object.hasOwn(endpoints, path)) return refuse(404, `there is no ${path}`)
-  const endpoint = endpoints[path]
-  if (endpoint === undefined || !isMethod(request.method, endpoint)) {
-    return refuse(405, `${path} takes ${endpoint?.method}`)
+  if (endpoint === undefined) return refuse(404, `there is no ${path}`)
+  if (!isMethod(request.method, endpoint)) {
+    return refuse(405, `${path} takes ${endpoint.method}`)
   }
   try {
     if ('answer' in endpoint) return await endpoint.answer()
+    if ('answerFor' in endpoint) return endpoint.answerFor(new URLSearchParams(query))
     const body = await bodyOf(request)
     if (body === undefined) return refuse(413, `more than ${MAX_BODY_BYTES} bytes`)
     return await endpoint.answerTo(body)
@@ -103,13 +116,18 @@ function bodyOf(request: IncomingMessage): Promise<string | undefined> {
   })
 }
 
-function refusalOf(request: IncomingMessage, rules: AccessRules): Answer | undefined {
+function refusalOf(
+  request: IncomingMessage,
+  rules: AccessRules,
+  endpoint: Endpoint | undefined,
+): Answer | undefined {
   if (request.headers.origin !== undefined) {
     return refuse(403, 'requests from web pages are refused')
   }
   if (rules.hosts !== undefined && !rules.hosts.has(hostName(request.headers.host ?? ''))) {
     return refuse(403, 'the Host header names another server')
   }
+  if (endpoint !== undefined && 'isPublic' in endpoint) return undefined
   if (rules.token !== undefined && !isToken(request.headers.authorization, rules.token)) {
     return refuse(401, 'an Authorization: Bearer token is needed (GWPROXY_ADMIN_TOKEN)')
   }
@@ -137,12 +155,28 @@ function isMethod(method: string | undefined, endpoint: Endpoint): boolean {
   return method === endpoint.method || (method === 'HEAD' && endpoint.method === 'GET')
 }
 
+/** For the page, and harmless for all else: only files of ours, nothing framed, no HTML from text. */
+const FOR_BROWSERS = {
+  'content-security-policy': [
+    "default-src 'none'",
+    ...['connect-src', 'img-src', 'script-src', 'style-src'].map((kind) => `${kind} 'self'`),
+    ...['base-uri', 'form-action', 'frame-ancestors'].map((kind) => `${kind} 'none'`),
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join('; '),
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+} as const
+
 function write(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
   response.writeHead(answer.status, {
     'content-type': answer.contentType,
     'content-length': Buffer.byteLength(answer.body),
     'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
+    ...FOR_BROWSERS,
   })
   response.end(request.method === 'HEAD' ? undefined : answer.body)
 }

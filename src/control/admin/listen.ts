@@ -18,6 +18,8 @@ import {
 } from './address.ts'
 import type { AccessRules } from './http-listener.ts'
 
+const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '::1'] as const
+
 /** rw-rw---- for a socket. */
 const SOCKET_UMASK = 0o117
 
@@ -26,7 +28,8 @@ const SOCKET_UMASK = 0o117
  * @throws GwProxyError GWP_OPTION_INVALID for an address that others reach, without a token
  */
 export function adminRules(address: AdminAddress, token: string | undefined): AccessRules {
-  if (address.kind !== 'tcp') return { hosts: undefined, token: undefined }
+  // A unix socket too: `ssh -L` brings it to a port of a machine with a browser.
+  if (address.kind !== 'tcp') return { hosts: new Set(LOOPBACK_HOSTS), token: undefined }
   if (isLoopback(address.host)) return { hosts: hostsOf(address), token }
   if (token !== undefined) return { hosts: undefined, token }
   throw new GwProxyError(
@@ -41,7 +44,7 @@ export function metricsRules(address: TcpAddress): AccessRules {
 }
 
 function hostsOf({ host }: TcpAddress): ReadonlySet<string> {
-  return new Set([host, 'localhost', '127.0.0.1', '::1'])
+  return new Set([host, ...LOOPBACK_HOSTS])
 }
 
 /**

@@ -23,6 +23,8 @@ import { redact } from '../../../src/control/admin/redact.ts'
 
 const ENDPOINTS: Endpoints = {
   '/livez': { method: 'GET', answer: () => json(200, { state: 'alive' }) },
+  '/open': { method: 'GET', isPublic: true, answer: () => json(200, {}) },
+  '/echo': { method: 'GET', answerFor: (query) => json(200, { q: query.get('q') }) },
   '/fails': { method: 'GET', answer: () => Promise.reject(new Error('no such luck')) },
   '/drain': { method: 'POST', answer: () => json(202, { state: 'draining' }) },
 }
@@ -128,6 +130,25 @@ describe('the listener on TCP', () => {
     assert.equal((await ask('/livez?x=1', { authorization }, 'HEAD')).status, 200)
   })
 
+  it('what is public needs no token, and keeps the other defences', async () => {
+    assert.equal((await ask('/open', {})).status, 200)
+    assert.equal((await ask('/open', { host: 'evil.test' })).status, 403)
+    assert.equal((await ask('/open', { origin: 'http://localhost' })).status, 403)
+    assert.equal((await ask('/echo', {})).status, 401)
+  })
+
+  it('hands on the query, and tells browsers to run and frame nothing foreign', async () => {
+    const client = new AdminClient({ kind: 'tcp', host: '127.0.0.1', port }, { token: 's3cret' })
+    assert.deepEqual(await client.get('/echo?q=a%26b'), { q: 'a&b' })
+    const { headers } = await ask('/echo', { authorization })
+    const policy = String(headers['content-security-policy'])
+    for (const part of ["default-src 'none'", "frame-ancestors 'none'", "script-src 'self'"]) {
+      assert.ok(policy.split('; ').includes(part), policy)
+    }
+    assert.doesNotMatch(policy, /unsafe|\*/)
+    assert.equal(headers['x-content-type-options'], 'nosniff')
+  })
+
   it('an endpoint that fails answers 500 with its message', async () => {
     const client = new AdminClient({ kind: 'tcp', host: '127.0.0.1', port }, { token: 's3cret' })
     assert.deepEqual(await client.send('GET', '/fails'), {
@@ -163,6 +184,22 @@ describe('the unix socket', () => {
       code: 'GWP_ADMIN_UNREACHABLE',
       message: /no gwproxy answers at unix:.*gwproxy run/,
     })
+  })
+
+  it('refuses a foreign Host: ssh may bring it to a port beside a browser', async () => {
+    const path = join(directory, 'host.sock')
+    const server = await open(path)
+    const statusOf = (host: string): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        const asked = request({ socketPath: path, path: '/livez', headers: { host } }, (answer) => {
+          answer.resume()
+          resolve(answer.statusCode)
+        })
+        asked.on('error', reject).end()
+      })
+    assert.equal(await statusOf('evil.test:9465'), 403)
+    assert.equal(await statusOf('localhost:9465'), 200)
+    server.close()
   })
 
   it('replaces a leftover, but never a socket that answers', async () => {
