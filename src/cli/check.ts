@@ -41,6 +41,7 @@ export async function check(
     roots,
     texts,
     unknownFields: options.unknownFields,
+    credentialsDirectory: options.credentialsDirectory,
     translate: translateOptionsOf(options),
   })
   const problems = [

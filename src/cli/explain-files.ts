@@ -12,7 +12,7 @@ import { type RunFlags, runOptionsOf } from './run-options.ts'
 export function filesSource(flags: RunFlags): ExplainSource {
   return async (request) => {
     const options = runOptionsOf(flags)
-    const { configDirs, unknownFields } = options
+    const { configDirs, unknownFields, credentialsDirectory } = options
     const missing = configDirs.find((path) => !existsSync(path))
     if (missing !== undefined) {
       throw new GwProxyError(
@@ -23,6 +23,7 @@ export function filesSource(flags: RunFlags): ExplainSource {
     const { translation } = await loadOnce({
       roots: configDirs,
       unknownFields,
+      credentialsDirectory,
       translate: translateOptionsOf(options),
     })
     const explained = { parts: translation.parts, binds: bindsOf(translation) }

@@ -15,6 +15,8 @@ export interface LoadOnceOptions {
   /** Manifests that are no file, such as standard input; `name` stands in their diagnostics. */
   readonly texts?: readonly { readonly name: string; readonly text: string }[]
   readonly unknownFields: UnknownFields
+  /** systemd's, for the files of Secrets. */
+  readonly credentialsDirectory?: string | undefined
   readonly translate: Omit<TranslateOptions, 'now'>
 }
 
@@ -27,11 +29,12 @@ export interface LoadedOnce {
 }
 
 export async function loadOnce(options: LoadOnceOptions): Promise<LoadedOnce> {
-  const { roots, texts = [], unknownFields } = options
+  const { roots, texts = [], unknownFields, credentialsDirectory } = options
   const loaded = await loadFiles({
     roots,
     unknownFields,
     texts: texts.map(({ name, text }) => textSource(name, text)),
+    ...(credentialsDirectory !== undefined && { credentialsDirectory }),
     clock: systemClock,
   })
   const resources = buildResourceSet(loaded.resources)

@@ -3,7 +3,7 @@
  * and the daemon, and what fits nothing is named.
  */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -14,6 +14,7 @@ import { after, describe, it } from 'node:test'
 import { bindTcp } from '../../src/control/bind-tcp.ts'
 import { curl } from '../support/command.ts'
 import { type Daemon, type DaemonOptions, ownAddress, startDaemon } from '../support/daemon.ts'
+import { freeWildcardPort } from '../support/free-port.ts'
 import { gateway, httpListener, httpRoute, yaml } from '../support/manifests.ts'
 import { until } from '../support/until.ts'
 
@@ -55,6 +56,11 @@ async function status(address: string, port = PORT): Promise<string> {
     `http://${address}:${port}/`,
   ])
   return stdout
+}
+
+function isMissing(program: string): string | false {
+  const { error } = spawnSync(program, ['--version'])
+  return error === undefined ? false : `there is no ${program} here`
 }
 
 for (const workers of [0, 2]) {
@@ -114,6 +120,17 @@ describe('sockets of systemd', () => {
     assert.equal(await daemon.stop(), 0)
   })
 
+  it('on the wildcard serve Gateways without addresses', { timeout: 60_000 }, async () => {
+    const port = await freeWildcardPort()
+    const fd = systemdSocket('0.0.0.0', port)
+    const daemon = await start([fd], 'http', {
+      files: { 'all.yaml': yaml(gateway([httpListener('http', port)], { addresses: [] }), ROUTE) },
+    })
+    // Bound to both families it would find the port taken.
+    assert.equal(await status('127.0.0.1', port), '302')
+    assert.equal(await daemon.stop(), 0)
+  })
+
   it('without a listener are named, and kept for one', { timeout: 60_000 }, async () => {
     const address = ownAddress()
     const passed = [systemdSocket(address, PORT), systemdSocket(address, PORT + 1)]
@@ -165,7 +182,7 @@ describe('sockets of systemd', () => {
   })
 })
 
-describe('systemd-socket-activate', () => {
+describe('systemd-socket-activate', { skip: isMissing('systemd-socket-activate') }, () => {
   it('starts it at the first connection, which is served', { timeout: 60_000 }, async () => {
     const address = ownAddress()
     const directory = mkdtempSync(join(tmpdir(), 'gwproxy-activate-'))

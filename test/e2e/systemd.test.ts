@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -19,9 +20,11 @@ import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, describe, it } from 'node:test'
-import { command } from '../support/command.ts'
+import { testCertificate } from '../support/certificates.ts'
+import { command, curl } from '../support/command.ts'
 import { type Daemon, ownAddress, startDaemon } from '../support/daemon.ts'
-import { gateway, httpListener, yaml } from '../support/manifests.ts'
+import { gateway, httpListener, tlsListener, yaml } from '../support/manifests.ts'
+import { until } from '../support/until.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const LAUNCHER = join(ROOT, 'bin/gwproxy')
@@ -139,6 +142,47 @@ describe('under systemd', { skip: isMissing('python3', 'systemd-notify') }, () =
     systemd.stop()
     rmSync(home, { recursive: true })
   })
+})
+
+it('finds what systemd has prepared for it', { timeout: 60_000 }, async () => {
+  const home = mkdtempSync(join(tmpdir(), 'gwproxy-prepared-'))
+  const credentials = join(home, 'credentials')
+  mkdirSync(credentials)
+  const { certPem, keyPem } = await testCertificate(['app.test'])
+  writeFileSync(join(credentials, 'www.crt'), certPem)
+  writeFileSync(join(credentials, 'www.key'), keyPem)
+  const prepared = {
+    CREDENTIALS_DIRECTORY: credentials,
+    LOGS_DIRECTORY: home,
+    STATE_DIRECTORY: join(home, 'state'),
+  }
+  const annotations = { 'gwproxy.dev/from-directory': `\${CREDENTIALS_DIRECTORY}` }
+  const secret = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'www', annotations },
+    type: 'kubernetes.io/tls',
+  }
+  const listener = tlsListener('https', PORT, undefined, ['www'], 'HTTPS')
+  const daemon = await startDaemon({
+    env: prepared,
+    files: { 'all.yaml': yaml(gateway([listener]), secret) },
+  })
+  const answer = await curl([
+    ...['-k', '-o', '/dev/null', '-w', '%{http_code}'],
+    ...['--resolve', `app.test:${PORT}:${daemon.address}`, `https://app.test:${PORT}/`],
+  ])
+  assert.equal(answer.stdout, '404')
+  const log = join(home, 'access.log')
+  await until(() => existsSync(log) && readFileSync(log, 'utf8').includes('"log":"exchange"'))
+  assert.ok(existsSync(prepared.STATE_DIRECTORY))
+
+  const checked = await command(LAUNCHER, ['check', daemon.configDir], { env: prepared })
+  assert.equal(checked.code, 0, checked.stdout)
+  const outside = await command(LAUNCHER, ['check', daemon.configDir])
+  assert.match(outside.stdout, /CREDENTIALS_DIRECTORY.* is not set here/)
+  assert.equal(await daemon.stop(), 0)
+  rmSync(home, { recursive: true })
 })
 
 describe('the hook for certbot', () => {
