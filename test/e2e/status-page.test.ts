@@ -137,6 +137,11 @@ describe('the status page', { skip: missing('chromium') }, () => {
       .find((row) => row.children[0].textContent === 'HTTPRoute default/web')
       .querySelector('[data-label="Req./s"]').textContent`
     await page.waitFor(`${ofRoute} === '0' && ${figure('requests')} === '0'`, 'rates at rest')
+    await page.evaluate(
+      `void new PerformanceObserver((list) => {
+        for (const { value } of list.getEntries()) globalThis.shift = (globalThis.shift ?? 0) + value
+      }).observe({ type: 'layout-shift' })`,
+    )
     const url = 'https://site.test:8443'
     const to = `site.test:8443:${daemon.address}`
     let running = true
@@ -152,6 +157,8 @@ describe('the status page', { skip: missing('chromium') }, () => {
       await traffic
     }
     await page.waitFor(`${ofRoute} === '0' && ${figure('requests')} === '0'`, 'rates at rest again')
+    // "Good" by Web Vitals: what somebody reads does not jump.
+    assert.ok((await page.evaluate<number>('globalThis.shift ?? 0')) < 0.1)
   })
 
   it('shows a problem of an edit with its place, and all text as text', async () => {

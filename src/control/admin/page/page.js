@@ -1,6 +1,7 @@
 // The status page: asks /page every two seconds while somebody looks, and writes what comes as text.
 // Names and messages are never markup: textContent alone, and the content security policy sees to it.
 // A classic script: the browser asks for a module with an Origin, which the listener refuses.
+// biome-ignore lint/suspicious/noRedundantUseStrict: It is no module.
 'use strict'
 
 const POLL_MS = 2000
@@ -52,7 +53,10 @@ async function ask() {
     show(body)
   } catch (error) {
     if (own.signal.aborted) return
-    sayVerdict('error', `No answer from gwproxy: ${error.message}. What is below is old; asking again.`)
+    sayVerdict(
+      'error',
+      `No answer from gwproxy: ${error.message}. What is below is old; asking again.`,
+    )
     document.title = 'gwproxy: no answer'
   }
   askSoon(POLL_MS)
@@ -83,7 +87,13 @@ function rateOf(key, at, tally) {
 
 function rateText(rate) {
   if (rate === undefined) return UNKNOWN
-  return rate === 0 ? '0' : rate < 0.1 ? '<0.1' : rate < 10 ? rate.toFixed(1) : whole.format(Math.round(rate))
+  return rate === 0
+    ? '0'
+    : rate < 0.1
+      ? '<0.1'
+      : rate < 10
+        ? rate.toFixed(1)
+        : whole.format(Math.round(rate))
 }
 
 function bytesText(rate) {
@@ -122,7 +132,8 @@ function keep(holder, rows, keyOf, make, update) {
     old.delete(key)
     element.dataset.key = key
     update?.(element, row)
-    if (holder.children[index] !== element) holder.insertBefore(element, holder.children[index] ?? null)
+    if (holder.children[index] !== element)
+      holder.insertBefore(element, holder.children[index] ?? null)
   })
   for (const element of old.values()) element.remove()
 }
@@ -140,13 +151,18 @@ function fillTable(id, list, keyOf, cellsOf) {
   const headers = [...body.parentElement.querySelectorAll('thead th')]
   if (list.rows.length === 0) {
     const none = list.total === 0 ? 'None.' : 'None fits the filter.'
-    return keep(body, [none], (text) => text, () => {
-      const row = make('tr')
-      const cell = make('td', 'none', none)
-      cell.colSpan = headers.length
-      row.append(cell)
-      return row
-    })
+    return keep(
+      body,
+      [none],
+      (text) => text,
+      () => {
+        const row = make('tr')
+        const cell = make('td', 'none', none)
+        cell.colSpan = headers.length
+        row.append(cell)
+        return row
+      },
+    )
   }
   keep(
     body,
@@ -165,10 +181,12 @@ function fillTable(id, list, keyOf, cellsOf) {
     (row, data) => {
       cellsOf(data).forEach((value, index) => {
         const cell = row.children[index]
-        const { text, level, small, className } = typeof value === 'string' ? { text: value } : value
+        const { text, level, small, className } =
+          typeof value === 'string' ? { text: value } : value
         const words = level === undefined ? text : `${SIGNS[level]} ${text}`
         if (small === undefined) say(cell, words)
-        else if (cell.textContent !== words + small) cell.replaceChildren(words, make('small', '', small))
+        else if (cell.textContent !== words + small)
+          cell.replaceChildren(words, make('small', '', small))
         mark(cell, level)
         if (className !== undefined) cell.className = className
       })
@@ -178,7 +196,10 @@ function fillTable(id, list, keyOf, cellsOf) {
 
 function sayCount(name, { total, matching, rows }) {
   const shown = rows.length < matching ? `, the first ${rows.length} are shown` : ''
-  const text = matching < total ? `${whole.format(matching)} of ${whole.format(total)} fit the filter` : whole.format(total)
+  const text =
+    matching < total
+      ? `${whole.format(matching)} of ${whole.format(total)} fit the filter`
+      : whole.format(total)
   say(document.querySelector(`[data-count="${name}"]`), text + shown)
 }
 
@@ -192,7 +213,10 @@ function show(page) {
   byId('token').hidden = true
   byId('status').hidden = false
   say(byId('version'), page.version)
-  say(byId('asked'), `As of ${new Date().toLocaleTimeString('en-GB')}; running since ${timeText(page.startedAt)}.`)
+  say(
+    byId('asked'),
+    `As of ${new Date().toLocaleTimeString('en-GB')}; running since ${timeText(page.startedAt)}.`,
+  )
   showVerdict(page)
   showProblems(page)
   showFigures(page)
@@ -216,15 +240,23 @@ function showVerdict({ ready, generation, counts }) {
   const [stateLevel, word] = STATES[ready.state]
   const needs = [
     [counts.errors, 'error', (count) => `${plural(count, 'error')} in the files`],
-    [counts.stale, 'warning', (count) => `${plural(count, 'object')} served from the last good version`],
+    [
+      counts.stale,
+      'warning',
+      (count) => `${plural(count, 'object')} served from the last good version`,
+    ],
     [counts.warnings, 'warning', (count) => `${plural(count, 'warning')} in the files`],
-    [counts.expiring, 'warning', (count) => `${plural(count, 'certificate')} with less than ${WARNING_DAYS} days left`],
+    [
+      counts.expiring,
+      'warning',
+      (count) => `${plural(count, 'certificate')} with less than ${WARNING_DAYS} days left`,
+    ],
     [counts.ejected, 'warning', (count) => `${plural(count, 'endpoint')} ejected after failures`],
   ].filter(([count]) => count > 0)
   const levels = [stateLevel, ...needs.map(([, level]) => level)]
   const level = ['error', 'warning', 'ok'].find((one) => levels.includes(one))
   const attention = needs.map(([count, , words]) => words(count)).join(' · ')
-  const first = `${SIGNS[level]} ${word}: generation ${whole.format(generation)}. ${attention || 'Nothing needs attention.'}`
+  const first = `${SIGNS[level]} ${word}: generation ${whole.format(generation)}. ${level === 'ok' ? 'Nothing needs attention.' : attention}`
   sayVerdict(level, [first, ...ready.reasons].join('\n'))
   document.title = level === 'ok' ? 'gwproxy' : `${SIGNS[level]} gwproxy`
 }
@@ -232,10 +264,14 @@ function showVerdict({ ready, generation, counts }) {
 function showProblems({ problems }) {
   sayCount('problems', problems)
   const rows = problems.rows.length > 0 ? problems.rows : [undefined]
-  keep(byId('problems'), rows, (row) => JSON.stringify(row ?? problems.total), (row) =>
-    row === undefined
-      ? make('li', 'none', problems.total === 0 ? 'None.' : 'None fits the filter.')
-      : problemItem(row),
+  keep(
+    byId('problems'),
+    rows,
+    (row) => JSON.stringify(row ?? problems.total),
+    (row) =>
+      row === undefined
+        ? make('li', 'none', problems.total === 0 ? 'None.' : 'None fits the filter.')
+        : problemItem(row),
   )
 }
 
@@ -245,7 +281,13 @@ function problemItem({ severity, at, object, path, message, help }) {
   const head = make('p')
   const word = make('span', 'severity', `${SIGNS[severity]} ${severity}`)
   mark(word, severity)
-  head.append(word, ' ', make('code', '', at), ' ', make('span', 'quiet', [object, path].filter(Boolean).join(' · ')))
+  head.append(
+    word,
+    ' ',
+    make('code', '', at),
+    ' ',
+    make('span', 'quiet', [object, path].filter(Boolean).join(' · ')),
+  )
   item.append(head, make('p', '', message))
   if (help) item.append(make('pre', 'quiet', help))
   return item
@@ -271,70 +313,104 @@ function showFigures({ traffic, uptimeMs, open, workers, restarts }) {
     points.push(rate[name])
     if (points.length > MAX_POINTS) points.shift()
     const top = Math.max(...points, 1e-9)
-    const line = points.map((value, index) => `${MAX_POINTS - points.length + index + 1},${(28 - (26 * value) / top).toFixed(1)}`)
+    const line = points.map(
+      (value, index) =>
+        `${MAX_POINTS - points.length + index + 1},${(28 - (26 * value) / top).toFixed(1)}`,
+    )
     document.querySelector(`[data-spark="${name}"] polyline`).setAttribute('points', line.join(' '))
   }
 }
 
 function showTables(page) {
-  for (const name of ['gateways', 'listeners', 'routes', 'certificates', 'endpoints']) sayCount(name, page[name])
+  for (const name of ['gateways', 'listeners', 'routes', 'certificates', 'endpoints'])
+    sayCount(name, page[name])
   const code = (text) => ({ text, className: 'code' })
-  fillTable('gateways', page.gateways, ({ name }) => name, (row) => [
-    row.name,
-    row.state,
-    code(row.addresses.join('\n') || UNKNOWN),
-    row.className || UNKNOWN,
-    code(row.from),
-  ])
-  fillTable('listeners', page.listeners, ({ owner, name }) => `${owner}/${name}`, (row) => {
-    const rate = rateOf(`listener ${row.owner}/${row.name}`, page.uptimeMs, row.traffic)
-    return [
-      { text: row.name, small: row.owner },
-      row.state,
-      `${row.port} ${row.protocol}`,
-      row.hostname || 'any',
-      whole.format(row.routes),
-      rateText(rate?.connections),
-      isHttp(row.protocol) ? rateText(rate?.requests) : UNKNOWN,
-      rateText(rate?.failures),
-      bytesText(rate?.sentBytes),
-    ]
-  })
-  fillTable('routes', page.routes, ({ name }) => name, (row) => {
-    const rate = rateOf(`route ${row.name}`, page.uptimeMs, row.traffic)
-    const counted = /^(HTTP|GRPC)Route /.test(row.name)
-    return [
+  fillTable(
+    'gateways',
+    page.gateways,
+    ({ name }) => name,
+    (row) => [
       row.name,
       row.state,
-      row.hostnames.join('\n') || 'any',
-      row.parents.join('\n'),
-      counted ? rateText(rate?.requests) : UNKNOWN,
-      counted ? rateText(rate?.failures) : UNKNOWN,
-      bytesText(rate?.sentBytes),
+      code(row.addresses.join('\n') || UNKNOWN),
+      row.className || UNKNOWN,
       code(row.from),
-    ]
-  })
-  fillTable('certificates', page.certificates, ({ source, keyType, notAfter }) => `${source} ${keyType} ${notAfter}`, (row) => [
-    row.source,
-    daysCell(row.daysLeft),
-    timeText(row.notAfter),
-    row.dnsNames.join('\n'),
-    row.keyType,
-  ])
-  fillTable('endpoints', page.endpoints, ({ upstream, endpoint }) => `${upstream} ${endpoint}`, (row) => [
-    row.upstream,
-    healthCell(row),
-    code(row.endpoint),
-    whole.format(row.connects),
-    whole.format(row.failedConnects),
-  ])
+    ],
+  )
+  fillTable(
+    'listeners',
+    page.listeners,
+    ({ owner, name }) => `${owner}/${name}`,
+    (row) => {
+      const rate = rateOf(`listener ${row.owner}/${row.name}`, page.uptimeMs, row.traffic)
+      return [
+        { text: row.name, small: row.owner },
+        row.state,
+        `${row.port} ${row.protocol}`,
+        row.hostname || 'any',
+        whole.format(row.routes),
+        rateText(rate?.connections),
+        isHttp(row.protocol) ? rateText(rate?.requests) : UNKNOWN,
+        rateText(rate?.failures),
+        bytesText(rate?.sentBytes),
+      ]
+    },
+  )
+  fillTable(
+    'routes',
+    page.routes,
+    ({ name }) => name,
+    (row) => {
+      const rate = rateOf(`route ${row.name}`, page.uptimeMs, row.traffic)
+      const counted = /^(HTTP|GRPC)Route /.test(row.name)
+      return [
+        row.name,
+        row.state,
+        row.hostnames.join('\n') || 'any',
+        row.parents.join('\n'),
+        counted ? rateText(rate?.requests) : UNKNOWN,
+        counted ? rateText(rate?.failures) : UNKNOWN,
+        bytesText(rate?.sentBytes),
+        code(row.from),
+      ]
+    },
+  )
+  fillTable(
+    'certificates',
+    page.certificates,
+    ({ source, keyType, notAfter }) => `${source} ${keyType} ${notAfter}`,
+    (row) => [
+      row.source,
+      daysCell(row.daysLeft),
+      timeText(row.notAfter),
+      row.dnsNames.join('\n'),
+      row.keyType,
+    ],
+  )
+  fillTable(
+    'endpoints',
+    page.endpoints,
+    ({ upstream, endpoint }) => `${upstream} ${endpoint}`,
+    (row) => [
+      row.upstream,
+      healthCell(row),
+      code(row.endpoint),
+      whole.format(row.connects),
+      whole.format(row.failedConnects),
+    ],
+  )
   const failures = { total: page.failures.length, rows: page.failures }
-  fillTable('failures', failures, ({ reason }) => reason, (row) => [
-    row.reason,
-    SIDES[row.side],
-    whole.format(row.requests),
-    whole.format(row.connections),
-  ])
+  fillTable(
+    'failures',
+    failures,
+    ({ reason }) => reason,
+    (row) => [
+      row.reason,
+      SIDES[row.side],
+      whole.format(row.requests),
+      whole.format(row.connections),
+    ],
+  )
 }
 
 function isHttp(protocol) {
