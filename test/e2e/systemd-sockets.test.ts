@@ -52,7 +52,7 @@ function start(passed: readonly number[], names: string, options: DaemonOptions)
 
 async function status(address: string, port = PORT): Promise<string> {
   const { stdout } = await curl([
-    ...['-o', '/dev/null', '-w', '%{http_code}', '--max-time', '20'],
+    ...['-o', '/dev/null', '-w', '%{http_code}', '--max-time', '60'],
     `http://${address}:${port}/`,
   ])
   return stdout

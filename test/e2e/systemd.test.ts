@@ -24,7 +24,7 @@ import { testCertificate } from '../support/certificates.ts'
 import { command, curl } from '../support/command.ts'
 import { type Daemon, ownAddress, startDaemon } from '../support/daemon.ts'
 import { gateway, httpListener, tlsListener, yaml } from '../support/manifests.ts'
-import { until } from '../support/until.ts'
+import { until, untilStill } from '../support/until.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const LAUNCHER = join(ROOT, 'bin/gwproxy')
@@ -118,7 +118,9 @@ describe('under systemd', { skip: isMissing('python3', 'systemd-notify') }, () =
     rmSync(home, { recursive: true })
   })
 
-  it('the watchdog is fed while workers show life', { timeout: 120_000 }, async () => {
+  it('the watchdog is fed while the main process and its workers show life', {
+    timeout: 120_000,
+  }, async () => {
     const home = mkdtempSync(join(tmpdir(), 'gwproxy-watchdog-'))
     const address = ownAddress()
     const systemd = await startServiceManager(join(home, 'notify'), address)
@@ -138,6 +140,13 @@ describe('under systemd', { skip: isMissing('python3', 'systemd-notify') }, () =
     await daemon.line(({ msg, pid }) => msg === 'worker started' && pid !== worker['pid'])
     const replaced = Date.now()
     while ((await systemd.next('WATCHDOG=1')).at < replaced);
+
+    daemon.signal('SIGSTOP')
+    // Words that are on their way arrive; others would come twice a second.
+    await untilStill(() => systemd.received, 3000)
+    daemon.signal('SIGCONT')
+    const woken = Date.now()
+    while ((await systemd.next('WATCHDOG=1')).at < woken);
     assert.equal(await daemon.stop(), 0)
     systemd.stop()
     rmSync(home, { recursive: true })
@@ -225,6 +234,8 @@ interface Received {
 }
 
 interface ServiceManager {
+  /** Messages so far. */
+  readonly received: number
   /** The next message that holds the assignment. */
   next(assignment: string): Promise<Received>
   stop(): void
@@ -236,9 +247,17 @@ async function startServiceManager(socket: string, host: string): Promise<Servic
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   after(() => child.kill())
-  const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
+  const reader = createInterface(child.stdout)
+  let received = 0
+  reader.on('line', () => {
+    received += 1
+  })
+  const lines = reader[Symbol.asyncIterator]()
   await lines.next()
   return {
+    get received() {
+      return received
+    },
     next: async (assignment) => {
       for (;;) {
         const { done, value } = await lines.next()
