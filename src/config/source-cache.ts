@@ -6,6 +6,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import type { Digest } from '../base/brand.ts'
 import { digestOfText } from '../base/digest.ts'
+import { errnoOf } from '../base/errors.ts'
 import type { Diagnostic, DiagnosticCode } from '../model/diagnostic.ts'
 import { type SourceEntry, stampOf, wholeFile } from './directory.ts'
 import { describeUnreadable } from './path-walk.ts'
@@ -41,7 +42,7 @@ interface Cached {
 export interface ReadResult {
   readonly files: readonly SourceFile[]
   readonly unreadable: readonly string[]
-  /** Written to since they were listed: what they last gave is kept until a calmer look. */
+  /** Written to or removed since they were listed: what they last gave is kept until a calmer look. */
   readonly changing: readonly string[]
   readonly diagnostics: readonly Diagnostic[]
 }
@@ -95,6 +96,8 @@ export class SourceCache {
       if (text === undefined) return notText(entry, bytes)
       return { kind: 'text', cached: { stamp, racy, file: { path: entry.path, digest, text } } }
     } catch (error) {
+      // Removed since it was listed: the next look tells.
+      if (errnoOf(error) === 'ENOENT') return { kind: 'changing' }
       const { message, help } = describeUnreadable(entry.path, error)
       return failed(entry, 'source-unreadable', message, help)
     }

@@ -164,6 +164,19 @@ describe('reading', () => {
     assert.equal(read(dir, cache).files[0]?.text, 'a: 2')
   })
 
+  it('waits for a file that was removed since it was listed', () => {
+    const dir = directory({ 'a.yaml': 'a: 1', 'b.yaml': 'b: 1' })
+    const { entries } = listSources([dir])
+    rmSync(join(dir, 'a.yaml'))
+    const result = new SourceCache().read(entries, 0)
+    assert.deepEqual(
+      result.files.map(({ text }) => text),
+      ['b: 1'],
+    )
+    assert.deepEqual(result.changing, [join(dir, 'a.yaml')])
+    assert.deepEqual(result.diagnostics, [])
+  })
+
   it('waits for a file that changed since it was listed', () => {
     const dir = directory({ 'a.yaml': 'a: 1\nb: 2' })
     const { entries } = listSources([dir])
