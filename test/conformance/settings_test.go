@@ -31,9 +31,8 @@ func readSettings(t *testing.T) settings {
 	require.NoError(t, err)
 	output, err := filepath.Abs(environment("GWPROXY_CONFORMANCE_OUTPUT", "output"))
 	require.NoError(t, err)
-	// GWPROXY_CONFORMANCE_SLOT tells apart up to eight runs at the same time, by their addresses.
-	slot, err := strconv.Atoi(environment("GWPROXY_CONFORMANCE_SLOT", "0"))
-	require.NoError(t, err)
+	reserveOutput(t, output)
+	slot := reserveSlot(t)
 	require.NoError(t, os.MkdirAll(output, 0o755))
 	return settings{
 		run:              os.Getenv("GWPROXY_CONFORMANCE_RUN"),

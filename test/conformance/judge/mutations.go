@@ -91,10 +91,10 @@ func mutate(feature string) error {
 	}
 	close(queue)
 	var workers sync.WaitGroup
-	for slot := range mutationsAtOnce {
+	for number := range mutationsAtOnce {
 		workers.Go(func() {
 			for m := range queue {
-				err := m.runIn(slot)
+				err := m.run("mutation-" + strconv.Itoa(number))
 				lock.Lock()
 				if err != nil {
 					survivors = append(survivors, err)
@@ -114,10 +114,10 @@ func mutate(feature string) error {
 	return nil
 }
 
-// runIn runs the mutation's test until the first of its parts fails. An error means that it did not, or
+// run runs the mutation's test until the first of its parts fails. An error means that it did not, or
 // that something else did.
-func (m mutation) runIn(slot int) error {
-	output, err := filepath.Abs(filepath.Join("output", "mutation-"+strconv.Itoa(slot)))
+func (m mutation) run(directory string) error {
+	output, err := filepath.Abs(filepath.Join("output", directory))
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,6 @@ func (m mutation) runIn(slot int) error {
 	_, exit, err := run(request{
 		test:   m.test,
 		drop:   m.drop,
-		slot:   slot,
 		output: output,
 		stop:   func(name, action string) bool { return action == "fail" && isOurs(name) },
 	})

@@ -16,7 +16,6 @@ type request struct {
 	test    string // Empty: all.
 	workers int
 	drop    string // A mutation; empty: none.
-	slot    int    // Of runs at the same time, each has its own addresses.
 	output  string // Directory.
 	// stop ends the run as soon as it is true of a test that has ended.
 	stop func(name, action string) bool
@@ -40,7 +39,6 @@ func run(r request) (found *results, exit error, err error) {
 		"GWPROXY_CONFORMANCE_RUN="+r.test,
 		"GWPROXY_CONFORMANCE_WORKERS="+strconv.Itoa(r.workers),
 		"GWPROXY_CONFORMANCE_DROP="+r.drop,
-		"GWPROXY_CONFORMANCE_SLOT="+strconv.Itoa(r.slot),
 		"GWPROXY_CONFORMANCE_OUTPUT="+r.output,
 	)
 	var complaints bytes.Buffer
