@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -35,14 +36,15 @@ func (pool *addressPool) next() (netip.Addr, error) {
 // its choice and the moment when the process listens.
 const firstPort, endPort = 20000, 32768
 
-// portPool gives out ports that are free on every address, in turn.
+// portPool gives out ports that are free on every address, in turn from a random one, so that harnesses
+// beside each other do not reach for the same.
 type portPool struct {
 	mu   sync.Mutex
 	next int
 }
 
 func newPortPool() *portPool {
-	return &portPool{next: firstPort}
+	return &portPool{next: firstPort + rand.IntN(endPort-firstPort)}
 }
 
 // take returns a port that is free for a network, "tcp" or "udp".
