@@ -6,7 +6,7 @@ import type { Gateway } from '../api/gateway.ts'
 import type { ParentRef } from '../api/parent-ref.ts'
 import type { Resource } from '../api/resource.ts'
 import { displayKey } from '../model/resource-key.ts'
-import { isMissingParent, type Route } from './attachment.ts'
+import { isMissingParent, isParentKind, type Route } from './attachment.ts'
 import type { TranslateContext } from './context.ts'
 import { neverMatches } from './futile-hostnames.ts'
 import { groupedBy } from './grouped.ts'
@@ -38,6 +38,19 @@ export function reportAttachment(context: TranslateContext, outcome: RouteOutcom
     const { kind: parent, namespace = route.key.namespace, name } = ref
     const message = `${parent} ${namespace}/${name} does not exist, so the route is not attached to it.`
     warn(context, route, ['spec', 'parentRefs', index], message, namesake(context, ref))
+  }
+}
+
+/** Also of routes that are wholly of others: a slip in group or kind makes a route look like one. */
+export function reportOtherParents(context: TranslateContext): void {
+  const { httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, udpRoutes } = context.resources
+  for (const route of [httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, udpRoutes].flat()) {
+    for (const [index, ref] of (route.object.spec.parentRefs ?? []).entries()) {
+      if (isParentKind(ref)) continue
+      const message = `A ${ref.kind} of group "${ref.group}" is no parent that gwproxy serves: routes attach to Gateways and ListenerSets.`
+      const finding = { severity: 'note', code: 'attachment', message } as const
+      context.diagnostics.report(route, { ...finding, path: ['spec', 'parentRefs', index] })
+    }
   }
 }
 

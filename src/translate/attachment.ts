@@ -106,10 +106,16 @@ export function isOfOthers(
 export function isMissingParent(
   { resources }: TranslateContext,
   route: Route,
-  { group, kind, namespace = route.key.namespace, name }: ParentRef,
+  ref: ParentRef,
 ): boolean {
-  if (group !== GATEWAY_GROUP || (kind !== 'Gateway' && kind !== 'ListenerSet')) return false
+  if (!isParentKind(ref)) return false
+  const { group, kind, namespace = route.key.namespace, name } = ref
   return resources.find({ group, kind, namespace, name }) === undefined
+}
+
+/** Others are parents for others, such as the Services of a mesh. */
+export function isParentKind({ group, kind }: ParentRef): boolean {
+  return group === GATEWAY_GROUP && (kind === 'Gateway' || kind === 'ListenerSet')
 }
 
 function parentListeners(

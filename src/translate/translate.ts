@@ -13,7 +13,7 @@ import type { Manifest, Part } from '../model/snapshot.ts'
 import type { ObjectStatus, PendingProgrammed } from '../model/status.ts'
 import type { KeyMaterial } from '../model/tls.ts'
 import { groupByParent } from './attachment.ts'
-import { reportAttachment } from './attachment-findings.ts'
+import { reportAttachment, reportOtherParents } from './attachment-findings.ts'
 import { planBinds } from './binds.ts'
 import { type Member, serves } from './chains.ts'
 import { showToForwards, showToRouteTable } from './client-identity.ts'
@@ -76,6 +76,7 @@ export function translate(resources: ResourceSet, options: TranslateOptions): Tr
     reportAttachment(context, outcome)
     reportIdleRules(context, outcome.route)
   }
+  reportOtherParents(context)
   return {
     ...collectParts(
       context,

@@ -33,12 +33,32 @@ export function backendTlsStatuses(
   const users = gatewaysByBackend(outcomes)
   return backendTlsPolicies.flatMap((policy) => {
     const byGateway = new Map<string, PolicyTarget[]>()
-    for (const ref of policy.object.spec.targetRefs) {
-      for (const gateway of users.get(keyText(targetKey(policy, ref))) ?? []) {
+    for (const [index, ref] of policy.object.spec.targetRefs.entries()) {
+      const gateways = users.get(keyText(targetKey(policy, ref)))
+      if (gateways === undefined) reportUnused(context, policy, index, ref)
+      for (const gateway of gateways ?? []) {
         byGateway.set(gateway, [...(byGateway.get(gateway) ?? []), ref])
       }
     }
     return byGateway.size === 0 ? [] : [statusOf(context, policy, byGateway)]
+  })
+}
+
+/** Without a user there is no ancestor, so nothing else tells that a name is wrong. */
+function reportUnused(
+  context: TranslateContext,
+  policy: Policy,
+  index: number,
+  ref: PolicyTarget,
+): void {
+  // The group is easily mistaken: that of a Service is empty.
+  const group = ref.group === '' ? '' : ` of group "${ref.group}"`
+  const target = `${displayKey(targetKey(policy, ref))}${group}`
+  context.diagnostics.report(policy, {
+    severity: 'warning',
+    code: 'attachment',
+    path: ['spec', 'targetRefs', index],
+    message: `No route served here uses ${target}, so the policy does nothing for it.`,
   })
 }
 

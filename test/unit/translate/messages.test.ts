@@ -5,6 +5,7 @@ import { translate } from '../../../src/translate/translate.ts'
 import { resourceSetOf } from '../../golden/load.ts'
 
 const API = 'gateway.networking.k8s.io/v1'
+const NOTHING = 'the policy does nothing for it.'
 const numbers = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i)
 
 describe('messages', () => {
@@ -96,6 +97,50 @@ describe('messages', () => {
         'spec.hostnames[0]: 10.0.0.1 is an address, which a hostname never matches; without hostname it is served.',
         'spec.hostnames[3]: c.0x7 is no DNS name that a client can send, so it never matches.',
         'spec.hostnames[4]: *.9 is no DNS name that a client can send, so it never matches.',
+      ],
+    )
+  })
+
+  it('of a policy for what no route uses name the target, and a group that is not that of Services', () => {
+    const policy = {
+      apiVersion: API,
+      kind: 'BackendTLSPolicy',
+      metadata: { name: 'tls' },
+      spec: {
+        targetRefs: ['', 'core'].map((group) => ({ group, kind: 'Service', name: 'web' })),
+        validation: { hostname: 'web.test', wellKnownCACertificates: 'System' },
+      },
+    }
+    const { diagnostics } = translate(resourceSetOf([JSON.stringify(policy)]), DEFAULT_OPTIONS)
+    const found = diagnostics.filter(({ code }) => code === 'attachment')
+    assert.deepEqual(
+      found.map(({ path, message }) => [path, message]),
+      [
+        ['spec.targetRefs[0]', `No route served here uses Service default/web, so ${NOTHING}`],
+        [
+          'spec.targetRefs[1]',
+          `No route served here uses Service default/web of group "core", so ${NOTHING}`,
+        ],
+      ],
+    )
+  })
+
+  it('of a parent that no route can have are there for routes of others as well', () => {
+    const route = {
+      apiVersion: API,
+      kind: 'HTTPRoute',
+      metadata: { name: 'web' },
+      spec: { parentRefs: [{ group: 'networking.k8s.io', kind: 'Gateway', name: 'gw' }] },
+    }
+    const { diagnostics } = translate(resourceSetOf([JSON.stringify(route)]), DEFAULT_OPTIONS)
+    const found = diagnostics.filter(({ path }) => path === 'spec.parentRefs[0]')
+    assert.deepEqual(
+      found.map(({ severity, message }) => [severity, message]),
+      [
+        [
+          'note',
+          'A Gateway of group "networking.k8s.io" is no parent that gwproxy serves: routes attach to Gateways and ListenerSets.',
+        ],
       ],
     )
   })
