@@ -107,6 +107,7 @@ function toListener(
   if (spec.protocol === 'GRPC') reportGrpcAlias(context, listener)
   reportSelector(context, listener)
   reportHostname(context, listener)
+  reportIdleCertificates(context, listener)
   return { ...listener, ...judgeKinds(context, listener) }
 }
 
@@ -184,6 +185,21 @@ function reportHostname(
     code: 'attachment',
     path: [...path, 'hostname'],
     message,
+  })
+}
+
+/** The specification has them ignored: somebody who gives some expects TLS to end here. */
+function reportIdleCertificates(
+  context: TranslateContext,
+  { owner, path, spec, mode }: Pick<OwnListener, 'owner' | 'path' | 'spec' | 'mode'>,
+): void {
+  const { certificateRefs = [] } = spec.tls ?? {}
+  if (mode !== 'Passthrough' || certificateRefs.length === 0) return
+  context.diagnostics.report(owner, {
+    severity: 'warning',
+    code: 'reference',
+    path: [...path, 'tls', 'certificateRefs'],
+    message: 'Mode Passthrough shows no certificates of the listener: the backend shows its own.',
   })
 }
 

@@ -144,4 +144,31 @@ describe('messages', () => {
       ],
     )
   })
+
+  it('of certificates that pass-through never shows say so, and of none say nothing', () => {
+    const gateway = {
+      apiVersion: API,
+      kind: 'Gateway',
+      metadata: { name: 'gw' },
+      spec: {
+        gatewayClassName: 'gwproxy',
+        listeners: [[{ name: 'web' }], []].map((certificateRefs, index) => ({
+          name: `tls-${index}`,
+          port: 443 + index,
+          protocol: 'TLS',
+          tls: { mode: 'Passthrough', certificateRefs },
+        })),
+      },
+    }
+    const { diagnostics } = translate(resourceSetOf([JSON.stringify(gateway)]), DEFAULT_OPTIONS)
+    assert.deepEqual(
+      diagnostics.map(({ path, message }) => [path, message]),
+      [
+        [
+          'spec.listeners[0].tls.certificateRefs',
+          'Mode Passthrough shows no certificates of the listener: the backend shows its own.',
+        ],
+      ],
+    )
+  })
 })
