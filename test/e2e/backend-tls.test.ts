@@ -180,8 +180,9 @@ for (const workers of [0, 2]) {
       assert.equal(JSON.parse(mutual.body).client, 'CN=front')
     })
 
-    it('shows nothing for a Gateway that has no certificate: 502 when the backend wants one', async () => {
-      assert.equal((await get('bare', BARE)).status, 502)
+    it('shows nothing for a Gateway that has no certificate, and fails when the backend wants one', async () => {
+      // With TLS 1.3 the refusal comes after the handshake: as an alert, or as no more than a close.
+      assert.ok([502, 503].includes((await get('bare', BARE)).status))
       assert.match(await why('bare'), /^upstream-/)
     })
 

@@ -267,6 +267,10 @@ class Http1Call implements UpstreamCall, Dispatcher.DispatchHandler {
       return 'upstream-protocol-error'
     }
     if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return 'internal-error'
+    // An answer 101 that nobody asked for.
+    if (code === 'UND_ERR_SOCKET' && error.message === 'bad upgrade') {
+      return 'upstream-protocol-error'
+    }
     // An alert after the handshake: with TLS 1.3 the verdict on our certificate comes this late.
     if (code.startsWith('ERR_SSL_')) return 'upstream-tls-failed'
     if (code === 'ECONNRESET' || code === 'EPIPE') return 'upstream-reset'
