@@ -54,7 +54,10 @@ describe('messages', () => {
       apiVersion: API,
       kind: 'HTTPRoute',
       metadata: { name: 'web' },
-      spec: { parentRefs: [{ name: 'gw' }, { name: 'other' }] },
+      spec: {
+        parentRefs: [{ name: 'gw' }, { name: 'other' }],
+        rules: [{ filters: [{ type: 'RequestRedirect', requestRedirect: { statusCode: 301 } }] }],
+      },
     }
     const documents = [gateway, route].map((object) => JSON.stringify(object))
     const { diagnostics } = translate(resourceSetOf(documents), DEFAULT_OPTIONS)
@@ -167,6 +170,49 @@ describe('messages', () => {
         [
           'spec.listeners[0].tls.certificateRefs',
           'Mode Passthrough shows no certificates of the listener: the backend shows its own.',
+        ],
+      ],
+    )
+  })
+
+  it('of rules name what does nothing', () => {
+    const redirect = { type: 'RequestRedirect', requestRedirect: { hostname: 'a.test' } }
+    const rules = [
+      {},
+      { filters: [redirect] },
+      { filters: [redirect], timeouts: { request: '1s' }, retry: { attempts: 1 } },
+    ]
+    const gateway = {
+      apiVersion: API,
+      kind: 'Gateway',
+      metadata: { name: 'gw' },
+      spec: { gatewayClassName: 'c', listeners: [{ name: 'http', port: 80, protocol: 'HTTP' }] },
+    }
+    const route = {
+      apiVersion: API,
+      kind: 'HTTPRoute',
+      metadata: { name: 'web' },
+      spec: { parentRefs: [{ name: 'gw' }], rules },
+    }
+    const documents = [gateway, route].map((object) => JSON.stringify(object))
+    const { diagnostics } = translate(resourceSetOf(documents), DEFAULT_OPTIONS)
+    assert.deepEqual(
+      diagnostics.map(({ severity, path, message }) => [severity, path, message]),
+      [
+        [
+          'warning',
+          'spec.rules[0].backendRefs',
+          'The rule has no backends: requests get 500, connections are closed.',
+        ],
+        [
+          'warning',
+          'spec.rules[2].timeouts',
+          'timeouts has no effect: the rule answers with a redirect.',
+        ],
+        [
+          'warning',
+          'spec.rules[2].retry',
+          'retry has no effect: the rule answers with a redirect.',
         ],
       ],
     )
