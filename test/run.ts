@@ -5,6 +5,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 
 const together = process.argv.includes('--together')
@@ -29,9 +30,8 @@ const { status } = spawnSync(
     // Elsewhere a failed test may leave a server open: its file must end all the same.
     together ? '--test-isolation=none' : '--test-force-exit',
     '--test-reporter=spec',
-    ...(process.env['TEST_CONCURRENCY']
-      ? [`--test-concurrency=${process.env['TEST_CONCURRENCY']}`]
-      : []),
+    // node:test leaves a core free; most of these files wait more than they compute.
+    `--test-concurrency=${process.env['TEST_CONCURRENCY'] ?? availableParallelism()}`,
     ...files,
   ],
   { stdio: 'inherit' },

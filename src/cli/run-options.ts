@@ -38,6 +38,7 @@ export interface RunFlags {
   readonly accessLogSample?: number
   readonly accessLogSkip?: readonly SkipRule[]
   readonly trustedProxy?: readonly string[]
+  readonly forwardedForDepth?: number
   readonly pollInterval?: number
 }
 
@@ -152,6 +153,13 @@ export function addRunFlags(command: Command): Command {
     )
     .addOption(
       option(
+        'forwarded-for-depth',
+        '--forwarded-for-depth <n>',
+        'of a trusted proxy: the client is the n-th of X-Forwarded-For from the right (default: the first that is no trusted proxy)',
+      ).argParser(parseDepth),
+    )
+    .addOption(
+      option(
         'poll-interval',
         '--poll-interval <duration>',
         'safety poll of the files, for mounts without events',
@@ -231,6 +239,7 @@ export function runOptionsOf(flags: RunFlags): RunOptions {
     logFormat: flags.logFormat ?? (process.stdout.isTTY ? 'pretty' : defaults.logFormat),
     accessLog: accessLogOf(flags, defaults.accessLog?.target),
     trustedProxies: flags.trustedProxy ?? defaults.trustedProxies,
+    forwardedDepth: flags.forwardedForDepth,
     pollIntervalMs: flags.pollInterval ?? defaults.pollIntervalMs,
   }
 }
@@ -292,6 +301,11 @@ function parseWorkers(text: string): 'auto' | number {
     throw new InvalidArgumentError('expected auto or a number from 0 to 256.')
   }
   return count
+}
+
+function parseDepth(text: string): number {
+  if (!/^[1-9][0-9]?$/.test(text)) throw new InvalidArgumentError('expected a number from 1 to 99.')
+  return Number(text)
 }
 
 function collectRanges(value: string, previous: readonly string[] | undefined): readonly string[] {

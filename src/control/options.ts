@@ -46,6 +46,8 @@ export interface RunOptions {
   readonly accessLog: AccessLogSettings | undefined
   /** CIDRs of peers whose X-Forwarded-* are believed. */
   readonly trustedProxies: readonly string[]
+  /** The client's entry of X-Forwarded-For, from the right; undefined: by the proxies' addresses. */
+  readonly forwardedDepth: number | undefined
   /** The safety poll of the configuration directories, for mounts without events. */
   readonly pollIntervalMs: number
   /** Bearer token that an admin address other than a unix socket or loopback needs. */
@@ -83,6 +85,7 @@ export function defaultRunOptions(environment: Environment = process.env): RunOp
         ? DEFAULT_ACCESS_LOG
         : { ...DEFAULT_ACCESS_LOG, target: { path: join(logs, 'access.log') } },
     trustedProxies: [],
+    forwardedDepth: undefined,
     pollIntervalMs: 10_000,
     adminToken: environment['GWPROXY_ADMIN_TOKEN'] || undefined,
     credentialsDirectory: environment['CREDENTIALS_DIRECTORY'] || undefined,

@@ -11,6 +11,7 @@ const USUAL_DESCRIPTORS = 10_240
 export function workerSettings(options: RunOptions, sessionSecret: string): WorkerSettings {
   return {
     trustedProxies: options.trustedProxies,
+    forwardedDepth: options.forwardedDepth,
     accessLog: options.accessLog,
     logLevel: options.logLevel,
     logFormat: options.logFormat,

@@ -14,6 +14,7 @@ export const WORKER_PARTS: WorkerParts = {
       limits: settings.limits,
       registry,
       trustedProxies: settings.trustedProxies,
+      forwardedDepth: settings.forwardedDepth,
       accessLog,
       sessionSecret: settings.sessionSecret,
     }),

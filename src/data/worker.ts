@@ -160,7 +160,7 @@ class Worker {
       wheel: this.#wheel,
       io: createStreamsBackend(this.#wheel, settings.limits.helloBytes),
       limits: settings.limits,
-      trusted: new TrustedProxies(settings.trustedProxies),
+      trusted: new TrustedProxies(settings.trustedProxies, settings.forwardedDepth),
       httpHub: this.#httpHub,
       accessLog,
       connections: this.#connections,

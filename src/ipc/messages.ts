@@ -117,6 +117,8 @@ export type WorkerMessage =
 /** Settings that a worker gets once, before anything else. */
 export interface WorkerSettings {
   readonly trustedProxies: readonly string[]
+  /** Which entry of X-Forwarded-For is the client, from the right; undefined: by the proxies' addresses. */
+  readonly forwardedDepth?: number | undefined
   /** undefined: none is written. */
   readonly accessLog: AccessLogSettings | undefined
   readonly logLevel: string

@@ -35,6 +35,7 @@ describe('help and usage', () => {
       ['run', '--no-such-flag'],
       ['run', '--trusted-proxy', '10.0.0.0/8,proxy.test'],
       ['run', '--trusted-proxy', '10.0.0.0/33'],
+      ['run', '--forwarded-for-depth', '0'],
       ['run', '--address-pool', 'many'],
       ['run', '--service-dns', '{nam}.internal'],
       ['run', '--service-dns', 'web'],

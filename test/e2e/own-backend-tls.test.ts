@@ -184,7 +184,8 @@ describe('TLS that backends ask for themselves', () => {
     assert.equal(JSON.parse((await get('e-shows')).body).client, 'CN=own')
     assert.equal(JSON.parse((await get('x-shows')).body).client, 'CN=own')
     assert.equal(JSON.parse((await get('e-gateways')).body).client, 'CN=front')
-    assert.equal((await get('x-anonymous')).status, 502)
+    // With TLS 1.3 the refusal comes after the handshake, as an alert or as a mere close.
+    assert.ok([502, 503].includes((await get('x-anonymous')).status))
   })
 
   it('speaks HTTP/2, and nothing older than asked for', async () => {

@@ -185,6 +185,18 @@ describe('the log', () => {
     rmSync(place, { recursive: true })
   })
 
+  it('names the client at the depth of X-Forwarded-For that was told', async () => {
+    const daemon = await startDaemon({
+      files,
+      args: ['--trusted-proxy', '127.0.0.0/8', '--forwarded-for-depth', '2'],
+    })
+    const hops = 'X-Forwarded-For: 6.6.6.6, 203.0.113.9, 198.51.100.7'
+    await curl(['-H', hops, `http://${daemon.address}:8080/a`])
+    const line = await daemon.line(({ log }) => log === 'exchange')
+    assert.equal(line['client'], '203.0.113.9')
+    assert.equal(await daemon.stop(), 0)
+  })
+
   it('refuses to start when the access log cannot be written', async () => {
     await assert.rejects(
       startDaemon({ files, args: ['--access-log', '/proc/no/access.log'] }),

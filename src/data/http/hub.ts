@@ -27,6 +27,7 @@ export interface HttpHubOptions {
   readonly registry: Registry
   /** Addresses and CIDR ranges whose forwarding fields are believed. */
   readonly trustedProxies: readonly string[]
+  readonly forwardedDepth?: number | undefined
   readonly accessLog: AccessLog
   /** As WorkerSettings. */
   readonly sessionSecret: string
@@ -46,13 +47,19 @@ class LiveHub implements HttpHub, ConnectionSet {
   #active = 0
   #draining = false
 
-  constructor({ registry, trustedProxies, sessionSecret, ...context }: HttpHubOptions) {
+  constructor({
+    registry,
+    trustedProxies,
+    forwardedDepth,
+    sessionSecret,
+    ...context
+  }: HttpHubOptions) {
     this.#registry = registry
     this.#sessions = { clock: context.clock, secret: sessionSecret }
     this.#context = {
       ...context,
       wheel: new TimerWheel(context.clock),
-      trusted: new TrustedProxies(trustedProxies),
+      trusted: new TrustedProxies(trustedProxies, forwardedDepth),
       mirrors: new Mirrors(),
       heldBodies: new ByteBudget(HELD_BYTES),
     }

@@ -113,6 +113,16 @@ describe('the client behind trusted proxies', () => {
     assert.equal(trusted.clientOf('3.3.3.3', '1.1.1.1'), '3.3.3.3')
     assert.equal(new TrustedProxies([]).clientOf('10.0.0.9', '1.1.1.1'), '10.0.0.9')
   })
+
+  it('is the entry at the depth, whatever the addresses between', () => {
+    const two = new TrustedProxies(['10.0.0.0/8'], 2)
+    assert.equal(two.clientOf('10.0.0.9', '6.6.6.6, 1.1.1.1, 198.51.100.7'), '1.1.1.1')
+    assert.equal(two.clientOf('10.0.0.9', '10.6.6.6, 10.1.1.1'), '10.6.6.6')
+    // The list is shorter than it must be, or holds no address there: nothing in it is believed.
+    assert.equal(two.clientOf('10.0.0.9', '1.1.1.1'), '10.0.0.9')
+    assert.equal(two.clientOf('10.0.0.9', 'unknown, 1.1.1.1'), '10.0.0.9')
+    assert.equal(two.clientOf('3.3.3.3', '2.2.2.2, 1.1.1.1'), '3.3.3.3')
+  })
 })
 
 describe('response fields', () => {
