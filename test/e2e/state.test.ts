@@ -191,9 +191,11 @@ describe('the log', () => {
       args: ['--trusted-proxy', '127.0.0.0/8', '--forwarded-for-depth', '2'],
     })
     const hops = 'X-Forwarded-For: 6.6.6.6, 203.0.113.9, 198.51.100.7'
-    await curl(['-H', hops, `http://${daemon.address}:8080/a`])
-    const line = await daemon.line(({ log }) => log === 'exchange')
-    assert.equal(line['client'], '203.0.113.9')
+    for (const host of ['a.test', 'nobody.test']) {
+      await curl(['-H', hops, '-H', `Host: ${host}`, `http://${daemon.address}:8080/`])
+      const line = await daemon.line((one) => one[':authority'] === host)
+      assert.equal(line['client'], '203.0.113.9', host)
+    }
     assert.equal(await daemon.stop(), 0)
   })
 

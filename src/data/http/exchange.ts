@@ -400,6 +400,9 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     const { downstream, context } = this.#host
     this.#facts.bytesSent ||= this.#responder.bytesSent
     this.#facts.authMs = this.#authorization?.waitedMs
+    // What no route took was not prepared for a backend, which is where the client is found out.
+    const forwardedFor = this.#head?.fields.get('x-forwarded-for')
+    this.#facts.client ??= context.trusted.clientOf(downstream.ends.source.address, forwardedFor)
     const record = exchangeRecord(this.#facts, downstream, context, outcome)
     context.accessLog.exchange(record)
     this.#host.exchangeEnded()
