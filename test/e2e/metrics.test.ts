@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { parse } from 'yaml'
@@ -142,7 +143,12 @@ describe('metrics', { skip: withoutParser() }, () => {
       (seen) => seen.sum(REQUESTS) === 10 && seen.sum('gwproxy_sni_unmatched_total') === 1,
     )
     await killOneWorker()
-    last = await scrapeUntil((seen) => seen.sum('gwproxy_worker_restarts_total') === 1)
+    await scrapeUntil((seen) => seen.sum('gwproxy_worker_restarts_total') === 1)
+    // Open while the last scrape is made: a body that is still to come.
+    const unfinished = connect(8080, daemon.address)
+    unfinished.write('POST / HTTP/1.1\r\nHost: held.test\r\nContent-Length: 9\r\n\r\n')
+    last = await scrapeUntil((seen) => seen.sum('gwproxy_exchanges_active') === 1)
+    unfinished.destroy()
   })
 
   after(async () => {

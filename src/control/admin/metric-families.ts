@@ -22,10 +22,7 @@ export function gauges(register: Registry): AddGauge {
       registers: [register],
       collect() {
         this.reset()
-        collect((value, labels) => {
-          if (labels === undefined) this.set(value)
-          else this.set(labels, value)
-        })
+        collect((value, labels = {}) => this.set(labels, value))
       },
     })
   }
@@ -40,10 +37,7 @@ export function counters(register: Registry): AddCounter {
       registers: [register],
       collect() {
         this.reset()
-        collect((value, labels) => {
-          if (labels === undefined) this.inc(value)
-          else this.inc(labels, value)
-        })
+        collect((value, labels = {}) => this.inc(labels, value))
       },
     })
   }

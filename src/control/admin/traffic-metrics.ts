@@ -1,6 +1,5 @@
 /** The traffic of all workers in Prometheus' terms, made at each scrape from the totals. */
 import {
-  Counter,
   Gauge,
   type MetricType,
   type MetricObjectWithValues,
@@ -16,28 +15,19 @@ import {
 } from '../../observe/traffic-families.ts'
 import type { Distribution } from '../../observe/traffic-meter.ts'
 import type { TrafficTotals } from '../../observe/traffic-totals.ts'
+import { counters } from './metric-families.ts'
 
 export function addTraffic(register: Registry, totals: TrafficTotals): void {
-  for (const name of Object.keys(COUNTERS) as CounterName[]) addCounter(register, totals, name)
+  const counter = counters(register)
+  for (const name of Object.keys(COUNTERS) as CounterName[]) {
+    const { help, labels } = COUNTERS[name]
+    counter(`gwproxy_${name}`, help, labels, (add) => {
+      for (const [values, total] of totals.counter(name)) add(total, labelled(labels, values))
+    })
+  }
   for (const name of Object.keys(HISTOGRAMS) as HistogramName[]) {
     register.registerMetric(new TotalsHistogram(totals, name))
   }
-}
-
-function addCounter(register: Registry, totals: TrafficTotals, name: CounterName): void {
-  const { help, labels } = COUNTERS[name]
-  new Counter({
-    name: `gwproxy_${name}`,
-    help,
-    labelNames: [...labels],
-    registers: [register],
-    collect() {
-      this.reset()
-      for (const [values, total] of totals.counter(name)) {
-        this.inc(labelled(labels, values), total)
-      }
-    },
-  })
 }
 
 // What the library has at run time is a word; its types say a number.

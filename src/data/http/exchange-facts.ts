@@ -5,7 +5,8 @@ import type { Outcome } from '../../model/outcome.ts'
 import type { RouteRef } from '../../model/identity.ts'
 import type { ExchangeRecord } from '../../observe/access-log.ts'
 import type { HttpDownstream } from './contract.ts'
-import type { RequestLine } from './exchange-host.ts'
+import type { HttpContext, RequestLine } from './exchange-host.ts'
+import type { Fields } from './fields.ts'
 
 export interface ExchangeFacts {
   readonly method: string
@@ -60,8 +61,9 @@ export function newFacts(clock: Clock, line: RequestLine): ExchangeFacts {
 export function exchangeRecord(
   facts: ExchangeFacts,
   downstream: HttpDownstream,
-  { clock }: { readonly clock: Clock },
+  { clock, trusted }: Pick<HttpContext, 'clock' | 'trusted'>,
   outcome: Outcome,
+  fields: Fields | undefined,
 ): ExchangeRecord {
   const { startedAt, attemptAt: _, ...rest } = facts
   const { peerAddress, peerPort } = downstream
@@ -71,7 +73,10 @@ export function exchangeRecord(
     requestId: facts.requestId ?? randomUUID(),
     listener: facts.listener ?? '',
     peer: peerAddress.includes(':') ? `[${peerAddress}]:${peerPort}` : `${peerAddress}:${peerPort}`,
-    client: facts.client ?? downstream.ends.source.address,
+    // What no route took was not prepared for a backend, which is where the client is found out.
+    client:
+      facts.client ??
+      trusted.clientOf(downstream.ends.source.address, fields?.get('x-forwarded-for')),
     sni: downstream.sni,
     tls: downstream.tls,
     durationMs: clock.monotonic() - startedAt,

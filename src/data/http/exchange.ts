@@ -400,10 +400,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     const { downstream, context } = this.#host
     this.#facts.bytesSent ||= this.#responder.bytesSent
     this.#facts.authMs = this.#authorization?.waitedMs
-    // What no route took was not prepared for a backend, which is where the client is found out.
-    const forwardedFor = this.#head?.fields.get('x-forwarded-for')
-    this.#facts.client ??= context.trusted.clientOf(downstream.ends.source.address, forwardedFor)
-    const record = exchangeRecord(this.#facts, downstream, context, outcome)
+    const record = exchangeRecord(this.#facts, downstream, context, outcome, this.#head?.fields)
     context.accessLog.exchange(record)
     this.#host.exchangeEnded()
   }

@@ -21,14 +21,14 @@ interface Criterion {
 }
 
 function criteriaOf({ service, method, headers, rule }: GrpcMatch): readonly Criterion[] {
-  const any: GrpcMatch = { headers: [], rule }
+  const catchAll: GrpcMatch = { headers: [], rule }
   return [
-    { name: 'host', criterion: any },
-    ...(service === undefined ? [] : [{ name: 'service', criterion: { ...any, service } }]),
-    ...(method === undefined ? [] : [{ name: 'method', criterion: { ...any, method } }]),
+    { name: 'host', criterion: catchAll },
+    ...(service === undefined ? [] : [{ name: 'service', criterion: { ...catchAll, service } }]),
+    ...(method === undefined ? [] : [{ name: 'method', criterion: { ...catchAll, method } }]),
     ...headers.map((header) => ({
       name: `header ${header.name}`,
-      criterion: { ...any, headers: [header] },
+      criterion: { ...catchAll, headers: [header] },
     })),
   ]
 }

@@ -24,18 +24,18 @@ interface Criterion {
 }
 
 function criteriaOf({ path, method, headers, query, rule }: HttpMatch): readonly Criterion[] {
-  const any: HttpMatch = { path: { kind: 'prefix', value: '' }, headers: [], query: [], rule }
+  const catchAll: HttpMatch = { path: { kind: 'prefix', value: '' }, headers: [], query: [], rule }
   return [
-    { name: 'host', criterion: any },
-    { name: 'path', criterion: { ...any, path } },
-    ...(method === undefined ? [] : [{ name: 'method', criterion: { ...any, method } }]),
+    { name: 'host', criterion: catchAll },
+    { name: 'path', criterion: { ...catchAll, path } },
+    ...(method === undefined ? [] : [{ name: 'method', criterion: { ...catchAll, method } }]),
     ...headers.map((header) => ({
       name: `header ${header.name}`,
-      criterion: { ...any, headers: [header] },
+      criterion: { ...catchAll, headers: [header] },
     })),
     ...query.map((value) => ({
       name: `query ${value.name}`,
-      criterion: { ...any, query: [value] },
+      criterion: { ...catchAll, query: [value] },
     })),
   ]
 }

@@ -22,15 +22,15 @@ export function lowerMatches(
   return lowerEach(matches, ANY, lowerMatch, path, fault)
 }
 
-/** Shared with GRPCRoute. No matches at all are `any`; one with a fault is left out. */
+/** Shared with GRPCRoute. No matches at all are `catchAll`; one with a fault is left out. */
 export function lowerEach<Match, Lowered>(
   matches: readonly Match[],
-  any: Lowered,
+  catchAll: Lowered,
   lower: (match: Match, path: DocumentPath, fault: ValueFault) => Lowered,
   path: DocumentPath,
   fault: ValueFault,
 ): readonly Lowered[] {
-  if (matches.length === 0) return [any]
+  if (matches.length === 0) return [catchAll]
   return matches.flatMap((match, index) => {
     let isSound = true
     const lowered = lower(match, [...path, index], (place, message) => {

@@ -2,66 +2,22 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import type { ConnectionRecord, ExchangeRecord } from '../../../src/observe/access-log.ts'
+import type { ExchangeRecord } from '../../../src/observe/access-log.ts'
 import {
   type AccessLogSettings,
   DEFAULT_ACCESS_LOG,
   parseSkipRule,
 } from '../../../src/observe/access-log-settings.ts'
 import { createAccessLog, NO_ACCESS_LOG } from '../../../src/observe/access-log-writer.ts'
-import type { LineSink } from '../../../src/observe/line-sink.ts'
+import { CONNECTION, EXCHANGE as REFUSED, recordingSink } from './records.ts'
 
-const START = Date.UTC(2026, 0, 2, 3, 4, 5, 678)
-
-const CONNECTION: ConnectionRecord = {
-  startTime: START,
-  connectionId: 'c-1',
-  bind: 'tcp/[::]:443',
-  listener: 'Gateway/default/web/tls',
-  peer: '192.0.2.1:50000',
-  client: '192.0.2.1',
-  local: '198.51.100.1:443',
-  sni: 'a.test',
-  tls: undefined,
-  action: 'tls-passthrough',
-  route: { kind: 'TLSRoute', namespace: 'default', name: 'r' },
-  upstream: 'Service/default/s:443',
-  endpoint: '10.0.0.1:443',
-  bytesReceived: 10,
-  bytesSent: 20,
-  durationMs: 12.6,
-  peekMs: undefined,
-  handshakeMs: undefined,
-  connectMs: undefined,
-  exchanges: undefined,
-  reason: 'completed',
-  detail: undefined,
-}
-
+/** One that went well. */
 const EXCHANGE: ExchangeRecord = {
-  startTime: START,
-  connectionId: 'c-1',
-  requestId: 'r-1',
-  listener: 'Gateway/default/web/https',
-  peer: '192.0.2.1:50000',
-  client: '203.0.113.9',
-  sni: undefined,
-  tls: undefined,
-  method: 'GET',
-  authority: 'a.test',
+  ...REFUSED,
   path: '/x',
   protocol: 'HTTP/2.0',
-  route: { kind: 'HTTPRoute', namespace: 'default', name: 'r' },
-  rule: '0',
-  upstream: 'Service/default/s:80',
-  endpoint: '10.0.0.1:80',
   status: 200,
-  bytesReceived: 0,
-  bytesSent: 99,
-  durationMs: 3,
-  upstreamMs: undefined,
   attempts: 1,
-  userAgent: 'curl/8',
   reason: 'completed',
   detail: undefined,
 }
@@ -71,13 +27,7 @@ function lines(
   write: (log: ReturnType<typeof createAccessLog>) => void,
   random?: () => number,
 ): string[] {
-  const seen: string[] = []
-  const sink: LineSink = {
-    dropped: 0,
-    write: (line) => void seen.push(line),
-    reopen: () => undefined,
-    close: () => Promise.resolve(),
-  }
+  const { sink, lines: seen } = recordingSink()
   write(createAccessLog(sink, { ...DEFAULT_ACCESS_LOG, ...choice }, random))
   return seen
 }
