@@ -17,8 +17,10 @@ export class Deadline {
   readonly #sink: TimerSink
   /** Monotonic milliseconds; Infinity: not armed. */
   #at = Infinity
-  /** The tick at which the wheel looks at it next; Infinity: it is in no slot. */
-  #visitTick = Infinity
+  /** The tick at which the wheel looks at it next, and its neighbours there: the wheel's own. */
+  visitTick = Infinity
+  next: Deadline | undefined = undefined
+  previous: Deadline | undefined = undefined
 
   constructor(wheel: TimerWheel, sink: TimerSink) {
     this.#wheel = wheel
@@ -28,32 +30,24 @@ export class Deadline {
   /** Fires `delayMs` from now, instead of any earlier arming. */
   arm(delayMs: number): void {
     this.#at = this.#wheel.after(delayMs)
-    const tick = this.#wheel.tickOf(this.#at)
     // A later time is found out when the earlier visit comes: moving out costs nothing.
-    if (tick < this.#visitTick) this.#queue(tick)
+    this.#wheel.look(this, this.#at)
   }
 
+  /** The wheel lets go of it, and with it of its owner. */
   cancel(): void {
     this.#at = Infinity
+    this.#wheel.forget(this)
   }
 
-  /** Called by the wheel when a slot that holds this deadline comes up. */
-  visit(tick: number, now: number): void {
-    // Left over from before it was moved in: another slot holds it as well.
-    if (tick < this.#visitTick) return
-    this.#visitTick = Infinity
-    if (this.#at === Infinity) return
+  /** Called by the wheel, which holds it no more, when its slot comes up. */
+  visit(now: number): void {
     if (this.#at > now) {
-      this.#queue(this.#wheel.tickOf(this.#at))
+      this.#wheel.look(this, this.#at)
       return
     }
     this.#at = Infinity
     this.#sink.onDeadline(this)
-  }
-
-  #queue(tick: number): void {
-    this.#visitTick = tick
-    this.#wheel.queue(this, tick)
   }
 }
 
@@ -61,7 +55,8 @@ export class Deadline {
 export class TimerWheel {
   readonly #clock: Clock
   readonly #tickMs: number
-  readonly #slots: Deadline[][] = Array.from({ length: SLOTS }, () => [])
+  /** The first of each slot's list. */
+  readonly #slots: (Deadline | undefined)[] = new Array(SLOTS).fill(undefined)
   #queued = 0
   #tick = 0
   #now = 0
@@ -82,16 +77,32 @@ export class TimerWheel {
     return this.now + delayMs + this.#tickMs
   }
 
-  /** The tick to look at a deadline; a far one is looked at once a round. Starts the wheel. */
-  tickOf(at: number): number {
+  /** Visits the deadline at the time `at`, or earlier: a far one is looked at once a round. */
+  look(deadline: Deadline, at: number): void {
     this.#start()
     const ahead = Math.ceil((at - this.#now) / this.#tickMs)
-    return this.#tick + Math.min(Math.max(ahead, 1), SLOTS - 1)
+    const tick = this.#tick + Math.min(Math.max(ahead, 1), SLOTS - 1)
+    if (tick >= deadline.visitTick) return
+    this.forget(deadline)
+    const first = this.#slots[tick % SLOTS]
+    deadline.visitTick = tick
+    deadline.next = first
+    if (first !== undefined) first.previous = deadline
+    this.#slots[tick % SLOTS] = deadline
+    this.#queued++
   }
 
-  queue(deadline: Deadline, tick: number): void {
-    this.#slots[tick % SLOTS]?.push(deadline)
-    this.#queued++
+  /** Idempotent. */
+  forget(deadline: Deadline): void {
+    const { visitTick, next, previous } = deadline
+    if (visitTick === Infinity) return
+    if (previous === undefined) this.#slots[visitTick % SLOTS] = next
+    else previous.next = next
+    if (next !== undefined) next.previous = previous
+    deadline.visitTick = Infinity
+    deadline.next = undefined
+    deadline.previous = undefined
+    this.#queued--
   }
 
   stop(): void {
@@ -113,12 +124,15 @@ export class TimerWheel {
     this.#now = now
     for (let i = 0; i < ticks; i++) {
       this.#tick++
-      const due = this.#slots[this.#tick % SLOTS] ?? []
-      if (due.length === 0) continue
-      this.#slots[this.#tick % SLOTS] = []
-      this.#queued -= due.length
-      for (const deadline of due) deadline.visit(this.#tick, now)
+      // What is queued meanwhile comes into another slot: less than a round ahead.
+      for (;;) {
+        const due = this.#slots[this.#tick % SLOTS]
+        if (due === undefined) break
+        this.forget(due)
+        due.visit(now)
+      }
     }
+    // Not when the last one is cancelled: requests that follow each other would start it anew each.
     if (this.#queued === 0) this.stop()
   }
 }

@@ -1,6 +1,7 @@
 /** The timer wheel: never early, soon after, movable, and silent when nothing waits. */
 import assert from 'node:assert/strict'
 import { describe, it, mock } from 'node:test'
+import { heldBytes } from '../../support/held-memory.ts'
 import { Deadline, TimerWheel } from '../../../src/data/timer-wheel.ts'
 
 describe('timer wheel', () => {
@@ -83,6 +84,32 @@ describe('timer wheel', () => {
     deadline.arm(30)
     test.pass(300)
     assert.equal(firedAt.length, 3)
+  })
+
+  it('lets go of a cancelled one, and of its owner', () => {
+    using test = setUp()
+    const stays = test.deadline()
+    stays.deadline.arm(60_000)
+    const before = heldBytes()
+    for (let round = 0; round < 64; round += 1) {
+      const bulk = Buffer.alloc(1 << 20)
+      const deadline = new Deadline(test.wheel, { onDeadline: () => bulk.fill(1) })
+      deadline.arm(60_000 + round)
+      deadline.cancel()
+    }
+    assert.ok(heldBytes() - before < 8 << 20, 'cancelled deadlines are held')
+  })
+
+  it('keeps those that share a slot when one between them goes', () => {
+    using test = setUp()
+    const all = Array.from({ length: 5 }, () => test.deadline())
+    for (const { deadline } of all) deadline.arm(100)
+    for (const index of [2, 0, 4]) all[index]?.deadline.cancel()
+    test.pass(125)
+    assert.deepEqual(
+      all.map(({ firedAt }) => firedAt.length),
+      [0, 1, 0, 1, 0],
+    )
   })
 
   it('does not tick while nothing waits', () => {
