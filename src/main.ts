@@ -211,7 +211,10 @@ class Daemon {
     })
     const { generation } = await first.promise
     for (const name of this.#passed.idle) {
-      this.#log.warn({}, `systemd passed ${name}, and no listener has this address and port yet`)
+      this.#log.warn(
+        {},
+        `systemd passed ${name}, and no listener has this address and port, or this name`,
+      )
     }
     this.#log.info({ generation, pid: process.pid, build: BUILD }, 'ready')
     await this.#notify('ready', this.#status)

@@ -54,7 +54,7 @@ export class ControlPlane {
   constructor(options: ControlPlaneOptions) {
     const { lookUp, log, passed } = options
     this.#options = options
-    this.#sockets = new Sockets((address, port) => passed.bind(address, port))
+    this.#sockets = new Sockets((address, port, context) => passed.bind(address, port, context))
     this.#configLog = new ConfigLog(log)
     this.#publisher = new Publisher({
       sockets: this.#sockets,

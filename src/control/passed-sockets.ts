@@ -1,10 +1,11 @@
 /**
  * Sockets that systemd passes (sd_listen_fds(3)): they are used instead of binding, found by the
- * address and port that they are bound to. One whose listener leaves is kept for a later one: only
- * systemd can make it anew. Owns these descriptors until the drain.
+ * address and port that they are bound to, else by the name of a listener. One whose listener leaves
+ * is kept for a later one: only systemd can make it anew. Owns these descriptors until the drain.
  */
 import { canonicalAddress } from '../match/target-address.ts'
 import { type BindAttempt, bindTcp, openTcp, type PassedTcpHandle } from './bind-tcp.ts'
+import type { BindContext } from './sockets.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -19,7 +20,8 @@ interface PassedSocket {
   readonly address: string
   readonly port: number
   readonly handle: PassedTcpHandle
-  isTaken: boolean
+  /** The place whose bind it became; that one may have it again. */
+  takenFor: string | undefined
 }
 
 export class PassedSockets {
@@ -41,16 +43,14 @@ export class PassedSockets {
 
   /** Those that no listener has asked for so far. */
   get idle(): readonly string[] {
-    return this.#sockets.filter(({ isTaken }) => !isTaken).map(nameOf)
+    return this.#sockets.filter(({ takenFor }) => takenFor === undefined).map(nameOf)
   }
 
-  /** What was passed for this place, else a socket of our own. */
-  bind(address: string, port: number): BindAttempt {
-    // The IPv6 wildcard is content with the IPv4 one: systemd's say counts.
-    const other = address === '::' ? this.#find('0.0.0.0', port) : undefined
-    const socket = this.#find(address, port) ?? other
+  /** What was passed for this place or for a listener there, else a socket of our own. */
+  bind(address: string, port: number, context?: BindContext): BindAttempt {
+    const socket = this.#find(address, port) ?? this.#named(address, port, context)
     if (socket === undefined) return bindTcp(address, port)
-    socket.isTaken = true
+    socket.takenFor = placeOf(address, port)
     return { kind: 'bound', handle: socket.handle, port }
   }
 
@@ -62,8 +62,25 @@ export class PassedSockets {
     }
   }
 
+  /** The IPv6 wildcard is content with the IPv4 one: systemd's say counts. */
   #find(address: string, port: number): PassedSocket | undefined {
-    return this.#sockets.find((socket) => socket.address === address && socket.port === port)
+    const on = (own: string): PassedSocket | undefined =>
+      this.#sockets.find((socket) => socket.address === own && socket.port === port)
+    return on(address) ?? (address === '::' ? on('0.0.0.0') : undefined)
+  }
+
+  /** By a listener's name, rather on the same port; what another bind has or wants stays its own. */
+  #named(address: string, port: number, context?: BindContext): PassedSocket | undefined {
+    if (context === undefined) return undefined
+    const place = placeOf(address, port)
+    const wanted = new Set(context.wanted.map((one) => this.#find(one.address, one.port)))
+    const fitting = this.#sockets.filter(
+      (socket) =>
+        context.names.has(socket.name) &&
+        !wanted.has(socket) &&
+        (socket.takenFor === undefined || socket.takenFor === place),
+    )
+    return fitting.find((socket) => socket.port === port) ?? fitting[0]
   }
 }
 
@@ -88,9 +105,11 @@ function adopt(fd: number, name: string): PassedSocket | string {
     handle.close()
     return `${name} (descriptor ${fd}) is a connection: set Accept=no`
   }
-  const { address = '', port = 0 } = local
-  keepOpen(handle)
-  return { name, address: canonicalAddress(address) ?? address, port, handle, isTaken: false }
+  const { address: own = '', port = 0 } = local
+  const address = canonicalAddress(own) ?? own
+  const socket: PassedSocket = { name, address, port, handle, takenFor: undefined }
+  keepOpen(socket)
+  return socket
 }
 
 /**
@@ -98,12 +117,18 @@ function adopt(fd: number, name: string): PassedSocket | string {
  * socket, and with `--workers 0`, where both hold one handle, the data plane does. There libuv goes
  * on accepting, so that what comes meanwhile is closed at once.
  */
-function keepOpen(handle: PassedTcpHandle): void {
+function keepOpen(socket: PassedSocket): void {
+  const { handle } = socket
   handle.close = () => {
+    socket.takenFor = undefined
     handle.onconnection = (_status, connection) => connection?.close()
   }
 }
 
 function nameOf({ name, address, port }: PassedSocket): string {
-  return `${name} (${address.includes(':') ? `[${address}]` : address}:${port})`
+  return `${name} (${placeOf(address, port)})`
+}
+
+function placeOf(address: string, port: number): string {
+  return `${address.includes(':') ? `[${address}]` : address}:${port}`
 }

@@ -10,7 +10,15 @@ import type { BindResult } from '../model/status.ts'
 import { type BindAttempt, type BindError, bindTcp } from './bind-tcp.ts'
 import { OwnAddresses } from './own-addresses.ts'
 
-export type BindFunction = (address: string, port: number) => BindAttempt
+export type BindFunction = (address: string, port: number, context?: BindContext) => BindAttempt
+
+/** What may find a socket that came with the process. */
+export interface BindContext {
+  /** Of the bind's listeners: `https`, `default/edge/https`. */
+  readonly names: ReadonlySet<string>
+  /** Where all binds are. */
+  readonly wanted: readonly Pick<BindPart, 'address' | 'port'>[]
+}
 
 /** What control knows about a wanted bind. */
 export type SocketState =
@@ -20,6 +28,7 @@ export type SocketState =
 interface Entry {
   readonly address: string
   readonly port: number
+  context: BindContext
   state: SocketState
 }
 
@@ -36,10 +45,17 @@ export class Sockets {
   /** Binds what is new among these and TCP. Binds that are no longer named stay open until `retain`. */
   open(binds: readonly BindPart[]): void {
     this.#ownAddresses.watch(binds)
-    for (const { key, address, port, transport } of binds) {
-      // UDP sockets are opened by the worker that owns the bind (decision 15).
-      if (transport === 'udp' || this.#entries.has(key)) continue
-      this.#entries.set(key, { address, port, state: this.#attempt(address, port) })
+    // UDP sockets are opened by the worker that owns the bind (decision 15).
+    const wanted = binds.filter(({ transport }) => transport === 'tcp')
+    for (const bind of wanted) {
+      const { key, address, port } = bind
+      const context = { names: listenerNames(bind), wanted }
+      const entry = this.#entries.get(key)
+      if (entry !== undefined) entry.context = context
+      else {
+        const state = this.#attempt({ address, port, context })
+        this.#entries.set(key, { address, port, context, state })
+      }
     }
   }
 
@@ -49,7 +65,7 @@ export class Sockets {
     for (const entry of this.#entries.values()) {
       if (entry.state.kind === 'open') continue
       const before = entry.state.error.errno
-      entry.state = this.#attempt(entry.address, entry.port)
+      entry.state = this.#attempt(entry)
       changed ||= entry.state.kind === 'open' || entry.state.error.errno !== before
     }
     return changed
@@ -75,7 +91,7 @@ export class Sockets {
   state(key: BindKey): SocketState | undefined {
     const entry = this.#entries.get(key)
     if (entry?.state.kind === 'open' && entry.state.handle.getsockname({}) !== 0) {
-      entry.state = this.#attempt(entry.address, entry.port)
+      entry.state = this.#attempt(entry)
     }
     return entry?.state
   }
@@ -92,8 +108,15 @@ export class Sockets {
     return this.#ownAddresses.results
   }
 
-  #attempt(address: string, port: number): SocketState {
-    const attempt = this.#bind(address, port)
+  #attempt({ address, port, context }: Omit<Entry, 'state'>): SocketState {
+    const attempt = this.#bind(address, port, context)
     return attempt.kind === 'bound' ? { kind: 'open', handle: attempt.handle } : attempt
   }
+}
+
+function listenerNames({ tables }: BindPart): ReadonlySet<string> {
+  const keys = tables.flatMap(({ chains, listeners }) =>
+    [...chains, ...listeners].map(({ listener }) => listener.split('/')),
+  )
+  return new Set(keys.flatMap((parts) => [parts.at(-1) ?? '', parts.slice(1).join('/')]))
 }

@@ -145,6 +145,42 @@ describe('sockets of systemd', () => {
     assert.equal(await daemon.stop(), 0)
   })
 
+  it('serve the listener of their name, wherever they are bound', { timeout: 60_000 }, async () => {
+    const address = ownAddress()
+    // Each exact match keeps its own, whatever the names say.
+    const ports = [PORT, PORT + 1, PORT + 100, PORT + 101]
+    const passed = ports.map((port) => systemdSocket(address, port))
+    const listeners = ['web', 'api', 'grpc', 'more'].map((name, at) =>
+      httpListener(name, PORT + at),
+    )
+    const daemon = await start(passed, 'web:grpc:grpc:default/gw/more', {
+      files: {
+        'all.yaml': yaml(gateway(listeners, { addresses: [{ value: address }] }), ROUTE),
+      },
+    })
+    for (const port of ports) assert.equal(await status(address, port), '302', String(port))
+    assert.ok(!daemon.lines.some(({ msg }) => /no listener has/.test(String(msg))))
+    for (const port of [PORT + 2, PORT + 3]) {
+      await daemon.line(
+        ({ log, bind }) => log === 'connection' && bind === `tcp/${address}:${port}`,
+      )
+    }
+    // A name that is free again is another listener's.
+    const moved = httpListener('grpc', PORT + 200)
+    await daemon.apply({
+      'all.yaml': yaml(gateway([moved], { addresses: [{ value: address }] }), ROUTE),
+    })
+    const again = await daemon.apply({
+      'all.yaml': yaml(
+        gateway([httpListener('more', PORT + 201)], { addresses: [{ value: address }] }),
+        ROUTE,
+      ),
+    })
+    assert.deepEqual(again.failedBinds, [])
+    assert.equal(await status(address, PORT + 101), '302')
+    assert.equal(await daemon.stop(), 0)
+  })
+
   it('of another kind are named and closed', { timeout: 60_000 }, async () => {
     const address = ownAddress()
     const udp = dgram.createSocket('udp4').bind(0, address)
