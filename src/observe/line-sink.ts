@@ -3,7 +3,7 @@
  * stalls, lines are dropped and counted, never kept without bound; when it goes away (EPIPE) or a
  * disk is full, the lines are lost and the traffic is not. Owns the descriptors that it opens.
  */
-import { closeSync, openSync, write } from 'node:fs'
+import { closeSync, fstatSync, openSync, write } from 'node:fs'
 import { errnoOf } from '../base/errors.ts'
 
 export interface LineSink {
@@ -23,7 +23,11 @@ export interface LineSink {
 /** Beyond this much unwritten output new lines are dropped. Characters. */
 const MAX_PENDING = 4 * 1024 * 1024
 /** Whole lines up to PIPE_BUF at once are atomic: the lines of several workers do not mix. */
-const MAX_WRITE = 4096
+const MAX_PIPE_WRITE = 4096
+/** To a file every append is. */
+const MAX_FILE_WRITE = 65_536
+/** After a write lines are gathered for as long, since a write costs as much as many lines. */
+const GATHER_MS = 10
 /** A descriptor that somebody made non-blocking says EAGAIN instead of waiting. */
 const RETRY_MS = 20
 
@@ -39,13 +43,16 @@ class BoundedSink implements LineSink {
   #nextFd: number | undefined
   #lines: string[] = []
   #pending = 0
+  #maxWrite: number
   #writing = false
+  #gathering: NodeJS.Timeout | undefined
   #dropped = 0
   #onIdle: (() => void) | undefined
 
   constructor(target: number | string) {
     this.#path = typeof target === 'string' ? target : undefined
     this.#fd = typeof target === 'string' ? openSync(target, 'a', 0o640) : target
+    this.#maxWrite = maxWriteTo(this.#fd)
   }
 
   get dropped(): number {
@@ -59,7 +66,8 @@ class BoundedSink implements LineSink {
     }
     this.#lines.push(line)
     this.#pending += line.length
-    if (!this.#writing) this.#writeBatch()
+    if (this.#writing) return
+    if (this.#gathering === undefined || this.#pending >= this.#maxWrite) this.#writeBatch()
   }
 
   reopen(): Error | undefined {
@@ -77,6 +85,7 @@ class BoundedSink implements LineSink {
   }
 
   close(timeoutMs: number): Promise<void> {
+    if (!this.#writing) this.#writeBatch()
     if (!this.#writing) return Promise.resolve()
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, timeoutMs)
@@ -88,19 +97,18 @@ class BoundedSink implements LineSink {
   }
 
   #writeBatch(): void {
+    clearTimeout(this.#gathering)
+    this.#gathering = undefined
     this.#useNextFd()
     let count = 0
     let length = 0
     for (const line of this.#lines) {
-      if (count > 0 && length + line.length > MAX_WRITE) break
+      if (count > 0 && length + line.length > this.#maxWrite) break
       length += line.length
       count++
     }
-    this.#writing = count > 0
-    if (count === 0) {
-      this.#onIdle?.()
-      return
-    }
+    if (count === 0) return
+    this.#writing = true
     const batch = this.#lines.splice(0, count)
     this.#pending -= length
     this.#writeBytes(Buffer.from(batch.join('')), batch.length)
@@ -113,16 +121,33 @@ class BoundedSink implements LineSink {
         setTimeout(() => this.#writeBytes(bytes, lines), RETRY_MS)
       } else if (error !== null) {
         this.#dropped += lines
-        this.#writeBatch()
+        this.#onWritten()
       } else if (written < bytes.length) this.#writeBytes(bytes.subarray(written), lines)
-      else this.#writeBatch()
+      else this.#onWritten()
     })
+  }
+
+  #onWritten(): void {
+    this.#writing = false
+    if (this.#pending >= this.#maxWrite || this.#onIdle !== undefined) this.#writeBatch()
+    else this.#gathering = setTimeout(() => this.#writeBatch(), GATHER_MS)
+    if (!this.#writing) this.#onIdle?.()
   }
 
   #useNextFd(): void {
     if (this.#nextFd === undefined) return
     closeSync(this.#fd)
     this.#fd = this.#nextFd
+    this.#maxWrite = maxWriteTo(this.#fd)
     this.#nextFd = undefined
+  }
+}
+
+function maxWriteTo(fd: number): number {
+  try {
+    return fstatSync(fd).isFile() ? MAX_FILE_WRITE : MAX_PIPE_WRITE
+  } catch {
+    // A descriptor that is none: the write says so, and the line is dropped.
+    return MAX_PIPE_WRITE
   }
 }

@@ -6,8 +6,9 @@
 import { outcomeRow, type Reason } from '../model/outcome.ts'
 import type { RouteRef } from '../model/identity.ts'
 import type { AccessLog, ConnectionRecord, ExchangeRecord } from './access-log.ts'
+import { Distribution } from './distribution.ts'
+import { type ExchangeTally, ExchangeTallies } from './exchange-tallies.ts'
 import {
-  BUCKETS,
   COUNTERS,
   type CounterName,
   HISTOGRAMS,
@@ -15,30 +16,23 @@ import {
   SEPARATOR,
 } from './traffic-families.ts'
 
-/** Buckets (one more than BUCKETS), not cumulative, and the sum of the values in seconds. */
-export interface Distribution {
-  readonly buckets: readonly number[]
-  readonly sum: number
-}
+/** As it travels: buckets (one more than BUCKETS), not cumulative, and the sum in seconds. */
+export type Distributed = Pick<Distribution, 'buckets' | 'sum'>
 
 /** What was counted since the last one. Keys are label values in their family's order. */
 export interface TrafficDelta {
   readonly counters: Readonly<Partial<Record<CounterName, readonly (readonly [string, number])[]>>>
   readonly histograms: Readonly<
-    Partial<Record<HistogramName, readonly (readonly [string, Distribution])[]>>
+    Partial<Record<HistogramName, readonly (readonly [string, Distributed])[]>>
   >
-}
-
-interface Cell {
-  readonly buckets: number[]
-  sum: number
 }
 
 const RESUMED = { true: 'true', false: 'false' } as const
 
 export class TrafficMeter implements AccessLog {
   readonly #counters = mapsFor<CounterName, number>(COUNTERS)
-  readonly #histograms = mapsFor<HistogramName, Cell>(HISTOGRAMS)
+  readonly #histograms = mapsFor<HistogramName, Distribution>(HISTOGRAMS)
+  readonly #exchanges = new ExchangeTallies()
   #isEmpty = true
 
   connection(record: ConnectionRecord): void {
@@ -54,15 +48,8 @@ export class TrafficMeter implements AccessLog {
   }
 
   exchange(record: ExchangeRecord): void {
-    const from = listenerLabels(record.listener)
-    const { status, attempts, durationMs, reason } = record
-    const route = routeLabel(record.route)
-    const backend = record.upstream ?? ''
-    this.count('http_requests_total', [from, route, backend, String(status), reason])
-    const code = status === 0 ? 'none' : `${Math.floor(status / 100)}xx`
-    this.observe('http_request_duration_seconds', [from, route, backend, code], durationMs)
-    if (attempts > 1) this.count('http_retries_total', [route, backend], attempts - 1)
-    this.#bytes(record, from)
+    this.#exchanges.add(record)
+    this.#isEmpty = false
   }
 
   /** `labels`: values in the family's order; those of a gateway and its listener may be joined. */
@@ -76,26 +63,31 @@ export class TrafficMeter implements AccessLog {
 
   /** As `count`, for a duration in milliseconds. */
   observe(name: HistogramName, labels: readonly string[], ms: number): void {
-    const key = labels.join(SEPARATOR)
-    const series = this.#histograms[name]
-    let cell = series.get(key)
-    if (cell === undefined) {
-      cell = { buckets: new Array<number>(BUCKETS.length + 1).fill(0), sum: 0 }
-      series.set(key, cell)
-    }
-    const seconds = ms / 1000
-    let index = 0
-    while (index < BUCKETS.length && seconds > (BUCKETS[index] ?? 0)) index += 1
-    cell.buckets[index] = (cell.buckets[index] ?? 0) + 1
-    cell.sum += seconds
+    this.#distribution(name, labels).add(ms)
     this.#isEmpty = false
   }
 
   /** What was counted since the last call; undefined: nothing. */
   take(): TrafficDelta | undefined {
     if (this.#isEmpty) return undefined
+    for (const tally of this.#exchanges.take()) this.#countExchanges(tally)
     this.#isEmpty = true
     return { counters: emptied(this.#counters), histograms: emptied(this.#histograms) }
+  }
+
+  #countExchanges(tally: ExchangeTally): void {
+    const from = listenerLabels(tally.listener)
+    const route = routeLabel(tally.route)
+    const backend = tally.upstream ?? ''
+    for (const { status, reason, count, durations } of tally.ends) {
+      this.count('http_requests_total', [from, route, backend, String(status), reason], count)
+      const code = status === 0 ? 'none' : `${Math.floor(status / 100)}xx`
+      const labels = [from, route, backend, code]
+      this.#distribution('http_request_duration_seconds', labels).addAll(durations)
+    }
+    this.count('http_retries_total', [route, backend], tally.retries)
+    this.count('received_bytes_total', [from, route, backend], tally.received)
+    this.count('sent_bytes_total', [from, route, backend], tally.sent)
   }
 
   #handshake(record: ConnectionRecord, from: string): void {
@@ -112,10 +104,20 @@ export class TrafficMeter implements AccessLog {
     }
   }
 
-  #bytes(record: ConnectionRecord | ExchangeRecord, from: string): void {
+  #bytes(record: ConnectionRecord, from: string): void {
     const labels = [from, routeLabel(record.route), record.upstream ?? '']
     this.count('received_bytes_total', labels, record.bytesReceived)
     this.count('sent_bytes_total', labels, record.bytesSent)
+  }
+
+  #distribution(name: HistogramName, labels: readonly string[]): Distribution {
+    const key = labels.join(SEPARATOR)
+    const series = this.#histograms[name]
+    const known = series.get(key)
+    if (known !== undefined) return known
+    const made = new Distribution()
+    series.set(key, made)
+    return made
   }
 }
 

@@ -10,7 +10,7 @@ import {
   type HistogramName,
   SEPARATOR,
 } from './traffic-families.ts'
-import type { Distribution, TrafficDelta } from './traffic-meter.ts'
+import type { Distributed, TrafficDelta } from './traffic-meter.ts'
 
 export const OTHER = '_other'
 
@@ -24,7 +24,7 @@ const BOUNDS: SeriesBounds = { counters: 20_000, histograms: 5_000 }
 export class TrafficTotals {
   readonly #bounds: SeriesBounds
   readonly #counters = new Map<CounterName, Map<string, number>>()
-  readonly #histograms = new Map<HistogramName, Map<string, Distribution>>()
+  readonly #histograms = new Map<HistogramName, Map<string, Distributed>>()
 
   /** `bounds`: series of a family. */
   constructor(bounds: SeriesBounds = BOUNDS) {
@@ -55,7 +55,7 @@ export class TrafficTotals {
 
   histogram(
     name: HistogramName,
-  ): readonly (readonly [values: readonly string[], total: Distribution])[] {
+  ): readonly (readonly [values: readonly string[], total: Distributed])[] {
     return entries(this.#histograms.get(name))
   }
 }
@@ -76,14 +76,14 @@ function bounded(series: Map<string, unknown>, key: string, max: number, labels:
   return new Array<string>(labels).fill(OTHER).join(SEPARATOR)
 }
 
-function sumOf(total: Distribution | undefined, more: Distribution): Distribution {
+function sumOf(total: Distributed | undefined, more: Distributed): Distributed {
   if (total === undefined) return more
   const buckets = BUCKETS.map((_, index) => at(total, index) + at(more, index))
   buckets.push(at(total, BUCKETS.length) + at(more, BUCKETS.length))
   return { buckets, sum: total.sum + more.sum }
 }
 
-function at({ buckets }: Distribution, index: number): number {
+function at({ buckets }: Distributed, index: number): number {
   return buckets[index] ?? 0
 }
 

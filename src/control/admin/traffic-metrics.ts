@@ -13,7 +13,7 @@ import {
   HISTOGRAMS,
   type HistogramName,
 } from '../../observe/traffic-families.ts'
-import type { Distribution } from '../../observe/traffic-meter.ts'
+import type { Distributed } from '../../observe/traffic-meter.ts'
 import type { TrafficTotals } from '../../observe/traffic-totals.ts'
 import { counters } from './metric-families.ts'
 
@@ -61,7 +61,7 @@ class TotalsHistogram extends Gauge<string> {
 function rows(
   name: string,
   labels: Readonly<Record<string, string>>,
-  { buckets, sum }: Distribution,
+  { buckets, sum }: Distributed,
 ): MetricValueWithName<string>[] {
   let count = 0
   const cumulative = [...BUCKETS, '+Inf'].map((le, index) => {

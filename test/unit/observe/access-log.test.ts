@@ -1,6 +1,7 @@
 /** The access log's lines: field names, absent fields, strangers' text. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
 import { createAccessLog } from '../../../src/observe/access-log-writer.ts'
 import { CONNECTION, EXCHANGE, recordingSink } from './records.ts'
 
@@ -55,6 +56,20 @@ describe('access log', () => {
     assert.deepEqual(
       [fields['tls_version'], fields['tls_group'], fields['tls_alpn'], fields['tls_resumed']],
       ['TLSv1.3', 'X25519MLKEM768', 'h2', false],
+    )
+  })
+
+  it('is the JSON of whatever strangers and configurations say', () => {
+    const any = fc.option(fc.string({ unit: 'binary', maxLength: 30 }), { nil: undefined })
+    fc.assert(
+      fc.property(any, any, any, any, (userAgent, detail, sni, rule) => {
+        const { fields } = written((log) => {
+          log.exchange({ ...EXCHANGE, userAgent, detail, sni, rule })
+        })
+        const { 'user-agent': seen, connection_termination_details: why, ...others } = fields
+        assert.deepEqual([seen, why], [userAgent, detail])
+        assert.deepEqual([others['requested_server_name'], others['rule']], [sni, rule])
+      }),
     )
   })
 

@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync } fr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { until } from '../../support/until.ts'
 import { openLineSink } from '../../../src/observe/line-sink.ts'
 
 const MODULE = join(import.meta.dirname, '../../../src/observe/line-sink.ts')
@@ -20,6 +21,17 @@ describe('line sink', () => {
     for (let i = 0; i < 1000; i++) sink.write(`line ${i}\n`)
     await sink.close(5000)
     assert.equal(readFileSync(path, 'utf8').split('\n').length, 1001)
+  })
+
+  it('keeps no line back, whenever it comes', async () => {
+    const path = join(directory, 'one-by-one')
+    const sink = openLineSink(path)
+    let written = ''
+    for (const line of ['first\n', 'second\n', 'third\n']) {
+      sink.write(line)
+      written += line
+      await until(() => readFileSync(path, 'utf8') === written)
+    }
   })
 
   it('goes on in a new file after a rotation', async () => {

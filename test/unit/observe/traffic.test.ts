@@ -133,6 +133,45 @@ describe('traffic', () => {
     assert.deepEqual(totals.histogram('http_request_duration_seconds')[0]?.[0], [...labels, '5xx'])
   })
 
+  it('of exchanges by their names, one rule or several, over heartbeats', () => {
+    const meter = new TrafficMeter()
+    const totals = new TrafficTotals()
+    const ended = [
+      { status: 200, reason: 'completed', attempts: 1, durationMs: 2 },
+      { status: 200, reason: 'completed', attempts: 1, durationMs: 3 },
+      { status: 204, reason: 'completed', attempts: 1, durationMs: 100_000 },
+      { status: 200, reason: 'client-reset', attempts: 4, durationMs: 1 },
+      { status: 0, reason: 'client-reset', attempts: 1, durationMs: 1 },
+    ] as const
+    for (const [index, end] of ended.entries()) {
+      meter.exchange({ ...structuredClone(EXCHANGE), ...end })
+      const delta = index === 1 ? meter.take() : undefined
+      if (delta !== undefined) totals.add(structuredClone(delta))
+    }
+    meter.exchange({ ...EXCHANGE, route: undefined, upstream: undefined, status: 404 })
+    totals.add(meter.take() ?? { counters: {}, histograms: {} })
+    assert.equal(meter.take(), undefined)
+    const labels = ['ListenerSet/team/extra', 'web', 'HTTPRoute/team/web', 'team/web:80']
+    assert.deepEqual(totals.counter('http_requests_total'), [
+      [[...labels, '200', 'completed'], 2],
+      [[...labels, '204', 'completed'], 1],
+      [[...labels, '200', 'client-reset'], 1],
+      [[...labels, '0', 'client-reset'], 1],
+      [['ListenerSet/team/extra', 'web', '', '', '404', 'connect-refused'], 1],
+    ])
+    assert.deepEqual(totals.counter('http_retries_total')[0], [labels.slice(2), 3])
+    assert.deepEqual(totals.counter('received_bytes_total')[0], [labels, 5])
+    const durations = totals.histogram('http_request_duration_seconds')
+    assert.deepEqual(
+      durations.map(([[, , , , code], { buckets, sum }]) => [code, buckets.at(-1), sum]),
+      [
+        ['2xx', 1, 100.006],
+        ['none', 0, 0.001],
+        ['4xx', 0, 0.003],
+      ],
+    )
+  })
+
   it('adds up, however it is cut into deltas', () => {
     fc.assert(
       fc.property(
