@@ -1,10 +1,10 @@
 /** Canonical JSON and its SHA-256: equal values give equal digests, whatever their key order. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Digest } from './brand.ts'
 
 /** JSON with sorted keys; `undefined` members are absent, as in JSON.stringify. */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(sortKeys(value)) ?? 'null'
+  return jsonOf(value) ?? 'null'
 }
 
 export function digestOf(value: unknown): Digest {
@@ -12,17 +12,19 @@ export function digestOf(value: unknown): Digest {
 }
 
 export function digestOfText(text: string | Uint8Array): Digest {
-  return createHash('sha256').update(text).digest('base64url') as Digest
+  return hash('sha256', text, 'base64url') as Digest
 }
 
-function sortKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortKeys)
-  if (typeof value !== 'object' || value === null) return value
-  // fromEntries defines own properties, so a hostile "__proto__" key stays plain data.
+/** undefined: JSON has no word for it, so its member is absent. */
+function jsonOf(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map((item) => jsonOf(item) ?? 'null').join()}]`
   const record = value as Record<string, unknown>
-  return Object.fromEntries(
-    Object.keys(record)
-      .sort()
-      .map((key) => [key, sortKeys(record[key])]),
-  )
+  let members = ''
+  for (const key of Object.keys(record).sort()) {
+    const member = jsonOf(record[key])
+    if (member === undefined) continue
+    members += `${members === '' ? '' : ','}${JSON.stringify(key)}:${member}`
+  }
+  return `{${members}}`
 }

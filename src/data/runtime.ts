@@ -155,8 +155,7 @@ class CompiledTable {
   async compile(context: RuntimeContext, slice: Slice): Promise<void> {
     const { store, httpHub } = context
     if (this.#source.chains.some(speaksHttp)) {
-      this.view = httpHub.compile(this.#source, (digest) => store.part(digest))
-      await slice.breathe()
+      this.view = await httpHub.compile(this.#source, (digest) => store.part(digest), slice)
     }
     for (const chain of this.#source.chains) {
       const { action } = chain
@@ -184,7 +183,7 @@ class CompiledTable {
   }
 
   async release(slice: Slice): Promise<void> {
-    this.view?.release()
+    await this.view?.release(slice)
     for (const action of this.#actions) {
       action.release()
       await slice.breathe()

@@ -2,30 +2,45 @@
  * HTTP routing as data: what matches, in which order, and what happens then. Translate has already
  * applied defaults, intersected hostnames and computed precedence keys (digest section 4.1).
  */
+import type { Digest } from '../base/brand.ts'
 import type { HttpFilter, RedirectFilter } from './http-filter.ts'
 import type { ListenerKey, RouteRef } from './identity.ts'
 import type { WeightedUpstream } from './upstream.ts'
 
+/** The routes of a listener. Each host is a part of its own: an edit sends and compiles no other. */
 export interface RouteTablePart {
   readonly kind: 'route-table'
   readonly listener: ListenerKey
   /** Port for redirects that name neither scheme nor port. */
   readonly port: number
-  readonly rules: readonly HttpRule[]
   /**
-   * Most specific hostname first; lookup tries each host group that matches, in this order. A
-   * hostname may stand here several times: the group of the more specific route comes first.
+   * Most specific hostname first; lookup tries each host that matches, in this order. A hostname
+   * may stand here several times: that of the more specific route comes first. HttpHostParts.
    */
-  readonly hosts: readonly HttpHost[]
-  /** As hosts, for gRPC requests, which ask here first; absent: no GRPCRoute is attached. */
-  readonly grpc?: readonly GrpcHost[]
+  readonly hosts: readonly HostRef[]
+  /** GrpcHostParts, for gRPC requests, which ask here first; absent: no GRPCRoute is attached. */
+  readonly grpc?: readonly HostRef[]
 }
 
-export interface HttpHost {
+export interface HostRef {
   /** As Chain.hostname. */
   readonly hostname: string
+  readonly routes: Digest
+}
+
+/** What requests for a host are asked for and get, whatever the host's name. */
+export interface HttpHostPart {
+  readonly kind: 'http-host'
+  readonly rules: readonly HttpRule[]
   /** Sorted by precedence, best first: see `comparePrecedence` in translate/routes/http-precedence. */
   readonly matches: readonly HttpMatch[]
+}
+
+export interface GrpcHostPart {
+  readonly kind: 'grpc-host'
+  readonly rules: readonly HttpRule[]
+  /** Sorted by precedence, best first: see `compareGrpcPrecedence` in translate/routes. */
+  readonly matches: readonly GrpcMatch[]
 }
 
 export interface HttpMatch {
@@ -34,14 +49,8 @@ export interface HttpMatch {
   /** Names lower case, first of duplicates only. */
   readonly headers: readonly ValueMatch[]
   readonly query: readonly ValueMatch[]
-  /** Index into RouteTablePart.rules. */
+  /** Index into the part's rules. */
   readonly rule: number
-}
-
-export interface GrpcHost {
-  readonly hostname: string
-  /** Sorted by precedence, best first: see `compareGrpcPrecedence` in translate/routes. */
-  readonly matches: readonly GrpcMatch[]
 }
 
 /** `/service/method`; absent: every one. */
@@ -50,7 +59,7 @@ export interface GrpcMatch {
   readonly method?: NameMatch
   /** As HttpMatch.headers. */
   readonly headers: readonly ValueMatch[]
-  /** Index into RouteTablePart.rules. */
+  /** Index into the part's rules. */
   readonly rule: number
 }
 

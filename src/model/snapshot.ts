@@ -4,7 +4,7 @@
  * API references or files; digests exclude origin and generation.
  */
 import type { Digest } from '../base/brand.ts'
-import type { RouteTablePart } from './http.ts'
+import type { GrpcHostPart, HttpHostPart, RouteTablePart } from './http.ts'
 import type { BindKey, ListenerKey, RouteRef } from './identity.ts'
 import type { CertificatePart, TrustDomain } from './tls.ts'
 import type { UpstreamPart, WeightedUpstream } from './upstream.ts'
@@ -25,7 +25,13 @@ export interface Manifest {
   readonly parts: readonly Digest[]
 }
 
-export type Part = BindPart | RouteTablePart | UpstreamPart | CertificatePart
+export type Part =
+  | BindPart
+  | RouteTablePart
+  | HttpHostPart
+  | GrpcHostPart
+  | UpstreamPart
+  | CertificatePart
 
 /** One OS socket and what it does for each local address and class of SNI. */
 export interface BindPart {

@@ -6,7 +6,7 @@
 import type { Gateway } from '../api/gateway.ts'
 import type { Resource } from '../api/resource.ts'
 import type { Digest } from '../base/brand.ts'
-import type { HttpRule, RouteTablePart } from '../model/http.ts'
+import type { HttpRule } from '../model/http.ts'
 import type { HttpFilter } from '../model/http-filter.ts'
 import type { WeightedUpstream } from '../model/upstream.ts'
 import type { UpstreamTarget } from '../model/upstream-target.ts'
@@ -14,6 +14,7 @@ import { resolveCertificateRef } from './certificates.ts'
 import type { TranslateContext } from './context.ts'
 import type { Problem } from './problem.ts'
 import type { AttachedRoute } from './routes/attached.ts'
+import type { LoweredRoute } from './routes/lowered-route.ts'
 
 /** undefined: the Gateway shows nothing. */
 export type ClientIdentity =
@@ -55,13 +56,17 @@ export function showToForwards(
   return { ...attached, outcome: { ...outcome, forwards: new Map(forwards) } }
 }
 
-export function showToRouteTable(
+export function showToRules<Match>(
   context: TranslateContext,
   identity: ClientIdentity | undefined,
-  table: RouteTablePart,
-): RouteTablePart {
-  if (identity === undefined) return table
-  return { ...table, rules: table.rules.map((rule) => showToRule(context, identity, rule)) }
+  lowered: LoweredRoute<Match>,
+): LoweredRoute<Match> {
+  if (identity === undefined) return lowered
+  const rules = lowered.rules.map((one) => ({
+    ...one,
+    rule: showToRule(context, identity, one.rule),
+  }))
+  return { ...lowered, rules }
 }
 
 function showToRule(context: TranslateContext, identity: ClientIdentity, rule: HttpRule): HttpRule {

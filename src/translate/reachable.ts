@@ -32,6 +32,9 @@ function referencesOf(part: Part): readonly Digest[] {
         ...listeners.flatMap(({ routes }) => routes ?? []),
       ])
     case 'route-table':
+      return [...part.hosts, ...(part.grpc ?? [])].map(({ routes }) => routes)
+    case 'http-host':
+    case 'grpc-host':
       return part.rules.flatMap(ruleReferences)
     case 'upstream':
       return part.tls?.clientCertificate === undefined ? [] : [part.tls.clientCertificate]

@@ -16,7 +16,7 @@ import { groupByParent } from './attachment.ts'
 import { reportAttachment, reportOtherParents } from './attachment-findings.ts'
 import { planBinds } from './binds.ts'
 import { type Member, serves } from './chains.ts'
-import { showToForwards, showToRouteTable } from './client-identity.ts'
+import { showToForwards, showToRules } from './client-identity.ts'
 import { createContext, type TranslateContext } from './context.ts'
 import { poolAddressesOf } from './gateway-addresses.ts'
 import { ownGatewayClasses } from './gateway-classes.ts'
@@ -31,7 +31,11 @@ import { reachableParts } from './reachable.ts'
 import { type AttachedRoute, type AttachedRoutes, attachedByListener } from './routes/attached.ts'
 import { collectRoutes } from './routes/collect.ts'
 import { reportIdleRules } from './routes/idle-rules.ts'
-import { buildRouteTable } from './routes/route-table.ts'
+import {
+  type AttachedGrpcRoute,
+  type AttachedHttpRoute,
+  buildRouteTable,
+} from './routes/route-table.ts'
 import { gatewayStatus } from './status/gateway.ts'
 import { gatewayClassStatus } from './status/gateway-class.ts'
 import { isAccepted, listenerSetStatus } from './status/listener-set.ts'
@@ -82,7 +86,7 @@ export function translate(resources: ResourceSet, options: TranslateOptions): Tr
       context,
       binds.map((bind) => context.parts.add(bind)),
     ),
-    statuses: statuses.sort((a, b) => compareText(keyText(a.key), keyText(b.key))),
+    statuses: sortedByKey(statuses),
     pending: pending.toSorted(comparePending),
     diagnostics: context.diagnostics.all.toSorted(compareDiagnostics),
     holdings: { claims: claimsOf(verdicts), poolAddresses: poolAddressesOf(context, gateways) },
@@ -100,26 +104,22 @@ function toMember(
   const family = listener.protocol?.family
   const member: Member = { verdict, routes }
   if (!serves(member) || (family !== 'HTTP' && family !== 'HTTPS')) return member
-  const httpRoutes = routes.flatMap(({ outcome, hostnames }) =>
-    outcome.kind === 'HTTPRoute'
-      ? [{ resource: outcome.route, lowered: outcome.lowered, hostnames }]
-      : [],
-  )
-  const grpcRoutes = routes.flatMap(({ outcome, hostnames }) =>
-    outcome.kind === 'GRPCRoute'
-      ? [{ resource: outcome.route, lowered: outcome.lowered, hostnames }]
-      : [],
-  )
-  const table = buildRouteTable({
-    listener: listener.key,
-    port: listener.spec.port,
-    routes: httpRoutes,
-    grpcRoutes,
-  })
-  return {
-    ...member,
-    routeTable: context.parts.add(showToRouteTable(context, identity, table)),
+  const httpRoutes: AttachedHttpRoute[] = []
+  const grpcRoutes: AttachedGrpcRoute[] = []
+  for (const { outcome, hostnames } of routes) {
+    const { kind, route: resource } = outcome
+    if (kind === 'HTTPRoute') {
+      const lowered = showToRules(context, identity, outcome.lowered)
+      httpRoutes.push({ resource, lowered, hostnames })
+    } else if (kind === 'GRPCRoute') {
+      const lowered = showToRules(context, identity, outcome.lowered)
+      grpcRoutes.push({ resource, lowered, hostnames })
+    }
   }
+  const { key, spec } = listener
+  const input = { listener: key, port: spec.port, routes: httpRoutes, grpcRoutes }
+  const table = buildRouteTable(input, (host) => context.parts.add(host))
+  return { ...member, routeTable: context.parts.add(table) }
 }
 
 function parentStatuses(
@@ -164,6 +164,12 @@ function claimsOf(verdicts: readonly ListenerVerdict[]): Holdings['claims'] {
     ({ accepted }) => accepted === undefined || accepted.reason === 'NoValidCACertificate',
   )
   return new Set(holding.map(({ listener }) => claimOf(listener)))
+}
+
+/** The texts are made once: there are many more comparisons than statuses. */
+function sortedByKey(statuses: readonly ObjectStatus[]): readonly ObjectStatus[] {
+  const keyed = statuses.map((status) => ({ text: keyText(status.key), status }))
+  return keyed.sort((a, b) => compareText(a.text, b.text)).map(({ status }) => status)
 }
 
 function comparePending(a: PendingProgrammed, b: PendingProgrammed): number {

@@ -148,7 +148,7 @@ describe('the order of external auth', () => {
     await using proxy = await startProxy({ listeners: [{ hostname: '', rules: [rule] }] })
     const before = ask(proxy.port, { path: '/before' })
     const allowIt = await asked.promise
-    proxy.load([{ hostname: '', rules: [{ ports: [second.port] }] }])
+    await proxy.load([{ hostname: '', rules: [{ ports: [second.port] }] }])
     assert.equal((await ask(proxy.port, { path: '/after' })).status, 200)
     allowIt()
     assert.equal((await before).status, 200)

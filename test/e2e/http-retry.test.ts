@@ -55,7 +55,7 @@ describe('retries after a status', () => {
     assert.equal((await proxy.record()).attempts, 3)
     const session = await connectH2(proxy.origin)
     using again = await startUnsteady(503)
-    proxy.load([{ hostname: '', rules: [{ ports: [again.port], retry: QUICK }] }])
+    await proxy.load([{ hostname: '', rules: [{ ports: [again.port], retry: QUICK }] }])
     const answer = await h2Request(session, { ':method': 'PUT' }, body)
     assert.equal(answer.body.toString(), digestOf(body))
     session.destroy()

@@ -221,7 +221,7 @@ describe('routing', () => {
     await using proxy = await startProxy({ listeners: [{ hostname: '', rules: [] }] })
     const session = await connectH2(proxy.origin)
     assert.equal((await h2Request(session, { ':path': '/' })).status, 404)
-    proxy.load([{ hostname: '', rules: [{ ports }] }])
+    await proxy.load([{ hostname: '', rules: [{ ports }] }])
     assert.equal((await h2Request(session, { ':path': '/' })).status, 200)
     session.destroy()
   })

@@ -135,7 +135,7 @@ describe('a session by cookie', () => {
     await using web = await startShops()
     const { pair } = await ask(web.proxy)
     const ports = web.ports
-    web.proxy.load([{ hostname: '', rules: [{ ports, session }] }])
+    await web.proxy.load([{ hostname: '', rules: [{ ports, session }] }])
     const texts = new Set<string>()
     for (let n = 0; n < 3; n += 1) {
       const answer = await ask(web.proxy, { cookie: pair })
@@ -149,7 +149,7 @@ describe('a session by cookie', () => {
     await using web = await startShops()
     const { pair, text } = await ask(web.proxy)
     const rule = { ports: web.ports, session: COOKIE }
-    web.proxy.load([{ hostname: '', rules: [rule, { prefix: '/new', ports: [1] }] }])
+    await web.proxy.load([{ hostname: '', rules: [rule, { prefix: '/new', ports: [1] }] }])
     const again = await ask(web.proxy, { cookie: pair })
     assert.deepEqual([again.text, again.cookie], [text, undefined])
   })
@@ -200,7 +200,9 @@ describe('a session by cookie', () => {
     const location = { kind: 'request-redirect', statusCode: 302, hostname: 'b.test' } as const
     await using web = await startShops({ action: { kind: 'redirect', redirect: location } })
     assert.deepEqual(pick(await ask(web.proxy)), [302, undefined])
-    web.proxy.load([{ hostname: '', rules: [{ ports: [await closedPort()], session: COOKIE }] }])
+    await web.proxy.load([
+      { hostname: '', rules: [{ ports: [await closedPort()], session: COOKIE }] },
+    ])
     assert.deepEqual(pick(await ask(web.proxy)), [503, undefined])
   })
 })

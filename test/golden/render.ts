@@ -25,6 +25,7 @@ import { endpointText, type UpstreamTls, type WeightedUpstream } from '../../src
 import { ownAddressesOf } from '../../src/control/own-addresses.ts'
 import { applyBindResults } from '../../src/translate/status/programmed.ts'
 import type { Translation } from '../../src/translate/translate.ts'
+import { ruleOf, wholeHosts } from '../support/route-tables.ts'
 
 /** By bind key; null: no worker has answered yet. */
 export type BindErrors = Readonly<Record<string, string | null>>
@@ -208,18 +209,13 @@ function renderBackends(translation: Translation, backends: readonly WeightedUps
 function renderRoutes(translation: Translation, digest: Digest): readonly string[] {
   const table = translation.parts.get(digest)
   assert.equal(table?.kind, 'route-table')
-  const ruleOf = (place: number): string => {
-    const rule = table.rules[place]
-    assert.ok(rule)
-    return renderRule(translation, rule)
-  }
-  const http = table.hosts.flatMap(({ hostname, matches }) =>
-    matches.map((match) => `"${hostname}" ${renderMatch(match)} => ${ruleOf(match.rule)}`),
+  const { hosts, grpc = [] } = table
+  return wholeHosts([...hosts, ...grpc], translation.parts).flatMap((host) =>
+    host.matches.map((match) => {
+      const asked = 'path' in match ? renderMatch(match) : renderGrpcMatch(match)
+      return `"${host.hostname}" ${asked} => ${renderRule(translation, ruleOf(host, match))}`
+    }),
   )
-  const grpc = (table.grpc ?? []).flatMap(({ hostname, matches }) =>
-    matches.map((match) => `"${hostname}" ${renderGrpcMatch(match)} => ${ruleOf(match.rule)}`),
-  )
-  return [...http, ...grpc]
 }
 
 function renderGrpcMatch({ service, method, headers }: GrpcMatch): string {

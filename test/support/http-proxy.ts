@@ -7,10 +7,10 @@ import net from 'node:net'
 import tls from 'node:tls'
 import type { Digest } from '../../src/base/brand.ts'
 import { systemClock } from '../../src/base/clock.ts'
-import { digestOf } from '../../src/base/digest.ts'
 import type { HttpDownstream, HttpSlot, HttpView } from '../../src/data/http/contract.ts'
 import { createHttpHub } from '../../src/data/http/hub.ts'
 import { resetSocket } from '../../src/data/io/relay-end.ts'
+import { Slice } from '../../src/data/slice.ts'
 import { createRegistry } from '../../src/data/upstream/registry.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/ipc/messages.ts'
 import type { AuthService, ExternalAuthFilter, HttpFilter } from '../../src/model/http-filter.ts'
@@ -21,6 +21,7 @@ import type { Part } from '../../src/model/snapshot.ts'
 import type { UpstreamPart, UpstreamProtocol, WeightedUpstream } from '../../src/model/upstream.ts'
 import type { ConnectionRecord, ExchangeRecord } from '../../src/observe/access-log.ts'
 import { testCertificate } from './certificates.ts'
+import { Parts } from './route-tables.ts'
 
 export interface TestListener {
   readonly hostname: string
@@ -116,12 +117,12 @@ export async function startProxy(options: ProxyOptions) {
     },
   })
   const slot = new TestSlot()
-  const load = (listeners: readonly TestListener[]) => {
+  const load = async (listeners: readonly TestListener[]) => {
     const before = slot.view
-    slot.view = compile(hub, listeners)
-    before?.release()
+    slot.view = await compile(hub, listeners)
+    await before?.release(new Slice())
   }
-  load(options.listeners)
+  await load(options.listeners)
   const sockets = new Set<net.Socket>()
   const accept = (socket: net.Socket) => {
     sockets.add(socket)
@@ -157,7 +158,7 @@ export async function startProxy(options: ProxyOptions) {
     },
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy()
-      slot.view?.release()
+      await slot.view?.release(new Slice())
       server.close()
       await once(server, 'close')
     },
@@ -224,13 +225,9 @@ function downstreamOf(
 
 type Hub = ReturnType<typeof createHttpHub>
 
-function compile(hub: Hub, listeners: readonly TestListener[]): HttpView {
-  const parts = new Map<Digest, Part>()
-  const add = (part: Part): Digest => {
-    const digest = digestOf(part)
-    parts.set(digest, part)
-    return digest
-  }
+function compile(hub: Hub, listeners: readonly TestListener[]): Promise<HttpView> {
+  const parts = new Parts()
+  const add = (part: Part): Digest => parts.add(part)
   return hub.compile(
     {
       localAddresses: ['*'],
@@ -246,6 +243,7 @@ function compile(hub: Hub, listeners: readonly TestListener[]): HttpView {
       if (part === undefined) throw new Error(`no part ${digest}`)
       return part
     },
+    new Slice(),
   )
 }
 
@@ -275,16 +273,26 @@ function routeTable(listener: TestListener, add: (part: Part) => Digest): RouteT
     kind: 'route-table',
     listener: listenerKey(listener.hostname),
     port: 8443,
-    rules,
     hosts: [
-      { hostname: listener.hostname, matches: matches.sort((a, b) => length(b) - length(a)) },
+      {
+        hostname: listener.hostname,
+        routes: add({
+          kind: 'http-host',
+          rules,
+          matches: matches.sort((a, b) => length(b) - length(a)),
+        }),
+      },
     ],
     ...(grpc.length > 0 && {
       grpc: [
         {
           hostname: listener.hostname,
-          matches: grpc.map(({ call }, index): GrpcMatch => {
-            return { headers: [], ...call, rule: listener.rules.length + index }
+          routes: add({
+            kind: 'grpc-host',
+            rules,
+            matches: grpc.map(({ call }, index): GrpcMatch => {
+              return { headers: [], ...call, rule: listener.rules.length + index }
+            }),
           }),
         },
       ],

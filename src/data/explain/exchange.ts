@@ -51,7 +51,7 @@ export async function explainExchange(scene: Scene, own: ListenerKey | undefined
   if (part?.kind !== 'route-table') return { ...facts, ...refused('no-route', isGrpc) }
   const { path, query, fields } = read.head
   const request = { host: name, method, path, query, header: (key: string) => fields.get(key) }
-  const contest = await contestRules(part, { request, isGrpc }, scene.slice)
+  const contest = await contestRules(part, scene.explained.parts, { request, isGrpc }, scene.slice)
   const found = { ...facts, otherRules: contest.others }
   if (contest.winner === undefined) return { ...found, ...refused('no-route', isGrpc) }
   const { rule, match } = contest.winner

@@ -3,19 +3,16 @@
  * A table of those that fit has the same winner as the table of all: so the whole need not be
  * compiled at once, and each turn of the event loop stays short.
  */
-import { compileGrpcTable } from '../../match/grpc/table.ts'
+import type { Digest } from '../../base/brand.ts'
+import { GwProxyError } from '../../base/errors.ts'
+import { compileGrpcHost } from '../../match/grpc/table.ts'
 import { failedCallCriterion } from '../../match/grpc/verdict.ts'
-import { compileRouteTable, type MatchRequest } from '../../match/http/table.ts'
+import { HostGroups } from '../../match/host-groups.ts'
+import { compileHttpHost, type MatchRequest } from '../../match/http/table.ts'
 import { failedCriterion } from '../../match/http/verdict.ts'
 import type { Losers } from '../../model/explanation.ts'
-import type {
-  GrpcHost,
-  GrpcMatch,
-  HttpHost,
-  HttpMatch,
-  HttpRule,
-  RouteTablePart,
-} from '../../model/http.ts'
+import type { GrpcMatch, HostRef, HttpMatch, HttpRule, RouteTablePart } from '../../model/http.ts'
+import type { Part } from '../../model/snapshot.ts'
 import type { Slice } from '../slice.ts'
 import { hostFits } from './listeners.ts'
 import { type Crowd, losersOf } from './losers.ts'
@@ -28,8 +25,13 @@ export interface RuleContest {
 
 /** One match of a rule under one of its hostnames. */
 export type Candidate =
-  | { readonly kind: 'http'; readonly host: HttpHost; readonly match: HttpMatch }
-  | { readonly kind: 'grpc'; readonly host: GrpcHost; readonly match: GrpcMatch }
+  | ({ readonly kind: 'http'; readonly match: HttpMatch } & Place)
+  | ({ readonly kind: 'grpc'; readonly match: GrpcMatch } & Place)
+
+interface Place {
+  readonly host: HostRef
+  readonly rule: HttpRule
+}
 
 interface Asked {
   readonly request: MatchRequest
@@ -37,38 +39,46 @@ interface Asked {
 }
 
 export async function contestRules(
-  part: RouteTablePart,
+  table: RouteTablePart,
+  parts: ReadonlyMap<Digest, Part>,
   asked: Asked,
   slice: Slice,
 ): Promise<RuleContest> {
   const nearness = new Nearness()
-  for (const candidate of candidatesOf(part, asked.isGrpc)) {
+  for (const candidate of candidatesOf(table, parts, asked.isGrpc)) {
     nearness.add(candidate, distanceOf(candidate, asked))
     await slice.breathe()
   }
   const winner = winnerOf(nearness.fitting, asked)
-  const rule = winner && part.rules[winner.match.rule]
   return {
-    winner: rule && winner && { rule, match: matchText(winner) },
-    others: losersOf(nearness.without(winner?.match.rule), (candidate) => ({
-      name: `${part.rules[candidate.match.rule]?.id} (${matchText(candidate)})`,
+    winner: winner && { rule: winner.rule, match: matchText(winner) },
+    others: losersOf(nearness.without(winner?.rule.id), (candidate) => ({
+      name: `${candidate.rule.id} (${matchText(candidate)})`,
       why: whyNot(candidate, asked),
     })),
   }
 }
 
 /** In the order in which the data plane asks; a request that is no gRPC asks no GRPCRoute. */
-function* candidatesOf(part: RouteTablePart, isGrpc: boolean): Generator<Candidate> {
-  if (isGrpc) yield* callsOf(part)
-  for (const host of part.hosts) {
-    for (const match of host.matches) yield { kind: 'http', host, match }
+function* candidatesOf(
+  { hosts, grpc = [] }: RouteTablePart,
+  parts: ReadonlyMap<Digest, Part>,
+  isGrpc: boolean,
+): Generator<Candidate> {
+  for (const host of isGrpc ? [...grpc, ...hosts] : [...hosts, ...grpc]) {
+    yield* candidatesIn(host, parts.get(host.routes))
   }
-  if (!isGrpc) yield* callsOf(part)
 }
 
-function* callsOf({ grpc = [] }: RouteTablePart): Generator<Candidate> {
-  for (const host of grpc) {
-    for (const match of host.matches) yield { kind: 'grpc', host, match }
+function* candidatesIn(host: HostRef, part: Part | undefined): Generator<Candidate> {
+  if (part?.kind !== 'http-host' && part?.kind !== 'grpc-host') {
+    throw new GwProxyError('GWP_DEFECT_INVARIANT', `part ${host.routes} is no host`)
+  }
+  for (const match of part.matches) {
+    const rule = part.rules[match.rule]
+    if (rule === undefined) continue
+    if ('path' in match) yield { kind: 'http', host, rule, match }
+    else yield { kind: 'grpc', host, rule, match }
   }
 }
 
@@ -90,15 +100,15 @@ function fits(candidate: Candidate, asked: Asked): boolean {
 }
 
 /** A candidate that asks for the place alone. */
-function placeOf({ kind, host, match }: Candidate): Candidate {
+function placeOf({ kind, match, ...where }: Candidate): Candidate {
   const { rule } = match
   if (kind === 'http') {
-    return { kind, host, match: { path: match.path, headers: [], query: [], rule } }
+    return { kind, ...where, match: { path: match.path, headers: [], query: [], rule } }
   }
   const { service, method } = match
   return {
     kind,
-    host,
+    ...where,
     match: { ...(service && { service }), ...(method && { method }), headers: [], rule },
   }
 }
@@ -106,21 +116,25 @@ function placeOf({ kind, host, match }: Candidate): Candidate {
 function winnerOf(candidates: readonly Candidate[], asked: Asked): Candidate | undefined {
   const { request, isGrpc } = asked
   const calls = candidates.filter((one) => one.kind === 'grpc')
-  const call =
-    isGrpc && calls.length > 0 ? compileGrpcTable(hostsOf(calls)).lookup(request) : undefined
   const requests = candidates.filter((one) => one.kind === 'http')
-  const found = call ?? compileRouteTable({ hosts: hostsOf(requests) }).lookup(request)
-  return found && candidates.find(({ match }) => match === found)
+  const call = isGrpc ? firstOf(calls, compileGrpcHost, request) : undefined
+  return call ?? firstOf(requests, compileHttpHost, request)
 }
 
-/** The table's own groups, less what does not fit. */
-function hostsOf<M>(
-  candidates: readonly { readonly host: { readonly hostname: string }; readonly match: M }[],
-): readonly { readonly hostname: string; readonly matches: readonly M[] }[] {
-  return [...Map.groupBy(candidates, ({ host }) => host)].map(([{ hostname }, group]) => ({
-    hostname,
-    matches: group.map(({ match }) => match),
-  }))
+/** Of the table's own hosts, less what does not fit. */
+function firstOf<M, C extends { readonly host: HostRef; readonly match: M }>(
+  candidates: readonly C[],
+  compile: (matches: readonly C['match'][]) => { lookup(request: MatchRequest): M | undefined },
+  request: MatchRequest,
+): C | undefined {
+  const hosts = [...Map.groupBy(candidates, ({ host }) => host)].map(([{ hostname }, group]) => {
+    const matcher = compile(group.map(({ match }) => match))
+    return [hostname, { group, matcher }] as const
+  })
+  return new HostGroups(hosts).first(request.host, request, ({ group, matcher }, asked) => {
+    const found = matcher.lookup(asked)
+    return found && group.find(({ match }) => match === found)
+  })
 }
 
 function whyNot(candidate: Candidate, asked: Asked): string {
@@ -140,7 +154,7 @@ const KEPT = 100
 
 /** Who fits, and how near each rule came; of the many that do not fit, the first ones. */
 class Nearness {
-  readonly #nearest = new Map<number, Distance>()
+  readonly #nearest = new Map<string, Distance>()
   readonly #kept: Readonly<Record<Distance, Candidate[]>> = { 0: [], 1: [], 2: [], 3: [] }
 
   get fitting(): readonly Candidate[] {
@@ -148,21 +162,21 @@ class Nearness {
   }
 
   add(candidate: Candidate, distance: Distance): void {
-    const { rule } = candidate.match
-    const before = this.#nearest.get(rule)
+    const { id } = candidate.rule
+    const before = this.#nearest.get(id)
     const isNearer = before === undefined || distance < before
-    if (isNearer) this.#nearest.set(rule, distance)
+    if (isNearer) this.#nearest.set(id, distance)
     const kept = this.#kept[distance]
     if (distance === FITS || (isNearer && kept.length < KEPT)) kept.push(candidate)
   }
 
   /** One for each rule, the nearest first, else in the order of the table. */
-  without(winner: number | undefined): Crowd<Candidate> {
-    const first = new Map<number, Candidate>()
+  without(winner: string | undefined): Crowd<Candidate> {
+    const first = new Map<string, Candidate>()
     for (const distance of [FITS, PLACE, HOST, FAR] as const) {
       for (const candidate of this.#kept[distance]) {
-        const { rule } = candidate.match
-        if (!first.has(rule)) first.set(rule, candidate)
+        const { id } = candidate.rule
+        if (!first.has(id)) first.set(id, candidate)
       }
     }
     if (winner !== undefined) first.delete(winner)

@@ -6,6 +6,7 @@ import type { ListenerKey } from '../../model/identity.ts'
 import type { Part } from '../../model/snapshot.ts'
 import type { ChainTable } from '../../model/snapshot.ts'
 import type { Digest } from '../../base/brand.ts'
+import type { Slice } from '../slice.ts'
 import type { ProxiedEnds } from '../../wire/proxy-protocol.ts'
 
 /** A connection that speaks HTTP, after TLS or after sniffing the HTTP/2 preface. */
@@ -44,13 +45,14 @@ export interface HttpSlot {
 
 /** Compiled from a ChainTable by `HttpHub.compile`; opaque to the L4 side. */
 export interface HttpView {
-  release(): void
+  /** In slices: the hosts that no other view holds are closed. */
+  release(slice: Slice): Promise<void>
 }
 
 /** What a worker has once; built by `createHttpHub`. */
 export interface HttpHub {
   /** Compiles the listeners of a chain table; the runtime releases it when it retires. */
-  compile(table: ChainTable, part: (digest: Digest) => Part): HttpView
+  compile(table: ChainTable, part: (digest: Digest) => Part, slice: Slice): Promise<HttpView>
   accept(downstream: HttpDownstream): void
   /** GOAWAY twice, `connection: close`; what is left at the deadline is cut by the caller. */
   drain(): void

@@ -41,7 +41,8 @@ import type { ClientSession } from './session.ts'
 import { forwardOptions } from './forward.ts'
 import { Tries, type TriesSink } from './tries.ts'
 import { isWebSocketAnswer, Tunnel } from './upgrade.ts'
-import { CompiledView, findRule, type LiveListener, type LiveRule } from './view.ts'
+import type { LiveRule } from './live-hosts.ts'
+import { CompiledView, findRule, type LiveListener } from './view.ts'
 
 type Chosen = Extract<BackendChoice, { kind: 'upstream' }>
 

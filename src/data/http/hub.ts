@@ -10,9 +10,9 @@ import type { Registry } from '../upstream/contract.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { HttpDownstream, HttpHub } from './contract.ts'
 import type { HttpContext } from './exchange-host.ts'
+import { LiveHosts } from './live-hosts.ts'
 import { type ConnectionSet, HttpConnection } from './http-connection.ts'
 import { Mirrors } from './mirror.ts'
-import type { SessionOptions } from './session.ts'
 import { Http1Server } from './server-h1.ts'
 import { Http2Server } from './server-h2.ts'
 import { TrustedProxies } from '../trusted-proxies.ts'
@@ -38,8 +38,7 @@ export function createHttpHub(options: HttpHubOptions): HttpHub {
 }
 
 class LiveHub implements HttpHub, ConnectionSet {
-  readonly #registry: Registry
-  readonly #sessions: SessionOptions
+  readonly #hosts: LiveHosts
   readonly #context: HttpContext
   readonly #http1: Http1Server
   readonly #http2: Http2Server
@@ -54,8 +53,7 @@ class LiveHub implements HttpHub, ConnectionSet {
     sessionSecret,
     ...context
   }: HttpHubOptions) {
-    this.#registry = registry
-    this.#sessions = { clock: context.clock, secret: sessionSecret }
+    this.#hosts = new LiveHosts(registry, { clock: context.clock, secret: sessionSecret })
     this.#context = {
       ...context,
       wheel: new TimerWheel(context.clock),
@@ -71,8 +69,8 @@ class LiveHub implements HttpHub, ConnectionSet {
     return this.#active
   }
 
-  compile(...[table, part]: Parameters<HttpHub['compile']>): CompiledView {
-    return new CompiledView(table, part, this.#registry, this.#sessions)
+  compile(...[table, part, slice]: Parameters<HttpHub['compile']>): Promise<CompiledView> {
+    return CompiledView.compile(table, part, this.#hosts, slice)
   }
 
   accept(downstream: HttpDownstream): void {

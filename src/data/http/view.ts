@@ -1,22 +1,19 @@
 /**
- * A chain table compiled for exchanges: which listener an authority belongs to, that listener's
- * route table, and the live backends of each rule. Replaced as a whole by a reload.
+ * A chain table compiled for exchanges: which listener an authority belongs to and that listener's
+ * route table. Replaced as a whole by a reload; the hosts in it are shared with the view before, so
+ * that a reload compiles those alone that changed.
  */
 import type { Digest } from '../../base/brand.ts'
 import { GwProxyError } from '../../base/errors.ts'
+import { HostGroups } from '../../match/host-groups.ts'
 import { HostTable } from '../../match/hostname.ts'
-import { compileGrpcTable, type GrpcTable } from '../../match/grpc/table.ts'
-import { compileRouteTable, type RouteTable } from '../../match/http/table.ts'
-import type { ExternalAuthFilter, HttpFilter, MirrorFilter } from '../../model/http-filter.ts'
-import type { HttpRule, RouteTablePart } from '../../model/http.ts'
+import type { HostRef, RouteTablePart } from '../../model/http.ts'
 import type { ListenerKey } from '../../model/identity.ts'
 import type { ChainTable, HttpListener, Part } from '../../model/snapshot.ts'
-import type { WeightedUpstream } from '../../model/upstream.ts'
-import type { BackendSet, Holds, Registry } from '../upstream/contract.ts'
-import type { Guards } from './auth/authorize.ts'
+import type { Slice } from '../slice.ts'
 import type { HttpView } from './contract.ts'
+import type { LiveHost, LiveHosts, LiveRule } from './live-hosts.ts'
 import type { RequestHead } from './normalize.ts'
-import { RuleSessions, type SessionOptions } from './session.ts'
 
 export interface LiveListener {
   readonly key: ListenerKey
@@ -26,122 +23,86 @@ export interface LiveListener {
 
 export interface LiveRoutes {
   readonly port: number
-  readonly table: RouteTable
-  /** For gRPC calls, which fall to `table` when nothing here fits. */
-  readonly grpc: GrpcTable | undefined
-  readonly rules: readonly LiveRule[]
-}
-
-export interface LiveRule {
-  readonly rule: HttpRule
-  /** For `forward` only. */
-  readonly backends: BackendSet | undefined
-  /** Of a rule whose clients stay where they were. */
-  readonly sessions: RuleSessions | undefined
-  /** The share of each mirror, at rule and at backend level. */
-  readonly mirrors: ReadonlyMap<HttpFilter, BackendSet>
-  /** The service of each external auth filter, as mirrors; undefined: there is none. */
-  readonly guards: Guards | undefined
+  readonly hosts: HostGroups<LiveHost>
+  /** For gRPC calls, which fall to `hosts` when nothing here fits. */
+  readonly grpc: HostGroups<LiveHost> | undefined
 }
 
 /** `host`: the normalised name of the authority, if it is one. */
 export function findRule(
-  { table, grpc, rules }: LiveRoutes,
+  { hosts, grpc }: LiveRoutes,
   { method, path, query, fields }: RequestHead,
   host: string | undefined,
   isGrpc: boolean,
 ): LiveRule | undefined {
   const header = (key: string): string | undefined => fields.get(key)
   const request = { host, method, path, query, header }
-  const match = (isGrpc ? grpc?.lookup(request) : undefined) ?? table.lookup(request)
-  return match && rules[match.rule]
+  const found = isGrpc ? grpc?.first(host, request, ruleIn) : undefined
+  return found ?? hosts.first(host, request, ruleIn)
+}
+
+function ruleIn(host: LiveHost, request: Parameters<LiveHost['find']>[0]): LiveRule | undefined {
+  return host.find(request)
 }
 
 export class CompiledView implements HttpView {
   readonly listeners: HostTable<LiveListener>
-  readonly #sessions: SessionOptions
-  #held: BackendSet[] = []
+  readonly #hosts: LiveHosts
+  readonly #held: readonly Digest[]
+
+  private constructor(
+    listeners: HostTable<LiveListener>,
+    hosts: LiveHosts,
+    held: readonly Digest[],
+  ) {
+    this.listeners = listeners
+    this.#hosts = hosts
+    this.#held = held
+  }
 
   /** Throws what a defect in a part throws, after releasing what was acquired. */
-  constructor(
+  static async compile(
     table: ChainTable,
     part: (digest: Digest) => Part,
-    registry: Registry,
-    sessions: SessionOptions,
-  ) {
-    this.#sessions = sessions
+    hosts: LiveHosts,
+    slice: Slice,
+  ): Promise<CompiledView> {
+    const held: Digest[] = []
+    const groupsOf = async (refs: readonly HostRef[]): Promise<HostGroups<LiveHost>> => {
+      const entries: [hostname: string, host: LiveHost][] = []
+      for (const { hostname, routes } of refs) {
+        entries.push([hostname, hosts.hold(routes, part)])
+        held.push(routes)
+        await slice.breathe()
+      }
+      return new HostGroups(entries)
+    }
+    const routesOf = async ({ routes }: HttpListener): Promise<LiveRoutes | undefined> => {
+      if (routes === undefined) return undefined
+      const source = routeTable(part(routes), routes)
+      const { port, grpc } = source
+      return { port, hosts: await groupsOf(source.hosts), grpc: grpc && (await groupsOf(grpc)) }
+    }
     try {
-      const listeners = table.listeners.map(
-        (listener) => [listener.hostname, this.#listener(listener, part, registry)] as const,
-      )
-      this.listeners = new HostTable(listeners)
+      const listeners: [pattern: string, listener: LiveListener][] = []
+      for (const listener of table.listeners) {
+        const live = { key: listener.listener, routes: await routesOf(listener) }
+        listeners.push([listener.hostname, live])
+      }
+      return new CompiledView(new HostTable(listeners), hosts, held)
     } catch (error) {
-      this.release()
+      for (const digest of held) hosts.drop(digest)
       throw error
     }
   }
 
-  release(): void {
-    const held = this.#held
-    this.#held = []
-    for (const backends of held) backends.release()
-  }
-
-  #listener(
-    { listener, routes }: HttpListener,
-    part: (digest: Digest) => Part,
-    registry: Registry,
-  ): LiveListener {
-    if (routes === undefined) return { key: listener, routes: undefined }
-    const source = routeTable(part(routes), routes)
-    const rules = source.rules.map((rule) => this.#rule(rule, part, registry))
-    return {
-      key: listener,
-      routes: {
-        port: source.port,
-        table: compileRouteTable(source),
-        grpc: source.grpc && compileGrpcTable(source.grpc),
-        rules,
-      },
+  async release(slice: Slice): Promise<void> {
+    for (const digest of this.#held) {
+      this.#hosts.drop(digest)
+      await slice.breathe()
     }
   }
-
-  #rule(rule: HttpRule, part: (digest: Digest) => Part, registry: Registry): LiveRule {
-    const { session, action } = rule
-    const hold = (id: string, list: readonly WeightedUpstream[], holds?: Holds): BackendSet => {
-      const held = registry.acquire(id, list, part, holds)
-      this.#held.push(held)
-      return held
-    }
-    const mirrors = new Map<HttpFilter, BackendSet>()
-    const guards = new Map<HttpFilter, BackendSet>()
-    const backendsOf = action.kind === 'forward' ? action.backends : []
-    const filters = [rule, ...backendsOf].flatMap((owner) => owner.filters)
-    for (const filter of action.kind === 'fail' ? [] : filters) {
-      if (filter.kind === 'request-mirror') mirrors.set(filter, hold(filter.id, shareOf(filter)))
-      if (filter.kind === 'external-auth') guards.set(filter, hold(filter.id, [wholly(filter)]))
-    }
-    const own = { rule, mirrors, guards: guards.size === 0 ? undefined : guards }
-    if (action.kind !== 'forward') return { ...own, backends: undefined, sessions: undefined }
-    const backends = hold(rule.id, action.backends, session && 'all')
-    const sessions = session && new RuleSessions(session, action.backends, backends, this.#sessions)
-    return { ...own, backends, sessions }
-  }
 }
-
-function wholly({ target }: ExternalAuthFilter): WeightedUpstream {
-  return { weight: 1, target, filters: [] }
-}
-
-/** A mirror is a weighted choice between its target and nothing: exact shares, evenly spread. */
-function shareOf({ target, numerator, denominator }: MirrorFilter): readonly WeightedUpstream[] {
-  return [
-    { weight: numerator, target, filters: [] },
-    { weight: denominator - numerator, target: NOTHING, filters: [] },
-  ]
-}
-
-const NOTHING = { kind: 'invalid', name: '', message: 'not mirrored' } as const
 
 function routeTable(part: Part, digest: Digest): RouteTablePart {
   if (part.kind === 'route-table') return part

@@ -3,8 +3,7 @@
  * with an exact service come before all others: one Map probe finds them, the others are tried one
  * by one. PURE: used by data, explain and tests.
  */
-import type { GrpcHost, GrpcMatch, NameMatch } from '../../model/http.ts'
-import { HostTable } from '../hostname.ts'
+import type { GrpcMatch, NameMatch } from '../../model/http.ts'
 import { type ValueTest, valueTest } from '../http/table.ts'
 import { checkedRegex } from '../regex.ts'
 
@@ -17,8 +16,9 @@ export interface GrpcRequest {
   header(name: string): string | undefined
 }
 
-export interface GrpcTable {
-  /** The match that wins; `rule` indexes the part's rules. */
+/** Matches of one hostname: those of equally specific routes. */
+export interface GrpcHostMatcher {
+  /** The match that wins, whatever the host of the request. */
   lookup(request: GrpcRequest): GrpcMatch | undefined
 }
 
@@ -30,30 +30,8 @@ export function isGrpcContent(contentType: string | undefined): boolean {
 }
 
 /** Throws GWP_DEFECT_INVARIANT on an expression that translate should have refused. */
-export function compileGrpcTable(hosts: readonly GrpcHost[]): GrpcTable {
-  const groups = [...Map.groupBy(hosts, ({ hostname }) => hostname)].map(
-    ([hostname, list]) => [hostname, list.map(({ matches }) => new CallGroup(matches))] as const,
-  )
-  return new IndexedGrpcTable(new HostTable(groups))
-}
-
-class IndexedGrpcTable implements GrpcTable {
-  readonly #hosts: HostTable<readonly CallGroup[]>
-
-  constructor(hosts: HostTable<readonly CallGroup[]>) {
-    this.#hosts = hosts
-  }
-
-  lookup(request: GrpcRequest): GrpcMatch | undefined {
-    const call = callOf(request.path)
-    for (const groups of this.#hosts.matches(request.host)) {
-      for (const group of groups) {
-        const found = group.lookup(call, request)
-        if (found !== undefined) return found
-      }
-    }
-    return undefined
-  }
+export function compileGrpcHost(matches: readonly GrpcMatch[]): GrpcHostMatcher {
+  return new IndexedHost(matches)
 }
 
 /** undefined: not of the form `/service/method`, which only a match without names fits. */
@@ -70,8 +48,7 @@ function callOf(path: string): Call {
   return service === undefined ? NO_CALL : { service, method }
 }
 
-/** Matches of one hostname: those of equally specific routes. */
-class CallGroup {
+class IndexedHost implements GrpcHostMatcher {
   readonly #byService = new Map<string, Candidate[]>()
   readonly #others: Candidate[] = []
 
@@ -79,7 +56,8 @@ class CallGroup {
     for (const match of matches) this.#bucketOf(match).push(new Candidate(match))
   }
 
-  lookup(call: Call, request: GrpcRequest): GrpcMatch | undefined {
+  lookup(request: GrpcRequest): GrpcMatch | undefined {
+    const call = callOf(request.path)
     const named = call.service === undefined ? undefined : this.#byService.get(call.service)
     const fits = (candidate: Candidate): boolean => candidate.fits(call, request)
     return (named?.find(fits) ?? this.#others.find(fits))?.match

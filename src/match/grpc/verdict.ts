@@ -1,6 +1,7 @@
 /** As match/http/verdict, for gRPC: why a match does not fit a call. PURE: for `explain`. */
 import type { GrpcMatch } from '../../model/http.ts'
-import { compileGrpcTable, type GrpcRequest } from './table.ts'
+import { HostGroups } from '../host-groups.ts'
+import { compileGrpcHost, type GrpcRequest } from './table.ts'
 
 /** The first criterion that fails, in the order host, service, method, headers; else undefined. */
 export function failedCallCriterion(
@@ -9,8 +10,8 @@ export function failedCallCriterion(
   request: GrpcRequest,
 ): string | undefined {
   return criteriaOf(match).find(({ criterion }) => {
-    const table = compileGrpcTable([{ hostname, matches: [criterion] }])
-    return table.lookup(request) === undefined
+    const table = new HostGroups([[hostname, compileGrpcHost([criterion])]])
+    return table.first(request.host, request, (host, asked) => host.lookup(asked)) === undefined
   })?.name
 }
 

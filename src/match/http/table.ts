@@ -4,8 +4,7 @@
  * first. One Map probe per path element, whatever the number of routes; expressions are tried one
  * by one. PURE: used by data, explain and tests.
  */
-import type { HttpMatch, RouteTablePart, ValueMatch } from '../../model/http.ts'
-import { HostTable } from '../hostname.ts'
+import type { HttpMatch, ValueMatch } from '../../model/http.ts'
 import { checkedRegex, type RegexMatcher } from '../regex.ts'
 import { decodeUnreserved } from './path-form.ts'
 import { queryValues } from './query.ts'
@@ -25,39 +24,18 @@ export interface MatchRequest {
   header(name: string): string | undefined
 }
 
-export interface RouteTable {
-  /** The match that wins; `rule` indexes the part's rules. */
+/** Matches of one hostname: those of equally specific routes. */
+export interface HttpHostMatcher {
+  /** The match that wins, whatever the host of the request. */
   lookup(request: MatchRequest): HttpMatch | undefined
 }
 
 /** Throws GWP_DEFECT_INVARIANT on an expression that translate should have refused. */
-export function compileRouteTable(part: Pick<RouteTablePart, 'hosts'>): RouteTable {
-  const groups = [...Map.groupBy(part.hosts, ({ hostname }) => hostname)].map(
-    ([hostname, hosts]) => [hostname, hosts.map(({ matches }) => new HostGroup(matches))] as const,
-  )
-  return new IndexedTable(new HostTable(groups))
+export function compileHttpHost(matches: readonly HttpMatch[]): HttpHostMatcher {
+  return new IndexedHost(matches)
 }
 
-class IndexedTable implements RouteTable {
-  readonly #hosts: HostTable<readonly HostGroup[]>
-
-  constructor(hosts: HostTable<readonly HostGroup[]>) {
-    this.#hosts = hosts
-  }
-
-  lookup(request: MatchRequest): HttpMatch | undefined {
-    for (const groups of this.#hosts.matches(request.host)) {
-      for (const group of groups) {
-        const found = group.lookup(request)
-        if (found !== undefined) return found
-      }
-    }
-    return undefined
-  }
-}
-
-/** Matches of one hostname: those of equally specific routes. */
-class HostGroup {
+class IndexedHost implements HttpHostMatcher {
   readonly #exact = new Map<string, Candidate[]>()
   readonly #regex: { readonly path: RegexMatcher; readonly candidate: Candidate }[] = []
   readonly #prefix = new Map<string, Candidate[]>()

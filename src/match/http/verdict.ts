@@ -3,7 +3,8 @@
  * other, so that the answer is the data plane's own. PURE: for `explain`.
  */
 import type { HttpMatch } from '../../model/http.ts'
-import { compileRouteTable, type MatchRequest } from './table.ts'
+import { HostGroups } from '../host-groups.ts'
+import { compileHttpHost, type MatchRequest } from './table.ts'
 
 /** The first criterion that fails, in the order host, path, method, headers, query; else undefined. */
 export function failedCriterion(
@@ -12,8 +13,8 @@ export function failedCriterion(
   request: MatchRequest,
 ): string | undefined {
   return criteriaOf(match).find(({ criterion }) => {
-    const table = compileRouteTable({ hosts: [{ hostname, matches: [criterion] }] })
-    return table.lookup(request) === undefined
+    const table = new HostGroups([[hostname, compileHttpHost([criterion])]])
+    return table.first(request.host, request, (host, asked) => host.lookup(asked)) === undefined
   })?.name
 }
 

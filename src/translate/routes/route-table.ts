@@ -1,11 +1,18 @@
 /**
  * The HTTP and gRPC routes of one listener as one table: hostnames most specific first, and within
- * each all matches of all routes of a kind by precedence (digest sections 2.5, 4.1 and 5). The two
- * kinds share rules, never matches. The same routes in any order give the same table.
+ * each all matches of all routes of a kind by precedence (digest sections 2.5, 4.1 and 5). The same
+ * routes in any order give the same table.
  */
 import { compareAge, type Resource } from '../../api/resource.ts'
 import { compareSpecificity } from '../../match/hostname.ts'
-import type { HttpRule, RouteTablePart } from '../../model/http.ts'
+import type { Digest } from '../../base/brand.ts'
+import type {
+  GrpcHostPart,
+  HostRef,
+  HttpHostPart,
+  HttpRule,
+  RouteTablePart,
+} from '../../model/http.ts'
 import { keyText } from '../../model/resource-key.ts'
 import type { ListenerKey } from '../../model/identity.ts'
 import type { ServedHostname } from '../attachment.ts'
@@ -33,45 +40,53 @@ interface Attached<Match> {
 export type AttachedHttpRoute = Attached<LoweredMatch>
 export type AttachedGrpcRoute = Attached<LoweredGrpcMatch>
 
-export function buildRouteTable(input: RouteTableInput): RouteTablePart {
+/** `add` takes the parts of the hosts and gives their digests. */
+export function buildRouteTable(
+  input: RouteTableInput,
+  add: (part: HttpHostPart | GrpcHostPart) => Digest,
+): RouteTablePart {
   const { listener, port, routes, grpcRoutes = [] } = input
-  const rules: HttpRule[] = []
-  const hosts = hostsOf(routes, rules, comparePrecedence)
-  const grpc = hostsOf(grpcRoutes, rules, compareGrpcPrecedence)
-  const part = { kind: 'route-table', listener, port, rules, hosts } as const
+  const hosts = hostsOf(routes, comparePrecedence, (rules, matches) =>
+    add({ kind: 'http-host', rules, matches }),
+  )
+  const grpc = hostsOf(grpcRoutes, compareGrpcPrecedence, (rules, matches) =>
+    add({ kind: 'grpc-host', rules, matches }),
+  )
+  const part = { kind: 'route-table', listener, port, hosts } as const
   return grpc.length === 0 ? part : { ...part, grpc }
 }
 
-interface Host<Match> {
-  readonly hostname: string
-  readonly matches: readonly (Match & { readonly rule: number })[]
-}
+type Placed<Match> = Match & { readonly rule: number }
 
-/** Appends the rules of the routes to `rules`, where their matches then point. */
 function hostsOf<Match>(
   routes: readonly Attached<Match>[],
-  rules: HttpRule[],
   compare: (a: RankedMatch<Match>, b: RankedMatch<Match>) => number,
-): readonly Host<Match>[] {
+  add: (rules: readonly HttpRule[], matches: readonly Placed<Match>[]) => Digest,
+): readonly HostRef[] {
   const groups = new Map<string, HostGroup<Match>>()
   for (const { resource, lowered, hostnames } of mergeAttachments(routes)) {
     for (const { rule, index, matches } of lowered.rules) {
-      const place = rules.push(rule) - 1
       const ranked = matches.map((match, position) => ({
         ranked: { match, route: resource, rule: index, position },
-        place,
+        rule,
       }))
       for (const served of hostnames) groupOf(groups, served).matches.push(...ranked)
     }
   }
-  return [...groups.values()]
-    .sort((a, b) => compareSpecificity(a.hostname, b.hostname) || compareSpecificity(a.own, b.own))
-    .map(({ hostname, matches }) => ({
-      hostname,
-      matches: matches
-        .toSorted((a, b) => compare(a.ranked, b.ranked))
-        .map(({ ranked, place }) => ({ ...ranked.match, rule: place })),
+  return [...groups.values()].sort(compareHosts).map(({ hostname, matches }) => {
+    const sorted = matches.sort((a, b) => compare(a.ranked, b.ranked))
+    const places = new Map<HttpRule, number>()
+    for (const { rule } of sorted) if (!places.has(rule)) places.set(rule, places.size)
+    const placed = sorted.map(({ ranked, rule }) => ({
+      ...ranked.match,
+      rule: places.get(rule) ?? 0,
     }))
+    return { hostname, routes: add([...places.keys()], placed) }
+  })
+}
+
+function compareHosts(a: ServedHostname, b: ServedHostname): number {
+  return compareSpecificity(a.hostname, b.hostname) || compareSpecificity(a.own, b.own)
 }
 
 /** The matches of all routes that serve one name by equally specific hostnames of their own. */
@@ -89,10 +104,9 @@ function groupOf<Match>(
   return group
 }
 
-/** A match under one hostname, and where its rule stands in the table. */
 interface HostMatch<Match> {
   readonly ranked: RankedMatch<Match>
-  readonly place: number
+  readonly rule: HttpRule
 }
 
 /** Oldest first, each route once with all of its hostnames. */

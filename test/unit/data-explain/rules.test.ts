@@ -100,7 +100,7 @@ describe('rules', () => {
     )
     const parts = new Map(
       [...small.parts].map(([digest, part]): [Digest, Part] => {
-        if (part.kind !== 'route-table') return [digest, part]
+        if (part.kind !== 'http-host') return [digest, part]
         const [rule] = part.rules
         assert.ok(rule !== undefined)
         const rules = Array.from({ length: 5000 }, (_, i) => ({ ...rule, id: `${rule.id}${i}` }))
@@ -110,7 +110,7 @@ describe('rules', () => {
           query: [],
           rule: i,
         }))
-        return [digest, { ...part, rules, hosts: [{ hostname: '', matches }] }]
+        return [digest, { ...part, rules, matches }]
       }),
     )
     let turns = 0

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { compileGrpcTable, isGrpcContent } from '../../../src/match/grpc/table.ts'
+import { isGrpcContent } from '../../../src/match/grpc/table.ts'
 import type { GrpcMatch, NameMatch } from '../../../src/model/http.ts'
+import { grpcLookup } from '../../support/route-tables.ts'
 
 const name = fc.option(
   fc.record({
@@ -57,7 +58,7 @@ describe('gRPC lookup', () => {
     fc.assert(
       fc.property(matches, call, (drawn, { service, method, x }) => {
         const list = sorted(drawn)
-        const found = compileGrpcTable([{ hostname: '', matches: list }]).lookup({
+        const found = grpcLookup([{ hostname: '', matches: list }])({
           host: 'h.test',
           path: `/${service}/${method}`,
           header: () => x,
@@ -73,12 +74,12 @@ describe('gRPC lookup', () => {
     )
   })
 
-  const table = compileGrpcTable([
+  const find = grpcLookup([
     { hostname: 'a.test', matches: [{ service: exact('a.B'), headers: [], rule: 0 }] },
     { hostname: '*.test', matches: [{ headers: [], rule: 1 }] },
   ])
   const lookup = (host: string | undefined, path: string) =>
-    table.lookup({ host, path, header: () => undefined })?.rule
+    find({ host, path, header: () => undefined })?.rule
 
   it('tries the more specific hostname first, then the next', () => {
     assert.equal(lookup('a.test', '/a.B/Get'), 0)

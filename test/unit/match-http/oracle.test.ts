@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { compileRouteTable } from '../../../src/match/http/table.ts'
+import { httpLookup } from '../../support/route-tables.ts'
 import type { HttpMatch, PathMatch } from '../../../src/model/http.ts'
 
 interface Spec extends Omit<HttpMatch, 'rule'> {
@@ -62,9 +62,9 @@ describe('route table against the text of the specification', () => {
 })
 
 function check(specs: readonly Spec[], requests: readonly Request[]): void {
-  const table = compileRouteTable({ hosts: grouped(specs) })
+  const table = httpLookup(grouped(specs))
   for (const wanted of requests) {
-    const found = table.lookup({
+    const found = table({
       host: wanted.host,
       method: wanted.method,
       path: wanted.path,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { compileRouteTable, type MatchRequest } from '../../../src/match/http/table.ts'
+import type { MatchRequest } from '../../../src/match/http/table.ts'
+import { httpLookup } from '../../support/route-tables.ts'
 import type { HttpMatch, PathMatch, ValueMatch } from '../../../src/model/http.ts'
 
 function match(path: PathMatch, rule: number, more: Partial<HttpMatch> = {}): HttpMatch {
@@ -17,7 +18,7 @@ function request(target: string, more: Partial<MatchRequest> = {}): MatchRequest
 }
 
 function ruleOf(matches: readonly HttpMatch[], wanted: MatchRequest): number | undefined {
-  return compileRouteTable({ hosts: [{ hostname: '', matches }] }).lookup(wanted)?.rule
+  return httpLookup([{ hostname: '', matches }])(wanted)?.rule
 }
 
 describe('route table', () => {
@@ -78,15 +79,12 @@ describe('route table', () => {
   })
 
   it('tries less specific hostnames after the more specific ones', () => {
-    const table = compileRouteTable({
-      hosts: [
-        { hostname: 'a.test', matches: [match(prefix('/a'), 0)] },
-        { hostname: '*.test', matches: [match(prefix('/w'), 1)] },
-        { hostname: '', matches: [match(prefix(''), 2)] },
-      ],
-    })
-    const rule = (path: string, host: string | undefined) =>
-      table.lookup(request(path, { host }))?.rule
+    const lookup = httpLookup([
+      { hostname: 'a.test', matches: [match(prefix('/a'), 0)] },
+      { hostname: '*.test', matches: [match(prefix('/w'), 1)] },
+      { hostname: '', matches: [match(prefix(''), 2)] },
+    ])
+    const rule = (path: string, host: string | undefined) => lookup(request(path, { host }))?.rule
     assert.equal(rule('/a', 'a.test'), 0)
     assert.equal(rule('/w', 'a.test'), 1)
     assert.equal(rule('/a', 'b.test'), 2)
@@ -94,21 +92,20 @@ describe('route table', () => {
   })
 
   it('costs no more for a path of slashes than for the longest rule', () => {
-    const table = compileRouteTable({
-      hosts: [{ hostname: '', matches: [match(prefix(`/${'x'.repeat(1000)}`), 0)] }],
-    })
+    const matches = [match(prefix(`/${'x'.repeat(1000)}`), 0)]
+    const lookup = httpLookup([{ hostname: '', matches }])
     const start = performance.now()
-    for (let i = 0; i < 20; i += 1) table.lookup(request('/'.repeat(60_000)))
+    for (let i = 0; i < 20; i += 1) lookup(request('/'.repeat(60_000)))
     assert.ok(performance.now() - start < 1000)
   })
 
   it('finds one of 10,000 routes as fast as one of 10', () => {
     const lookupMs = (routes: number) => {
       const matches = Array.from({ length: routes }, (_, i) => match(prefix(`/r${i}`), i))
-      const table = compileRouteTable({ hosts: [{ hostname: '', matches }] })
+      const lookup = httpLookup([{ hostname: '', matches }])
       const wanted = request(`/r${routes - 1}/x`)
       const start = performance.now()
-      for (let i = 0; i < 2000; i += 1) assert.equal(table.lookup(wanted)?.rule, routes - 1)
+      for (let i = 0; i < 2000; i += 1) assert.equal(lookup(wanted)?.rule, routes - 1)
       return performance.now() - start
     }
     lookupMs(10)

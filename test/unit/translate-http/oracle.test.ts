@@ -8,7 +8,7 @@ import fc from 'fast-check'
 import type { HTTPMatch } from '../../../src/api/http-match.ts'
 import type { HTTPRoute } from '../../../src/api/http-route.ts'
 import type { Resource } from '../../../src/api/resource.ts'
-import { compileRouteTable } from '../../../src/match/http/table.ts'
+import { httpLookup, Parts, ruleOf, wholeHosts } from '../../support/route-tables.ts'
 import type { ListenerKey } from '../../../src/model/identity.ts'
 import { lowerHttpRoute } from '../../../src/translate/routes/http-route.ts'
 import { buildRouteTable } from '../../../src/translate/routes/route-table.ts'
@@ -189,7 +189,8 @@ function toResource(
 
 function compile(routes: readonly Resource<HTTPRoute>[]): (request: Request) => string | undefined {
   const context = contextOf([])
-  const part = buildRouteTable({
+  const parts = new Parts()
+  const input = {
     listener: 'Gateway/default/gw/http' as ListenerKey,
     port: 80,
     routes: routes.map((resource) => ({
@@ -200,16 +201,19 @@ function compile(routes: readonly Resource<HTTPRoute>[]): (request: Request) => 
         own: hostname,
       })),
     })),
-  })
-  const table = compileRouteTable(part)
+  }
+  const hosts = wholeHosts(buildRouteTable(input, (part) => parts.add(part)).hosts, parts)
+  const http = hosts.flatMap((host) => (host.kind === 'http-host' ? host : []))
+  const lookup = httpLookup(http)
   return ({ host, method, path, headers, query }) => {
-    const found = table.lookup({
+    const found = lookup({
       host,
       method,
       path,
       query: new URLSearchParams(query).toString(),
       header: (name) => headers[name],
     })
-    return found && part.rules[found.rule]?.id.replace('HTTPRoute/default/', '')
+    const own = found && http.find(({ matches }) => matches.includes(found))
+    return own && ruleOf(own, found).id.replace('HTTPRoute/default/', '')
   }
 }

@@ -9,6 +9,7 @@ import {
   type AttachedHttpRoute,
   buildRouteTable,
 } from '../../../src/translate/routes/route-table.ts'
+import { Parts, ruleOf, wholeHosts } from '../../support/route-tables.ts'
 import { contextOf, httpRoute, resourceOf } from './fixture.ts'
 
 const listener = 'Gateway/default/gw/http' as ListenerKey
@@ -32,25 +33,25 @@ function attached(
 }
 
 function table(routes: readonly AttachedHttpRoute[]) {
-  return buildRouteTable({ listener, port: 8080, routes })
+  const parts = new Parts()
+  const part = buildRouteTable({ listener, port: 8080, routes }, (host) => parts.add(host))
+  return { part, hosts: wholeHosts(part.hosts, parts) }
 }
 
 /** `host: path->rule id` of each match, in order. */
 function describeTable(routes: readonly AttachedHttpRoute[]): string[] {
-  const { hosts, rules } = table(routes)
-  return hosts.map(
-    ({ hostname, matches }) =>
-      `${hostname}: ${matches
-        .map(
-          ({ path, rule }) => `${path.value}->${rules[rule]?.id.replace('HTTPRoute/default/', '')}`,
-        )
-        .join(' ')}`,
-  )
+  return table(routes).hosts.map((host) => {
+    const matches = host.matches.map((match) => {
+      const path = 'path' in match ? match.path.value : ''
+      return `${path}->${ruleOf(host, match).id.replace('HTTPRoute/default/', '')}`
+    })
+    return `${host.hostname}: ${matches.join(' ')}`
+  })
 }
 
 describe('buildRouteTable', () => {
   it('is empty without routes', () => {
-    assert.deepEqual(table([]), { kind: 'route-table', listener, port: 8080, rules: [], hosts: [] })
+    assert.deepEqual(table([]).part, { kind: 'route-table', listener, port: 8080, hosts: [] })
   })
 
   it('puts the most specific hostname first and one rule under each hostname of its route', () => {
@@ -64,7 +65,18 @@ describe('buildRouteTable', () => {
       '*.example.com: /x->names/0',
       ': ->any/0',
     ])
-    assert.equal(table(routes).rules.length, 2)
+  })
+
+  it('gives the hostnames of one route one part, which knows neither', () => {
+    const [first, second, other] = table([
+      attached('names', ['www.example.com', 'api.example.com'], [prefix('/x')]),
+      attached('other', ['b.example.com'], [prefix('/x')]),
+    ]).part.hosts.toSorted((a, b) => (b.hostname < a.hostname ? -1 : 1))
+    assert.ok(first && second && other)
+    assert.equal(first.hostname, 'www.example.com')
+    assert.equal(second.hostname, 'b.example.com')
+    assert.equal(first.routes, other.routes)
+    assert.notEqual(first.routes, second.routes)
   })
 
   it('mixes the matches of all routes of a hostname by precedence', () => {
