@@ -14,6 +14,7 @@ import { memoryOf, restoreMemory, sameMemory } from '../config/memory.ts'
 import { Watcher } from '../config/watcher.ts'
 import type { Diagnostic, DiagnosticCode } from '../model/diagnostic.ts'
 import type { Holdings } from '../translate/holdings.ts'
+import { RouteMemory } from '../translate/route-memory.ts'
 import { translate } from '../translate/translate.ts'
 import type {
   ConfigStart,
@@ -43,6 +44,7 @@ export class ConfigPasses {
   #looked: Listing | undefined
   /** What Gateways hold, so that a later one takes no port or address away. */
   #holdings: Holdings | undefined
+  #memory = new RouteMemory()
   /** What the last pass was made from. */
   #applied: { readonly listing: Listing; readonly fingerprint: string } | undefined
   #pass: number
@@ -88,7 +90,7 @@ export class ConfigPasses {
     this.#run()
     this.#timers.push(
       setInterval(() => this.#gate.mark(), this.#options.pollIntervalMs),
-      setInterval(() => this.#gate.force(), REJUDGE_MS),
+      setInterval(() => this.#rejudge(), REJUDGE_MS),
     )
   }
 
@@ -103,6 +105,11 @@ export class ConfigPasses {
     clearTimeout(this.#retry)
     for (const timer of this.#timers) clearInterval(timer)
     await this.#watcher?.stop()
+  }
+
+  #rejudge(): void {
+    this.#memory = new RouteMemory()
+    this.#gate.force()
   }
 
   #look(): Look {
@@ -143,6 +150,7 @@ export class ConfigPasses {
     const translation = translate(buildResourceSet(loaded.resources), {
       ...this.#options.translate,
       now: this.#clock.now(),
+      memory: this.#memory,
       ...(this.#holdings === undefined ? {} : { holdings: this.#holdings }),
     })
     this.#holdings = translation.holdings

@@ -26,8 +26,10 @@ export class UpdateBuilder {
   #parts: ReadonlySet<Digest> = new Set()
   #keys: ReadonlySet<Digest> = new Set()
   /** Records are made anew when their resource changes (object-records.ts). */
-  readonly #objects = new DeltaSender<ObjectRecord>((record) => record)
-  readonly #statuses = new DeltaSender<ObjectStatus>((status) => JSON.stringify(status))
+  readonly #objects = new DeltaSender<ObjectRecord>()
+  readonly #statuses = new DeltaSender<ObjectStatus>(
+    (before, now) => JSON.stringify(before) === JSON.stringify(now),
+  )
   #last: ThreadUpdate | undefined
 
   /** `manifest`: the one to count on from, after the thread before died. */

@@ -76,7 +76,8 @@ export function compareSpecificity(a: string, b: string): number {
 
 function rank(pattern: string): number {
   if (pattern === '') return 0
-  const labels = pattern.split('.').length
+  let labels = 1
+  for (let dot = pattern.indexOf('.'); dot !== -1; dot = pattern.indexOf('.', dot + 1)) labels++
   return pattern.startsWith('*.') ? labels : 1000 + labels
 }
 

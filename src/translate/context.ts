@@ -35,6 +35,11 @@ export class PartStore {
     return digest
   }
 
+  /** A part whose digest is known. */
+  put(digest: Digest, part: Part): void {
+    this.#parts.set(digest, part)
+  }
+
   addKey(key: KeyMaterial): void {
     this.#keys.set(key.keyId, key)
   }

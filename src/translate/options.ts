@@ -1,6 +1,7 @@
 /** What the command line says about translation (DESIGN.md decisions 6 to 8). */
 import type { Endpoint } from '../model/upstream.ts'
 import type { Holdings } from './holdings.ts'
+import type { RouteMemory } from './route-memory.ts'
 
 export const DEFAULT_CONTROLLER_NAME = 'gwproxy.dev/gateway-controller'
 
@@ -21,6 +22,8 @@ export interface TranslateOptions {
   readonly now: number
   /** `holdings` of the pass before; absent at a cold start. */
   readonly holdings?: Holdings
+  /** What the pass before made of the routes; absent: all are made. */
+  readonly memory?: RouteMemory
 }
 
 export const DEFAULT_OPTIONS: TranslateOptions = {

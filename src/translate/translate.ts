@@ -13,7 +13,7 @@ import type { Manifest, Part } from '../model/snapshot.ts'
 import type { ObjectStatus, PendingProgrammed } from '../model/status.ts'
 import type { KeyMaterial } from '../model/tls.ts'
 import { groupByParent } from './attachment.ts'
-import { reportAttachment, reportOtherParents } from './attachment-findings.ts'
+import { reportOtherParents } from './attachment-findings.ts'
 import { planBinds } from './binds.ts'
 import { type Member, serves } from './chains.ts'
 import { showToForwards, showToRules } from './client-identity.ts'
@@ -30,7 +30,6 @@ import { backendTlsStatuses } from './policies/backend-tls.ts'
 import { reachableParts } from './reachable.ts'
 import { type AttachedRoute, type AttachedRoutes, attachedByListener } from './routes/attached.ts'
 import { collectRoutes } from './routes/collect.ts'
-import { reportIdleRules } from './routes/idle-rules.ts'
 import {
   type AttachedGrpcRoute,
   type AttachedHttpRoute,
@@ -76,10 +75,6 @@ export function translate(resources: ResourceSet, options: TranslateOptions): Tr
     ...outcomes.flatMap((outcome) => routeStatus(outcome, options.controllerName) ?? []),
     ...backendTlsStatuses(context, outcomes),
   ]
-  for (const outcome of outcomes) {
-    reportAttachment(context, outcome)
-    reportIdleRules(context, outcome.route)
-  }
   reportOtherParents(context)
   return {
     ...collectParts(
@@ -118,7 +113,7 @@ function toMember(
   }
   const { key, spec } = listener
   const input = { listener: key, port: spec.port, routes: httpRoutes, grpcRoutes }
-  const table = buildRouteTable(input, (host) => context.parts.add(host))
+  const table = buildRouteTable(input, (digest, host) => context.parts.put(digest, host))
   return { ...member, routeTable: context.parts.add(table) }
 }
 

@@ -5,12 +5,17 @@ import { join } from 'node:path'
 import { systemClock } from '../../src/base/clock.ts'
 import { ConfigPasses } from '../../src/control/config-passes.ts'
 import type { ConfigThreadOptions, ThreadUpdate } from '../../src/control/config-protocol.ts'
+import { DeltaReceiver } from '../../src/control/delta.ts'
+import type { ObjectRecord } from '../../src/ipc/messages.ts'
 import { DEFAULT_OPTIONS } from '../../src/translate/options.ts'
+
+const names = new WeakMap<ThreadUpdate, string[]>()
 
 export class ConfigBench implements AsyncDisposable {
   readonly dir = mkdtempSync(join(tmpdir(), 'gwproxy-config-'))
   readonly updates: ThreadUpdate[] = []
   readonly failures: string[] = []
+  readonly #objects = new DeltaReceiver<ObjectRecord>()
   #passes: ConfigPasses | undefined
   #waiting: (() => void)[] = []
 
@@ -29,11 +34,17 @@ export class ConfigBench implements AsyncDisposable {
       systemClock,
       (message) => {
         if (message.type === 'config-failed') this.failures.push(message.message)
-        else this.updates.push(message)
+        else this.#received(message)
         for (const wake of this.#waiting.splice(0)) wake()
       },
     )
     this.#passes.start()
+  }
+
+  #received(update: ThreadUpdate): void {
+    const keys = this.#objects.next(update.objects).map(({ key }) => key.name)
+    names.set(update, keys.sort())
+    this.updates.push(update)
   }
 
   get last(): ThreadUpdate {
@@ -91,7 +102,7 @@ export function namespace(name: string, label = 'none'): string {
 
 /** The names of the Namespaces that are served, sorted. */
 export function namesIn(update: ThreadUpdate): string[] {
-  return update.objects.order.map((key) => key.split('/').at(-1) ?? '').sort()
+  return names.get(update) ?? []
 }
 
 export function hasNames(...names: readonly string[]): (update: ThreadUpdate) => boolean {

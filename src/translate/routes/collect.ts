@@ -14,11 +14,14 @@ import {
   type Route,
   type RouteObject,
 } from '../attachment.ts'
+import { reportAttachment } from '../attachment-findings.ts'
 import type { TranslateContext } from '../context.ts'
 import { terminatesTls } from '../listeners.ts'
 import type { RouteKind } from '../protocols.ts'
+import { RouteMemory } from '../route-memory.ts'
 import { type LoweredGrpcRoute, lowerGrpcRoute } from './grpc-route.ts'
 import { type LoweredHttpRoute, lowerHttpRoute } from './http-route.ts'
+import { reportIdleRules } from './idle-rules.ts'
 import { type Forward, type L4RouteObject, lowerL4Route } from './l4-route.ts'
 import type { RouteVerdict } from './lowered-route.ts'
 
@@ -50,31 +53,40 @@ export function collectRoutes(
   context: TranslateContext,
   parents: ListenersByParent,
 ): readonly RouteOutcome[] {
-  const { httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, udpRoutes } = context.resources
-  const attach = (kind: RouteKind, route: Route): readonly ParentResult[] =>
-    attachRoute(context, parents, kind, route)
-  const oldestFirst = <T extends RouteObject>(
+  const { resources, options } = context
+  const { httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, udpRoutes } = resources
+  const memory = options.memory ?? new RouteMemory()
+  memory.begin(resources)
+  const outcomesOf = <T extends RouteObject>(
+    kind: RouteKind,
     routes: readonly Resource<T>[],
-  ): readonly Resource<T>[] =>
-    routes.filter((route) => !isOfOthers(context, parents, route)).sort(compareAge)
+    outcomeOf: OutcomeOf<T>,
+  ): readonly RouteOutcome[] =>
+    routes
+      .filter((route) => !isOfOthers(context, parents, route))
+      .sort(compareAge)
+      .map((route) =>
+        memory.recall(context, route, (own) => {
+          const outcome = outcomeOf(own, route, attachRoute(own, parents, kind, route))
+          reportAttachment(own, outcome)
+          reportIdleRules(own, outcome.route)
+          return outcome
+        }),
+      )
   return [
-    ...oldestFirst(httpRoutes).map((route) =>
-      httpOutcome(context, route, attach('HTTPRoute', route)),
-    ),
-    ...oldestFirst(tlsRoutes).map((route) =>
-      l4Outcome(context, 'TLSRoute', route, attach('TLSRoute', route)),
-    ),
-    ...oldestFirst(tcpRoutes).map((route) =>
-      l4Outcome(context, 'TCPRoute', route, attach('TCPRoute', route)),
-    ),
-    ...oldestFirst(grpcRoutes).map((route) =>
-      grpcOutcome(context, route, attach('GRPCRoute', route)),
-    ),
-    ...oldestFirst(udpRoutes).map((route) =>
-      l4Outcome(context, 'UDPRoute', route, attach('UDPRoute', route)),
-    ),
+    ...outcomesOf('HTTPRoute', httpRoutes, httpOutcome),
+    ...outcomesOf('TLSRoute', tlsRoutes, l4Outcome('TLSRoute')),
+    ...outcomesOf('TCPRoute', tcpRoutes, l4Outcome('TCPRoute')),
+    ...outcomesOf('GRPCRoute', grpcRoutes, grpcOutcome),
+    ...outcomesOf('UDPRoute', udpRoutes, l4Outcome('UDPRoute')),
   ]
 }
+
+type OutcomeOf<T> = (
+  context: TranslateContext,
+  route: Resource<T>,
+  parents: readonly ParentResult[],
+) => RouteOutcome
 
 function httpOutcome(
   context: TranslateContext,
@@ -94,20 +106,17 @@ function grpcOutcome(
   return { kind: 'GRPCRoute', route, parents, verdict: lowered, lowered }
 }
 
-function l4Outcome(
-  context: TranslateContext,
-  kind: L4RouteKind,
-  route: Resource<L4RouteObject>,
-  parents: readonly ParentResult[],
-): RouteOutcome {
-  const uses = new Set(
-    parents.flatMap(({ attachments }) =>
-      attachments.map(({ listener }): BackendUse => useOf(kind, terminatesTls(listener))),
-    ),
-  )
-  const unattached = useOf(kind, false)
-  const lowered = lowerL4Route(context, route, uses.size === 0 ? new Set([unattached]) : uses)
-  return { kind, route, parents, verdict: lowered, forwards: lowered.forwards }
+function l4Outcome(kind: L4RouteKind): OutcomeOf<L4RouteObject> {
+  return (context, route, parents) => {
+    const uses = new Set(
+      parents.flatMap(({ attachments }) =>
+        attachments.map(({ listener }): BackendUse => useOf(kind, terminatesTls(listener))),
+      ),
+    )
+    const unattached = useOf(kind, false)
+    const lowered = lowerL4Route(context, route, uses.size === 0 ? new Set([unattached]) : uses)
+    return { kind, route, parents, verdict: lowered, forwards: lowered.forwards }
+  }
 }
 
 /** A BackendTLSPolicy holds for what was decrypted, not for streams as they came (digest section 6.2). */

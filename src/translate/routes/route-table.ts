@@ -6,6 +6,7 @@
 import { compareAge, type Resource } from '../../api/resource.ts'
 import { compareSpecificity } from '../../match/hostname.ts'
 import type { Digest } from '../../base/brand.ts'
+import { digestOf } from '../../base/digest.ts'
 import type {
   GrpcHostPart,
   HostRef,
@@ -40,18 +41,24 @@ interface Attached<Match> {
 export type AttachedHttpRoute = Attached<LoweredMatch>
 export type AttachedGrpcRoute = Attached<LoweredGrpcMatch>
 
-/** `add` takes the parts of the hosts and gives their digests. */
+type HostPart = HttpHostPart | GrpcHostPart
+
+/** `put` takes the parts of the hosts. */
 export function buildRouteTable(
   input: RouteTableInput,
-  add: (part: HttpHostPart | GrpcHostPart) => Digest,
+  put: (digest: Digest, part: HostPart) => void,
 ): RouteTablePart {
   const { listener, port, routes, grpcRoutes = [] } = input
-  const hosts = hostsOf(routes, comparePrecedence, (rules, matches) =>
-    add({ kind: 'http-host', rules, matches }),
-  )
-  const grpc = hostsOf(grpcRoutes, compareGrpcPrecedence, (rules, matches) =>
-    add({ kind: 'grpc-host', rules, matches }),
-  )
+  const hosts = hostsOf(routes, comparePrecedence, put, (rules, matches) => ({
+    kind: 'http-host',
+    rules,
+    matches,
+  }))
+  const grpc = hostsOf(grpcRoutes, compareGrpcPrecedence, put, (rules, matches) => ({
+    kind: 'grpc-host',
+    rules,
+    matches,
+  }))
   const part = { kind: 'route-table', listener, port, hosts } as const
   return grpc.length === 0 ? part : { ...part, grpc }
 }
@@ -61,7 +68,8 @@ type Placed<Match> = Match & { readonly rule: number }
 function hostsOf<Match>(
   routes: readonly Attached<Match>[],
   compare: (a: RankedMatch<Match>, b: RankedMatch<Match>) => number,
-  add: (rules: readonly HttpRule[], matches: readonly Placed<Match>[]) => Digest,
+  put: (digest: Digest, part: HostPart) => void,
+  toPart: ToPart<Match>,
 ): readonly HostRef[] {
   const groups = new Map<string, HostGroup<Match>>()
   for (const { resource, lowered, hostnames } of mergeAttachments(routes)) {
@@ -74,15 +82,52 @@ function hostsOf<Match>(
     }
   }
   return [...groups.values()].sort(compareHosts).map(({ hostname, matches }) => {
-    const sorted = matches.sort((a, b) => compare(a.ranked, b.ranked))
-    const places = new Map<HttpRule, number>()
-    for (const { rule } of sorted) if (!places.has(rule)) places.set(rule, places.size)
-    const placed = sorted.map(({ ranked, rule }) => ({
-      ...ranked.match,
-      rule: places.get(rule) ?? 0,
-    }))
-    return { hostname, routes: add([...places.keys()], placed) }
+    const host = madeHost(
+      matches.sort((a, b) => compare(a.ranked, b.ranked)),
+      toPart,
+    )
+    put(host.digest, host.part)
+    return { hostname, routes: host.digest }
   })
+}
+
+type ToPart<Match> = (rules: readonly HttpRule[], matches: readonly Placed<Match>[]) => HostPart
+
+interface MadeHost {
+  readonly from: readonly HostMatch<unknown>[]
+  readonly part: HostPart
+  readonly digest: Digest
+}
+
+/** By their first rule: what was made of the same rules and matches is not made again. */
+const made = new WeakMap<HttpRule, MadeHost[]>()
+
+function madeHost<Match>(matches: readonly HostMatch<Match>[], toPart: ToPart<Match>): MadeHost {
+  const [first] = matches
+  const known = first && made.get(first.rule)
+  const same = known?.find(({ from }) => isSame(from, matches))
+  if (same !== undefined) return same
+  const places = new Map<HttpRule, number>()
+  for (const { rule } of matches) if (!places.has(rule)) places.set(rule, places.size)
+  const placed = matches.map(({ ranked, rule }) => ({
+    ...ranked.match,
+    rule: places.get(rule) ?? 0,
+  }))
+  const part = toPart([...places.keys()], placed)
+  const host = { from: matches, part, digest: digestOf(part) }
+  // Hosts of other times may be among them; there is no more than one for each name of the rule.
+  if (known !== undefined && known.length < MAX_KNOWN) known.push(host)
+  else if (first !== undefined) made.set(first.rule, [host])
+  return host
+}
+
+const MAX_KNOWN = 64
+
+function isSame(a: readonly HostMatch<unknown>[], b: readonly HostMatch<unknown>[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ ranked, rule }, i) => rule === b[i]?.rule && ranked.match === b[i]?.ranked.match)
+  )
 }
 
 function compareHosts(a: ServedHostname, b: ServedHostname): number {

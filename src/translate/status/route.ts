@@ -5,15 +5,22 @@ import type { ParentResult } from '../attachment.ts'
 import type { RouteOutcome } from '../routes/collect.ts'
 import { conditionFrom, conditionIf } from './conditions.ts'
 
+/** The same outcome has the same status, so that an unchanged one is known by identity. */
+const made = new WeakMap<RouteOutcome, ObjectStatus>()
+
 /** undefined: no parent is ours, so there is nothing of ours to say. */
 export function routeStatus(
   outcome: RouteOutcome,
   controllerName: string,
 ): ObjectStatus | undefined {
   if (outcome.parents.length === 0) return undefined
+  const known = made.get(outcome)
+  if (known !== undefined) return known
   const { key, generation, origin } = outcome.route
   const parents = outcome.parents.map((parent) => parentStatus(outcome, parent, controllerName))
-  return { key, generation, origin, body: { kind: 'route', parents } }
+  const status: ObjectStatus = { key, generation, origin, body: { kind: 'route', parents } }
+  made.set(outcome, status)
+  return status
 }
 
 function parentStatus(

@@ -75,7 +75,7 @@ describe('updates', () => {
 
 describe('deltas', () => {
   it('put any sequence of lists together again', () => {
-    const sender = new DeltaSender<{ readonly v: number }>((value) => value.v)
+    const sender = new DeltaSender<{ readonly v: number }>((a, b) => a.v === b.v)
     const receiver = new DeltaReceiver<{ readonly v: number }>()
     const lists: readonly (readonly (readonly [string, { v: number }])[])[] = [
       [
@@ -85,6 +85,10 @@ describe('deltas', () => {
       [
         ['b', { v: 1 }],
         ['a', { v: 2 }],
+      ],
+      [
+        ['b', { v: 1 }],
+        ['a', { v: 3 }],
       ],
       [],
       [['a', { v: 2 }]],
@@ -97,7 +101,15 @@ describe('deltas', () => {
       )
       return delta.changed.length
     })
-    assert.deepEqual(changed, [2, 1, 0, 1])
+    assert.deepEqual(changed, [2, 1, 1, 0, 1])
+  })
+
+  it('tell the order when it changed, and at first: a sender before may have told another', () => {
+    const sender = new DeltaSender<number>()
+    const orders = [[], [], ['a', 'b'], ['a', 'b'], ['b', 'a'], []].map(
+      (keys) => sender.next(keys.map((key) => [key, 1] as const)).order,
+    )
+    assert.deepEqual(orders, [[], undefined, ['a', 'b'], undefined, ['b', 'a'], []])
   })
 
   it('refuse an entry that was never sent', () => {

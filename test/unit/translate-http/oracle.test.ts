@@ -202,7 +202,10 @@ function compile(routes: readonly Resource<HTTPRoute>[]): (request: Request) => 
       })),
     })),
   }
-  const hosts = wholeHosts(buildRouteTable(input, (part) => parts.add(part)).hosts, parts)
+  const hosts = wholeHosts(
+    buildRouteTable(input, (digest, part) => parts.set(digest, part)).hosts,
+    parts,
+  )
   const http = hosts.flatMap((host) => (host.kind === 'http-host' ? host : []))
   const lookup = httpLookup(http)
   return ({ host, method, path, headers, query }) => {

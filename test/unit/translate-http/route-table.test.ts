@@ -34,7 +34,9 @@ function attached(
 
 function table(routes: readonly AttachedHttpRoute[]) {
   const parts = new Parts()
-  const part = buildRouteTable({ listener, port: 8080, routes }, (host) => parts.add(host))
+  const part = buildRouteTable({ listener, port: 8080, routes }, (digest, host) =>
+    parts.set(digest, host),
+  )
   return { part, hosts: wholeHosts(part.hosts, parts) }
 }
 
