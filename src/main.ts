@@ -12,18 +12,15 @@ import { type AdminPorts, adminEndpoints, probeEndpoints } from './control/admin
 import { createHttpListener } from './control/admin/http-listener.ts'
 import { adminRules, listen, metricsRules } from './control/admin/listen.ts'
 import { createMetrics, type Metrics } from './control/admin/metrics.ts'
+import { type Budget, planBudget } from './control/budget.ts'
 import { type ConfigHost, startConfigThread } from './control/config-host.ts'
 import type { ConfigThreadOptions } from './control/config-protocol.ts'
 import { ControlPlane } from './control/control-plane.ts'
 import { forkWorker } from './control/fork-worker.ts'
+import { type MachineLimits, readMachine } from './control/machine.ts'
 import { createLookUp } from './control/name-resolver.ts'
 import { createNotify } from './control/notify.ts'
-import {
-  checkOptions,
-  type RunOptions,
-  translateOptionsOf,
-  workerCount,
-} from './control/options.ts'
+import { checkOptions, type RunOptions, translateOptionsOf } from './control/options.ts'
 import { PassedSockets } from './control/passed-sockets.ts'
 import { serviceStatus } from './control/service-status.ts'
 import { sessionSecret } from './control/session-secret.ts'
@@ -126,6 +123,8 @@ class Daemon {
   readonly #metrics: Metrics
   readonly #notify: ReturnType<typeof createNotify>
   readonly #passed = new PassedSockets(process.env)
+  readonly #machine: MachineLimits
+  readonly #budget: Budget
   readonly #servers: ReturnType<typeof createHttpListener>[] = []
   readonly #ended = Promise.withResolvers<void>()
   #config: ConfigHost | undefined
@@ -151,15 +150,18 @@ class Daemon {
         if (moved !== undefined) this.#save(state, moved)
       },
     })
-    const count = workerCount(options.workers)
+    this.#machine = readMachine()
+    this.#budget = planBudget(options.workers, this.#machine)
+    const { workers, heaps } = this.#budget
     this.#plane = new ControlPlane({
-      workers: Math.max(1, count),
+      workers: Math.max(1, workers),
       build: BUILD,
       passed: this.#passed,
-      startWorker: () => (count === 0 ? startInProcess(sink) : forkWorker(WORKER_ENTRY)),
+      startWorker: () => (workers === 0 ? startInProcess(sink) : forkWorker(WORKER_ENTRY, heaps)),
       settings: workerSettings(
         options,
         sessionSecret(state, (message) => log.warn({}, message)),
+        this.#machine.cgroup.memory,
       ),
       statusStore: this.#statusStore,
       lookUp: createLookUp(),
@@ -183,6 +185,7 @@ class Daemon {
    * @throws GwProxyError the admin interface cannot be opened, or --strict found problems
    */
   async start(): Promise<void> {
+    this.#logMachine()
     this.#logPassed()
     await this.#openAdmin()
     await this.#openMetrics()
@@ -190,7 +193,7 @@ class Daemon {
     // Workers load their code while the files are read; they open nothing before a publish.
     this.#plane.start()
     const first = Promise.withResolvers<ReloadReport>()
-    const config = startConfigThread(configOptions(this.#options))
+    const config = startConfigThread(configOptions(this.#options), this.#budget.heaps?.configThread)
     this.#config = config
     config.onFailed((message) => {
       // Before the first update it ends us, with this as the last word.
@@ -255,6 +258,17 @@ class Daemon {
       feed: () => void this.#notify('alive'),
       log: this.#log,
     })
+  }
+
+  /** Limits that somebody set, and what we made of them. */
+  #logMachine(): void {
+    const { cpus, memoryBytes } = this.#machine
+    if (cpus === undefined && memoryBytes === undefined) return
+    const { workers, heaps, wantedMiB } = this.#budget
+    this.#log.info({ cpus, memoryBytes, workers, heapMiB: heaps }, 'limited by the control group')
+    if (wantedMiB === undefined) return
+    const help = `give it at least ${wantedMiB} MiB, or fewer --workers`
+    this.#log.warn({ memoryBytes, help }, 'the memory limit is too low for this many processes')
   }
 
   #logPassed(): void {

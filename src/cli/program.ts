@@ -6,6 +6,8 @@
 import { Command, CommanderError, Option } from 'commander'
 import { GwProxyError, messageOf } from '../base/errors.ts'
 import type { AdminAddress } from '../control/admin/address.ts'
+import { planBudget } from '../control/budget.ts'
+import { becomeBounded, readMachine } from '../control/machine.ts'
 import type { CheckFlags } from './check.ts'
 import type { ExplainFlags } from './explain.ts'
 import {
@@ -89,8 +91,10 @@ Examples:
 Signals: HUP reloads, TERM drains (a second one exits at once), USR1 reopens logs.`,
     )
   addRunFlags(run).action(async (flags: RunFlags) => {
+    const options = runOptionsOf(flags)
+    becomeBounded(planBudget(options.workers, readMachine()))
     const { runDaemon } = await import('../main.ts')
-    await runDaemon(runOptionsOf(flags))
+    await runDaemon(options)
   })
 }
 

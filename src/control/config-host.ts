@@ -37,8 +37,9 @@ export interface ConfigHost {
   stop(): Promise<void>
 }
 
-export function startConfigThread(options: ConfigThreadOptions): ConfigHost {
-  return new ThreadHost(options)
+/** `heapMiB`: what its heap may take; undefined: as V8 chooses. */
+export function startConfigThread(options: ConfigThreadOptions, heapMiB?: number): ConfigHost {
+  return new ThreadHost(options, heapMiB)
 }
 
 interface Waiting {
@@ -49,6 +50,7 @@ interface Waiting {
 
 class ThreadHost implements ConfigHost {
   readonly #options: ConfigThreadOptions
+  readonly #heapMiB: number | undefined
   readonly #onUpdate: ((update: ConfigUpdate) => void)[] = []
   readonly #onFailed: ((message: string) => void)[] = []
   #worker: Worker
@@ -62,8 +64,9 @@ class ThreadHost implements ConfigHost {
   readonly #objects = new DeltaReceiver<ObjectRecord>()
   readonly #statuses = new DeltaReceiver<ObjectStatus>()
 
-  constructor(options: ConfigThreadOptions) {
+  constructor(options: ConfigThreadOptions, heapMiB?: number) {
     this.#options = options
+    this.#heapMiB = heapMiB
     this.#worker = this.#spawn()
   }
 
@@ -102,7 +105,8 @@ class ThreadHost implements ConfigHost {
 
   #spawn(): Worker {
     const workerData: ConfigThreadData = { options: this.#options, start: this.#start }
-    const worker = new Worker(ENTRY, { name: 'gwproxy-config', workerData })
+    const resourceLimits = this.#heapMiB === undefined ? {} : heapLimits(this.#heapMiB)
+    const worker = new Worker(ENTRY, { name: 'gwproxy-config', workerData, resourceLimits })
     worker.on('message', (message: ThreadMessage) => this.#received(message))
     let reason: string | undefined
     worker.on('error', (error) => {
@@ -185,4 +189,13 @@ class ThreadHost implements ConfigHost {
 
 function cannot(message: string): GwProxyError {
   return new GwProxyError('GWP_CONFIG_UNREADABLE', message)
+}
+
+/** A collection of the young generation needs as much again. */
+function heapLimits(heapMiB: number): { [limit: string]: number } {
+  const maxYoungGenerationSizeMb = Math.floor(Math.min(48, heapMiB / 4))
+  return {
+    maxYoungGenerationSizeMb,
+    maxOldGenerationSizeMb: heapMiB - maxYoungGenerationSizeMb,
+  }
 }

@@ -1,6 +1,8 @@
 /** Starts one worker process. Which file it runs is main.ts's knowledge: control knows no data. */
 import { fork } from 'node:child_process'
 import { workerLink } from '../ipc/process-link.ts'
+import type { Heaps } from './budget.ts'
+import { heapFlags } from './machine.ts'
 import type { StartedWorker } from './supervisor.ts'
 
 /**
@@ -14,14 +16,14 @@ const OURS: ReadonlySet<string> = new Set([
 ])
 
 /** Its output goes where ours goes; a terminal's signals reach it too, and it leaves them to us. */
-export function forkWorker(entry: URL): StartedWorker {
+export function forkWorker(entry: URL, heaps: Heaps | undefined): StartedWorker {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OURS.has(name)))
   const child = fork(entry, {
     env,
     serialization: 'advanced',
     // Logs are opened anew when control says so: the signal itself, which would open Node's
     // inspector, is not for workers.
-    execArgv: [...process.execArgv, '--disable-sigusr1'],
+    execArgv: [...process.execArgv, ...heapFlags(heaps, 'worker'), '--disable-sigusr1'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   return {

@@ -2,7 +2,6 @@
  * Everything `gwproxy run` can be told, with its defaults. The command line fills it; nothing
  * below reads flags or GWPROXY_* variables.
  */
-import { availableParallelism } from 'node:os'
 import { join, resolve, sep } from 'node:path'
 import { GwProxyError } from '../base/errors.ts'
 import { type AccessLogSettings, DEFAULT_ACCESS_LOG } from '../observe/access-log-settings.ts'
@@ -117,15 +116,6 @@ function endpointsOf(address: AdminAddress): readonly Endpoint[] {
       return hosts.map((one) => ({ kind: 'ip', address: one, port }))
     }
   }
-}
-
-/** `auto` is one worker per core, and none of its own on a single core. */
-export function workerCount(
-  workers: RunOptions['workers'],
-  cores = availableParallelism(),
-): number {
-  if (workers !== 'auto') return workers
-  return cores === 1 ? 0 : cores
 }
 
 /**

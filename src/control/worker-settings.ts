@@ -1,6 +1,6 @@
 /** What every worker is told first, from the options and the limits of this process. */
 import { readFileSync } from 'node:fs'
-import { DEFAULT_LIMITS, type WorkerSettings } from '../ipc/messages.ts'
+import { DEFAULT_LIMITS, type MemoryLimit, type WorkerSettings } from '../ipc/messages.ts'
 import type { RunOptions } from './options.ts'
 
 /** Descriptors of a proxied connection are two; a fifth stays for files, logs and links. */
@@ -8,7 +8,11 @@ const CONNECTIONS_PER_DESCRIPTOR = 0.4
 /** Where the system tells no limit. */
 const USUAL_DESCRIPTORS = 10_240
 
-export function workerSettings(options: RunOptions, sessionSecret: string): WorkerSettings {
+export function workerSettings(
+  options: RunOptions,
+  sessionSecret: string,
+  memory: MemoryLimit | undefined,
+): WorkerSettings {
   return {
     trustedProxies: options.trustedProxies,
     forwardedDepth: options.forwardedDepth,
@@ -18,6 +22,7 @@ export function workerSettings(options: RunOptions, sessionSecret: string): Work
     // Each worker is a process with the whole limit of its own.
     maxConnections: Math.floor(descriptorLimit() * CONNECTIONS_PER_DESCRIPTOR),
     limits: { ...DEFAULT_LIMITS, drainMs: options.drainTimeoutMs },
+    memory,
     sessionSecret,
   }
 }

@@ -1,14 +1,14 @@
 /**
  * When to refuse new connections so that the live ones go on: the connection cap (a share of
- * RLIMIT_NOFILE), failing accepts and a nearly full heap. Says so once, and once when it is over.
+ * RLIMIT_NOFILE), failing accepts, and memory that is nearly used up. Says so once, and once when it
+ * is over.
  */
-import { getHeapStatistics } from 'node:v8'
 import { errnoOf, messageOf } from '../base/errors.ts'
 import type { BindKey } from '../model/identity.ts'
 import type { Logger } from '../observe/log.ts'
 
-/** Above this share of the heap limit new work would end in a crash that takes all. */
-const HEAP_SHARE = 0.9
+/** Above this share of what there is new work would end in a crash that takes all. */
+const MEMORY_SHARE = 0.9
 
 export interface OverloadOptions {
   /** A connection was closed unread. */
@@ -16,14 +16,13 @@ export interface OverloadOptions {
   readonly maxConnections: number
   readonly connections: () => number
   readonly log: Logger
-  /** Share of the heap limit in use, 0 to 1. */
-  readonly heapShare?: () => number
+  /** Share of the memory in use, 0 to 1. */
+  readonly memoryShare: () => number
 }
 
 export class Overload {
   readonly #options: OverloadOptions
-  readonly #heapShare: () => number
-  #heapFull = false
+  #memoryFull = false
   #acceptsFail = false
   /** Refused since overload began. */
   #refused = 0
@@ -31,7 +30,6 @@ export class Overload {
 
   constructor(options: OverloadOptions) {
     this.#options = options
-    this.#heapShare = options.heapShare ?? heapShare
   }
 
   /** Whether a new connection may be served. */
@@ -40,7 +38,7 @@ export class Overload {
     // An accept that worked shows that descriptors are there again.
     this.#acceptsFail = false
     if (connections() >= maxConnections) return this.#refuse('connection limit')
-    if (this.#heapFull) return this.#refuse('memory')
+    if (this.#memoryFull) return this.#refuse('memory')
     return true
   }
 
@@ -52,11 +50,11 @@ export class Overload {
     this.#options.log.error({ bind, errno }, `cannot accept connections: ${messageOf(error)}`)
   }
 
-  /** Called with every heartbeat: looks at the heap and tells when an overload is over. */
+  /** Called with every heartbeat: looks at the memory and tells when an overload is over. */
   check(): void {
-    const { connections, maxConnections, log } = this.#options
-    this.#heapFull = this.#heapShare() > HEAP_SHARE
-    if (this.#reason === undefined || this.#heapFull || connections() >= maxConnections) return
+    const { connections, maxConnections, memoryShare, log } = this.#options
+    this.#memoryFull = memoryShare() > MEMORY_SHARE
+    if (this.#reason === undefined || this.#memoryFull || connections() >= maxConnections) return
     log.info({ refused: this.#refused }, `overload (${this.#reason}) is over`)
     this.#reason = undefined
     this.#refused = 0
@@ -71,9 +69,4 @@ export class Overload {
     }
     return false
   }
-}
-
-function heapShare(): number {
-  const { used_heap_size, heap_size_limit } = getHeapStatistics()
-  return used_heap_size / heap_size_limit
 }

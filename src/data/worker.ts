@@ -32,6 +32,7 @@ import { ConnectionSet } from './connection-set.ts'
 import { Drain } from './drain.ts'
 import { createStreamsBackend } from './io/backend.ts'
 import type { HttpHub } from './http/contract.ts'
+import { memoryShare } from './memory-share.ts'
 import { Overload } from './overload.ts'
 import { PartStore } from './part-store.ts'
 import { Runtime, type SlotsByPlace, slotsIn } from './runtime.ts'
@@ -139,6 +140,7 @@ class Worker {
       maxConnections: settings.maxConnections,
       connections: () => this.#connections.size,
       onRefused: (reason) => this.#traffic.count('connections_refused_total', [reason]),
+      memoryShare: () => memoryShare(settings.memory),
       log: this.#log,
     })
     this.#registry = parts.createRegistry(

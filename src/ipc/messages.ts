@@ -126,8 +126,21 @@ export interface WorkerSettings {
   /** This worker's share of 0.4 x RLIMIT_NOFILE. */
   readonly maxConnections: number
   readonly limits: Limits
+  /** What all processes of gwproxy may use together; absent: the machine's own memory. */
+  readonly memory?: MemoryLimit | undefined
   /** What the tokens of sessions are sealed with: 32 bytes in base64, equal in all workers. */
   readonly sessionSecret: string
+}
+
+/** A limit of the control group, and where the kernel tells how much of it is used. */
+export interface MemoryLimit {
+  readonly limitBytes: number
+  /** A file with a number: the bytes in use, those of the page cache included. */
+  readonly usagePath: string
+  /** A file of `name bytes` lines. */
+  readonly statPath: string
+  /** Of that file: page cache that nobody misses. */
+  readonly cacheField: string
 }
 
 /** Deadlines and bounds of security.md section 3. Milliseconds and bytes. */

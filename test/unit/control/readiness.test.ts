@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import { describe, it } from 'node:test'
-import { defaultRunOptions, workerCount } from '../../../src/control/options.ts'
+import { defaultRunOptions } from '../../../src/control/options.ts'
 import type { Settlement } from '../../../src/control/publisher.ts'
 import { type ReadinessFacts, readinessOf, readyStatus } from '../../../src/control/readiness.ts'
 import { onSignals } from '../../../src/control/signals.ts'
@@ -79,13 +79,6 @@ describe('TicketRootKeeper', () => {
 })
 
 describe('options', () => {
-  it('auto is a worker per core, and the main process on one core', () => {
-    assert.equal(workerCount('auto', 1), 0)
-    assert.equal(workerCount('auto', 4), 4)
-    assert.equal(workerCount(0, 4), 0)
-    assert.equal(workerCount(3, 1), 3)
-  })
-
   it('an empty token is none', () => {
     assert.equal(defaultRunOptions({ GWPROXY_ADMIN_TOKEN: '' }).adminToken, undefined)
   })

@@ -7,10 +7,10 @@ import type { Logger } from '../../../src/observe/log.ts'
 
 function setUp(): {
   overload: Overload
-  load: { connections: number; heap: number }
+  load: { connections: number; memory: number }
   lines: string[]
 } {
-  const load = { connections: 0, heap: 0.1 }
+  const load = { connections: 0, memory: 0.1 }
   const lines: string[] = []
   const write =
     (level: string) =>
@@ -26,7 +26,7 @@ function setUp(): {
     maxConnections: 10,
     connections: () => load.connections,
     log,
-    heapShare: () => load.heap,
+    memoryShare: () => load.memory,
   })
   return { overload, load, lines }
 }
@@ -49,12 +49,12 @@ describe('overload', () => {
     ])
   })
 
-  it('refuses while the heap is nearly full', () => {
+  it('refuses while memory is nearly used up', () => {
     const { overload, load, lines } = setUp()
-    load.heap = 0.95
+    load.memory = 0.95
     overload.check()
     assert.equal(overload.admit(), false)
-    load.heap = 0.5
+    load.memory = 0.5
     overload.check()
     assert.equal(overload.admit(), true)
     assert.deepEqual(lines, ['warn overload: memory', 'info overload (memory) is over'])

@@ -1,0 +1,68 @@
+/** What this process may use of the machine, and how it becomes one that keeps to its heap. */
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import type { Budget, Heaps, Machine } from './budget.ts'
+import { type CgroupLimits, readCgroupLimits } from './cgroup.ts'
+
+/** V8's flag for the whole heap, young generation included. */
+const HEAP_FLAG = '--max-heap-size'
+/** An operator's own word on the heap, with which ours could not be combined. */
+const HEAP_FLAGS = /--max[-_](?:old[-_]space|heap|semi[-_]space)[-_]size/
+
+export interface MachineLimits extends Machine {
+  readonly cgroup: CgroupLimits
+}
+
+/** `root` stands for `/`, in tests. */
+export function readMachine(root = '/'): MachineLimits {
+  const cgroup = readCgroupLimits(root)
+  return {
+    processors: processors(root),
+    cpus: cgroup.cpus,
+    memoryBytes: cgroup.memory?.limitBytes,
+    cgroup,
+  }
+}
+
+/** Our mask, which has affinity and cpuset in it. Node's own count rounds a quota down. */
+function processors(root: string): number {
+  try {
+    const status = readFileSync(`${root}/proc/self/status`, 'utf8')
+    const list = /^Cpus_allowed_list:\s*([\d,-]+)$/m.exec(status)?.[1] ?? ''
+    const count = list.split(',').reduce((sum, range) => {
+      const [first, last = first] = range.split('-').map(Number)
+      return sum + (Number(last) - Number(first) + 1)
+    }, 0)
+    if (count >= 1) return count
+  } catch {
+    // Not Linux, or no /proc.
+  }
+  return availableParallelism()
+}
+
+/** Flags for a process; none where nothing limits it, or where the operator has said something. */
+export function heapFlags(heaps: Heaps | undefined, role: 'main' | 'worker'): readonly string[] {
+  if (heaps === undefined) return []
+  const flag = (heapMiB: number): string => `${HEAP_FLAG}=${heapMiB}`
+  const inherited = process.execArgv.filter((one) => one !== flag(heaps.main))
+  const isToldOtherwise = HEAP_FLAGS.test([...inherited, process.env['NODE_OPTIONS']].join(' '))
+  return isToldOtherwise ? [] : [flag(heaps[role])]
+}
+
+/**
+ * Starts the program anew in this very process with the heap that the budget gives it: V8 takes no
+ * other limit once it runs. Returns when there is nothing to do: no limit, it is done already, or
+ * what came with the process (sockets of systemd, a channel to a parent) would be lost on the way.
+ */
+export function becomeBounded({ heaps }: Budget): void {
+  const isHandedOver = process.env['LISTEN_FDS'] !== undefined || process.connected
+  const flags = heapFlags(heaps, 'main')
+  if (isHandedOver || flags.length === 0 || flags.every((flag) => process.execArgv.includes(flag)))
+    return
+  const [script = '', ...args] = process.argv.slice(1)
+  process.execve?.(
+    process.execPath,
+    [process.execPath, ...process.execArgv, ...flags, script, ...args],
+    process.env,
+  )
+}

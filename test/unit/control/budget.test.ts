@@ -1,0 +1,66 @@
+/** Workers and heaps: they fit the limits, whatever those are. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { type Machine, planBudget } from '../../../src/control/budget.ts'
+
+const MIB = 1024 * 1024
+
+function machine(processors: number, cpus?: number, memoryMiB?: number): Machine {
+  return { processors, cpus, memoryBytes: memoryMiB === undefined ? undefined : memoryMiB * MIB }
+}
+
+describe('--workers auto', () => {
+  it('is a worker for each processor, and none of its own on one', () => {
+    assert.equal(planBudget('auto', machine(1)).workers, 0)
+    assert.equal(planBudget('auto', machine(4)).workers, 4)
+    assert.equal(planBudget(0, machine(4)).workers, 0)
+    assert.equal(planBudget(3, machine(1)).workers, 3)
+  })
+
+  it('heeds a quota, rounded up', () => {
+    for (const [cpus, workers] of [
+      [0.1, 0],
+      [1, 0],
+      [1.5, 2],
+      [2, 2],
+      [64, 8],
+    ] as const) {
+      assert.equal(planBudget('auto', machine(8, cpus)).workers, workers, `${cpus}`)
+    }
+  })
+
+  it('starts no more than memory lasts for', () => {
+    assert.equal(planBudget('auto', machine(64, undefined, 256)).workers, 0)
+    assert.equal(planBudget('auto', machine(2, undefined, 512)).workers, 2)
+    const { workers } = planBudget('auto', machine(64, undefined, 1024))
+    assert.ok(workers >= 4 && workers <= 10, `${workers}`)
+  })
+})
+
+describe('heaps', () => {
+  it('are left to V8 without a limit', () => {
+    assert.equal(planBudget(2, machine(2)).heaps, undefined)
+  })
+
+  it('fit the limit together, with room for what is beside them, or that is said', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 16, max: 1 << 18 }),
+        fc.oneof(fc.constant('auto' as const), fc.nat(32)),
+        fc.integer({ min: 1, max: 128 }),
+        (memoryMiB, asked, processors) => {
+          const budget = planBudget(asked, machine(processors, undefined, memoryMiB))
+          const { workers, heaps, wantedMiB } = budget
+          assert.ok(heaps !== undefined)
+          const sum = heaps.main + heaps.configThread + workers * heaps.worker
+          const fits = sum + 40 * (1 + workers) <= memoryMiB * 0.8
+          assert.equal(fits, wantedMiB === undefined, JSON.stringify(budget))
+          assert.ok(Math.min(heaps.main, heaps.configThread, heaps.worker) >= 32)
+          if (wantedMiB === undefined) return
+          assert.equal(planBudget(workers, machine(1, undefined, wantedMiB)).wantedMiB, undefined)
+        },
+      ),
+    )
+  })
+})
