@@ -5,7 +5,7 @@
 import { closeSync, openSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { systemClock } from './base/clock.ts'
-import { GwProxyError, messageOf } from './base/errors.ts'
+import { errnoOf, GwProxyError, messageOf } from './base/errors.ts'
 import { addressText } from './control/admin/address.ts'
 import type { ReloadReport } from './control/admin/contract.ts'
 import { type AdminPorts, adminEndpoints, probeEndpoints } from './control/admin/endpoints.ts'
@@ -20,7 +20,7 @@ import { forkWorker } from './control/fork-worker.ts'
 import { type MachineLimits, readMachine } from './control/machine.ts'
 import { createLookUp } from './control/name-resolver.ts'
 import { createNotify } from './control/notify.ts'
-import { checkOptions, type RunOptions, translateOptionsOf } from './control/options.ts'
+import { checkOptions, pathOf, type RunOptions, translateOptionsOf } from './control/options.ts'
 import { PassedSockets } from './control/passed-sockets.ts'
 import { serviceStatus } from './control/service-status.ts'
 import { sessionSecret } from './control/session-secret.ts'
@@ -63,11 +63,11 @@ const WORKER_ENTRY = new URL(
  */
 export async function runDaemon(options: RunOptions): Promise<void> {
   checkOptions(options)
-  checkAccessLog(options)
-  const sink = openLineSink(1)
-  const log = createLogger({ level: options.logLevel, format: options.logFormat, sink })
+  checkLogFile('--access-log', pathOf(options.accessLog?.target))
+  const sinks = openSinks(options)
+  const log = createLogger({ level: options.logLevel, format: options.logFormat, sink: sinks.log })
   const exit = async (code: number): Promise<never> => {
-    await sink.close(FLUSH_MS)
+    await Promise.all([sinks.log.close(FLUSH_MS), sinks.stdout.close(FLUSH_MS)])
     process.exit(code)
   }
   // State may be inconsistent after an exception nobody caught: end, and let systemd start anew.
@@ -75,7 +75,7 @@ export async function runDaemon(options: RunOptions): Promise<void> {
     log.error({ err: error }, 'a defect of gwproxy; ending')
     void exit(EXIT_DEFECT)
   })
-  const daemon = new Daemon(options, sink, log)
+  const daemon = new Daemon(options, sinks, log)
   onSignals({
     drain: () => void daemon.end(),
     exitNow: (status) => {
@@ -100,22 +100,35 @@ export async function runDaemon(options: RunOptions): Promise<void> {
 }
 
 /** @throws GwProxyError GWP_STATE_UNWRITABLE: better at the start than without lines later. */
-function checkAccessLog({ accessLog }: RunOptions): void {
-  const target = accessLog?.target ?? 'stdout'
-  if (target === 'stdout') return
+function checkLogFile(option: string, path: string | undefined): void {
+  if (path === undefined) return
   try {
-    closeSync(openSync(target.path, 'a', 0o640))
+    closeSync(openSync(path, 'a', 0o640))
   } catch (error) {
     throw new GwProxyError(
       'GWP_STATE_UNWRITABLE',
-      `--access-log ${target.path} cannot be opened: ${messageOf(error)}`,
+      `${option} ${path} cannot be opened: ${messageOf(error)}`,
     )
   }
 }
 
+/** Where lines of this process go. Both may be one. */
+interface Sinks {
+  readonly log: LineSink
+  /** Of a data plane in this process: access lines. */
+  readonly stdout: LineSink
+}
+
+function openSinks({ log }: RunOptions): Sinks {
+  const path = pathOf(log)
+  checkLogFile('--log', path)
+  const stdout = openLineSink(1)
+  return { stdout, log: path === undefined ? stdout : openLineSink(path) }
+}
+
 class Daemon {
   readonly #options: RunOptions
-  readonly #sink: LineSink
+  readonly #sinks: Sinks
   readonly #log: Logger
   readonly #plane: ControlPlane
   readonly #statusStore: StatusStore
@@ -133,9 +146,9 @@ class Daemon {
   #status = 'starting'
   #ending = false
 
-  constructor(options: RunOptions, sink: LineSink, log: Logger) {
+  constructor(options: RunOptions, sinks: Sinks, log: Logger) {
     this.#options = options
-    this.#sink = sink
+    this.#sinks = sinks
     this.#log = log
     this.#notify = createNotify(process.env, log)
     const { stateDir, statusDir } = options
@@ -157,7 +170,7 @@ class Daemon {
       workers: Math.max(1, workers),
       build: BUILD,
       passed: this.#passed,
-      startWorker: () => (workers === 0 ? startInProcess(sink) : forkWorker(WORKER_ENTRY, heaps)),
+      startWorker: () => (workers === 0 ? startInProcess(sinks) : forkWorker(WORKER_ENTRY, heaps)),
       settings: workerSettings(
         options,
         sessionSecret(state, (message) => log.warn({}, message)),
@@ -171,6 +184,8 @@ class Daemon {
     this.#metrics = createMetrics({
       plane: this.#plane,
       report: () => this.#statusStore.report,
+      // A data plane in this process tells of the sink that it shares with us.
+      droppedLines: () => (workers === 0 && sinks.log === sinks.stdout ? 0 : sinks.log.dropped),
       build: BUILD,
     })
   }
@@ -314,8 +329,8 @@ class Daemon {
   }
 
   reopenLogs(): void {
-    // Standard output: nothing to open anew. The workers have their files.
-    this.#sink.reopen()
+    const error = this.#sinks.log.reopen()
+    if (error !== undefined) this.#log.error({ errno: errnoOf(error) }, messageOf(error))
     this.#plane.reopenLogs()
   }
 
@@ -365,9 +380,9 @@ class Daemon {
 }
 
 /** The data plane in this process, over a link that has the same words as a worker's. */
-function startInProcess(sink: LineSink): StartedWorker {
+function startInProcess({ stdout, log }: Sinks): StartedWorker {
   const { worker, control } = createMemoryLink()
-  void startWorker({ link: control, parts: WORKER_PARTS, sink })
+  void startWorker({ link: control, parts: WORKER_PARTS, sink: stdout, logSink: log })
   return { kind: 'memory', pid: process.pid, link: worker, kill: () => undefined }
 }
 

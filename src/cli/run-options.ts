@@ -30,6 +30,7 @@ export interface RunFlags {
   readonly unknownFields?: 'reject' | 'warn'
   readonly strict?: boolean
   readonly drainTimeout?: number
+  readonly log?: RunOptions['log']
   readonly logLevel?: string
   readonly logFormat?: 'json' | 'pretty'
   /** false: --no-access-log. */
@@ -168,6 +169,13 @@ export function addRunFlags(command: Command): Command {
         .default(defaults.pollIntervalMs, `${defaults.pollIntervalMs / 1000}s`),
     )
     .addOption(
+      option(
+        'log',
+        '--log <target>',
+        'what the daemon does: stdout, or a file, opened anew on SIGUSR1 (default: stdout)',
+      ).argParser(parseLogTarget),
+    )
+    .addOption(
       option('log-level', '--log-level <level>', 'least severe log line')
         .choices(LOG_LEVELS)
         .default(defaults.logLevel),
@@ -235,13 +243,18 @@ export function runOptionsOf(flags: RunFlags): RunOptions {
     unknownFields: flags.unknownFields ?? defaults.unknownFields,
     strict: flags.strict ?? defaults.strict,
     drainTimeoutMs: flags.drainTimeout ?? defaults.drainTimeoutMs,
+    log: flags.log ?? defaults.log,
     logLevel: flags.logLevel ?? defaults.logLevel,
-    logFormat: flags.logFormat ?? (process.stdout.isTTY ? 'pretty' : defaults.logFormat),
+    logFormat: flags.logFormat ?? (isForTerminal(flags) ? 'pretty' : defaults.logFormat),
     accessLog: accessLogOf(flags, defaults.accessLog?.target),
     trustedProxies: flags.trustedProxy ?? defaults.trustedProxies,
     forwardedDepth: flags.forwardedForDepth,
     pollIntervalMs: flags.pollInterval ?? defaults.pollIntervalMs,
   }
+}
+
+function isForTerminal({ log = 'stdout' }: RunFlags): boolean {
+  return log === 'stdout' && process.stdout.isTTY
 }
 
 function accessLogOf(
@@ -328,8 +341,12 @@ function parseRange(text: string): string {
   return text
 }
 
+function parseLogTarget(text: string): RunOptions['log'] {
+  return text === 'stdout' ? text : { path: resolve(text) }
+}
+
 function parseAccessLog(text: string): AccessLogSettings['target'] | 'off' {
-  return text === 'stdout' || text === 'off' ? text : { path: resolve(text) }
+  return text === 'off' ? text : parseLogTarget(text)
 }
 
 function parseShare(text: string): number {

@@ -4,7 +4,11 @@
  */
 import { join, resolve, sep } from 'node:path'
 import { GwProxyError } from '../base/errors.ts'
-import { type AccessLogSettings, DEFAULT_ACCESS_LOG } from '../observe/access-log-settings.ts'
+import {
+  type AccessLogSettings,
+  DEFAULT_ACCESS_LOG,
+  type LogTarget,
+} from '../observe/access-log-settings.ts'
 import { canonicalAddress } from '../match/target-address.ts'
 import type { Endpoint } from '../model/upstream.ts'
 import type { TranslateOptions } from '../translate/options.ts'
@@ -39,6 +43,8 @@ export interface RunOptions {
   /** Refuse to start while the configuration has problems. */
   readonly strict: boolean
   readonly drainTimeoutMs: number
+  /** Of what the daemon does. */
+  readonly log: LogTarget
   readonly logLevel: string
   readonly logFormat: 'json' | 'pretty'
   /** undefined: none is written. */
@@ -77,6 +83,7 @@ export function defaultRunOptions(environment: Environment = process.env): RunOp
     unknownFields: 'reject',
     strict: false,
     drainTimeoutMs: 8000,
+    log: 'stdout',
     logLevel: 'info',
     logFormat: 'json',
     accessLog:
@@ -122,12 +129,13 @@ function endpointsOf(address: AdminAddress): readonly Endpoint[] {
  * What gwproxy writes must not come back to it as configuration.
  * @throws GwProxyError GWP_OPTION_INVALID
  */
-export function checkOptions({ configDirs, stateDir, statusDir, accessLog }: RunOptions): void {
-  const target = accessLog?.target ?? 'stdout'
+export function checkOptions(options: RunOptions): void {
+  const { configDirs, stateDir, statusDir, log, accessLog } = options
   for (const [option, directory] of [
     ['--state-dir', stateDir],
     ['--status-dir', statusDir],
-    ['--access-log', target === 'stdout' ? undefined : target.path],
+    ['--log', pathOf(log)],
+    ['--access-log', pathOf(accessLog?.target)],
   ] as const) {
     if (directory === undefined) continue
     const path = resolve(directory)
@@ -138,4 +146,9 @@ export function checkOptions({ configDirs, stateDir, statusDir, accessLog }: Run
       `${option} ${directory} lies inside the configuration directory ${inside}: choose a place outside`,
     )
   }
+}
+
+/** undefined: it is no file. */
+export function pathOf(target: LogTarget | undefined): string | undefined {
+  return target === undefined || target === 'stdout' ? undefined : target.path
 }

@@ -17,6 +17,7 @@ export function workerSettings(
     trustedProxies: options.trustedProxies,
     forwardedDepth: options.forwardedDepth,
     accessLog: options.accessLog,
+    log: options.log,
     logLevel: options.logLevel,
     logFormat: options.logFormat,
     // Each worker is a process with the whole limit of its own.

@@ -21,7 +21,7 @@ import type { BindKey } from '../model/identity.ts'
 import type { Manifest } from '../model/snapshot.ts'
 import type { BindResult } from '../model/status.ts'
 import type { AccessLog } from '../observe/access-log.ts'
-import type { AccessLogSettings } from '../observe/access-log-settings.ts'
+import type { AccessLogSettings, LogTarget } from '../observe/access-log-settings.ts'
 import { createAccessLog, NO_ACCESS_LOG } from '../observe/access-log-writer.ts'
 import { type LineSink, openLineSink } from '../observe/line-sink.ts'
 import { createLogger, type Logger } from '../observe/log.ts'
@@ -71,8 +71,10 @@ export interface HttpServices {
 export interface WorkerOptions {
   readonly link: ControlLink
   readonly parts: WorkerParts
-  /** Logs and access lines. */
+  /** Standard output: access lines and the log, unless they have files. */
   readonly sink: LineSink
+  /** The log's, where the process has one already. */
+  readonly logSink?: LineSink
   readonly clock?: Clock
   /** Replaces the access log over `sink`; for tests. */
   readonly accessLog?: AccessLog
@@ -116,8 +118,8 @@ class Worker {
   readonly #httpHub: HttpHub
   readonly #wheel: TimerWheel
   readonly #traffic = new TrafficMeter()
-  /** Of its own, where the access log goes to a file. */
-  readonly #accessSink: LineSink | undefined
+  /** Of its own, where a log goes to a file. */
+  readonly #ownSinks: LineSink[] = []
   readonly #vitals = new Vitals()
   readonly #context: ConnectionContext
   readonly #published: Manifest[] = []
@@ -130,11 +132,11 @@ class Worker {
   #drain: Drain | undefined
 
   constructor(options: WorkerOptions, settings: WorkerSettings, tlsDomains: TlsDomains) {
-    const { link, sink, parts, clock = systemClock } = options
+    const { link, parts, clock = systemClock } = options
     this.#options = options
     this.#tlsDomains = tlsDomains
+    const sink = options.logSink ?? this.#open(settings.log)
     this.#log = createLogger({ level: settings.logLevel, format: settings.logFormat, sink })
-    this.#accessSink = this.#openAccessSink(settings.accessLog)
     const accessLog = tee(options.accessLog ?? this.#lines(settings.accessLog), this.#traffic)
     this.#overload = new Overload({
       maxConnections: settings.maxConnections,
@@ -223,30 +225,31 @@ class Worker {
     this.#startDrain(this.#context.limits.drainMs)
   }
 
-  /** undefined: the lines go beside the log, or nowhere. */
-  #openAccessSink(settings: AccessLogSettings | undefined): LineSink | undefined {
-    if (settings === undefined || settings.target === 'stdout') return undefined
-    const { path } = settings.target
+  /** Control has opened it once: what became of it since must not keep traffic waiting. */
+  #open(target: LogTarget): LineSink {
+    const { sink } = this.#options
+    if (target === 'stdout') return sink
+    const { path } = target
     try {
-      return openLineSink(path)
+      const own = openLineSink(path)
+      this.#ownSinks.push(own)
+      return own
     } catch (error) {
-      // Control has opened it once: what became of it since must not keep traffic waiting.
-      this.#log.error({ path, errno: errnoOf(error) }, 'no access log: the file cannot be opened')
-      return undefined
+      const log = createLogger({ level: 'error', format: 'json', sink })
+      log.error({ path, errno: errnoOf(error) }, 'the file cannot be opened: its lines come here')
+      return sink
     }
   }
 
   #lines(settings: AccessLogSettings | undefined): AccessLog {
-    const { sink } = this.#options
-    const own = settings?.target === 'stdout' ? sink : this.#accessSink
-    return settings === undefined || own === undefined
+    return settings === undefined
       ? NO_ACCESS_LOG
-      : createAccessLog(own, settings)
+      : createAccessLog(this.#open(settings.target), settings)
   }
 
   #reopenLogs(): void {
-    for (const sink of [this.#options.sink, this.#accessSink]) {
-      const error = sink?.reopen()
+    for (const sink of this.#ownSinks) {
+      const error = sink.reopen()
       if (error !== undefined) this.#log.error({ errno: errnoOf(error) }, messageOf(error))
     }
   }
@@ -349,7 +352,10 @@ class Worker {
         connections: this.#connections.size,
         exchanges: this.#httpHub.activeExchanges,
         runtimes: this.#runtimes,
-        droppedLines: this.#options.sink.dropped + (this.#accessSink?.dropped ?? 0),
+        droppedLines: [this.#options.sink, ...this.#ownSinks].reduce(
+          (sum, { dropped }) => sum + dropped,
+          0,
+        ),
         ...this.#vitals.read(),
       },
       ...(isNews && { endpoints }),
@@ -372,7 +378,7 @@ class Worker {
     // What was counted since the last beat.
     this.#beat()
     const { link, onStopped } = this.#options
-    void (this.#accessSink?.close(FLUSH_MS) ?? Promise.resolve()).then(() => {
+    void Promise.all(this.#ownSinks.map((sink) => sink.close(FLUSH_MS))).then(() => {
       link.send({ type: 'drained' })
       onStopped?.()
     })

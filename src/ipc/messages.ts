@@ -10,7 +10,7 @@ import type { BindKey } from '../model/identity.ts'
 import type { Manifest, Part } from '../model/snapshot.ts'
 import type { BindResult, ObjectStatus, PendingProgrammed } from '../model/status.ts'
 import type { KeyMaterial, TicketRoots } from '../model/tls.ts'
-import type { AccessLogSettings } from '../observe/access-log-settings.ts'
+import type { AccessLogSettings, LogTarget } from '../observe/access-log-settings.ts'
 import type { TrafficDelta } from '../observe/traffic-meter.ts'
 
 // --- config thread -> control ---
@@ -121,6 +121,7 @@ export interface WorkerSettings {
   readonly forwardedDepth?: number | undefined
   /** undefined: none is written. */
   readonly accessLog: AccessLogSettings | undefined
+  readonly log: LogTarget
   readonly logLevel: string
   readonly logFormat: 'json' | 'pretty'
   /** This worker's share of 0.4 x RLIMIT_NOFILE. */

@@ -1,8 +1,10 @@
 /** What of the access log is written, where and how: the operator's choice, plain data. */
 
+/** Of a log: a file is opened anew on SIGUSR1. */
+export type LogTarget = 'stdout' | { readonly path: string }
+
 export interface AccessLogSettings {
-  /** `stdout`: beside the daemon's own log; else a path. */
-  readonly target: 'stdout' | { readonly path: string }
+  readonly target: LogTarget
   readonly format: 'json' | 'text'
   /** Share of the lines of good ends that is written, 0 to 1; failures are never sampled. */
   readonly sample: number

@@ -1,6 +1,8 @@
 /** What a daemon keeps on disk, and the options that change how it starts and what it says. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -11,8 +13,9 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import * as net from 'node:net'
 import { availableParallelism, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { parse } from 'yaml'
 import type { StatusReport } from '../../src/control/admin/contract.ts'
@@ -20,6 +23,8 @@ import { curl } from '../support/command.ts'
 import { type Daemon, ownAddress, startDaemon } from '../support/daemon.ts'
 import { gateway, httpListener, httpRoute, yaml } from '../support/manifests.ts'
 import { until } from '../support/until.ts'
+
+const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
 
 let home = ''
 beforeEach(() => {
@@ -185,6 +190,72 @@ describe('the log', () => {
     rmSync(place, { recursive: true })
   })
 
+  for (const workers of [0, 1]) {
+    it(`has its log in a file, too, with --workers ${workers}`, { timeout: 60_000 }, async () => {
+      const place = mkdtempSync(join(tmpdir(), 'gwproxy-log-'))
+      const path = join(place, 'gwproxy.log')
+      // Few enough descriptors that a worker has something to say.
+      const launcher = ['sh', '-c', 'ulimit -n 100 && exec "$0" "$@"', LAUNCHER] as const
+      const daemon = await startDaemon({ files, workers, log: path, launcher: [...launcher] })
+      const textOf = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '')
+      await until(() => textOf(path).includes('"msg":"ready"'))
+      assert.equal(statSync(path).mode & 0o777, 0o640)
+      const clients = Array.from({ length: 60 }, () => net.connect(8080, daemon.address))
+      for (const client of clients) client.on('error', () => undefined)
+      await until(() => textOf(path).includes('overload: connection limit'))
+
+      renameSync(path, `${path}.1`)
+      daemon.signal('SIGUSR1')
+      await until(() => existsSync(path))
+      for (const client of clients) client.destroy()
+      await daemon.reload()
+      const told = ['"msg":"reloaded"', 'overload (connection limit) is over']
+      await until(() => told.every((text) => textOf(path).includes(text)))
+      assert.ok(!told.some((text) => textOf(`${path}.1`).includes(text)))
+      // Access lines stay where they are.
+      await daemon.line(({ log }) => log === 'connection')
+      assert.equal(await daemon.stop(), 0)
+      assert.ok(textOf(path).includes('drained; ending'))
+      assert.deepEqual(
+        daemon.lines.filter((line) => !('log' in line)),
+        [],
+      )
+      rmSync(place, { recursive: true })
+    })
+  }
+
+  const logrotate = spawnSync('logrotate', ['--version']).error
+  it('its files are rotated by the rule that comes along', {
+    skip: logrotate === undefined ? false : 'there is no logrotate here',
+    timeout: 60_000,
+  }, async () => {
+    const place = mkdtempSync(join(tmpdir(), 'gwproxy-rotate-'))
+    chmodSync(place, 0o755)
+    const path = join(place, 'gwproxy.log')
+    const daemon = await startDaemon({ files, workers: 1, log: path })
+    await until(() => existsSync(path) && readFileSync(path, 'utf8').includes('"ready"'))
+    // As it stands, but for the place, the user, and who sends the signal.
+    const rule = readFileSync(
+      join(import.meta.dirname, '../../packaging/logrotate/gwproxy'),
+      'utf8',
+    )
+      .replace('/var/log/gwproxy/', `${place}/`)
+      .replace('    su gwproxy gwproxy\n', '')
+      .replace('systemctl kill --signal=USR1 gwproxy.service', `kill -USR1 ${daemon.pid}`)
+    const file = join(place, 'rule')
+    writeFileSync(file, rule, { mode: 0o644 })
+    const args = ['--force', '--state', join(place, 'state'), file]
+    const { status, stderr } = spawnSync('logrotate', args, { encoding: 'utf8' })
+    assert.equal(status, 0, stderr)
+    await until(() => existsSync(path))
+    await daemon.reload()
+    await until(() => readFileSync(path, 'utf8').includes('"reloaded"'))
+    const names = readdirSync(place).filter((name) => name.startsWith('gwproxy.log'))
+    assert.deepEqual(names.sort(), ['gwproxy.log', 'gwproxy.log.1'])
+    assert.equal(await daemon.stop(), 0)
+    rmSync(place, { recursive: true })
+  })
+
   it('names the client at the depth of X-Forwarded-For that was told', async () => {
     const daemon = await startDaemon({
       files,
@@ -199,12 +270,14 @@ describe('the log', () => {
     assert.equal(await daemon.stop(), 0)
   })
 
-  it('refuses to start when the access log cannot be written', async () => {
-    await assert.rejects(
-      startDaemon({ files, args: ['--access-log', '/proc/no/access.log'] }),
-      /--access-log \/proc\/no\/access\.log cannot be opened: /,
-    )
-  })
+  for (const flag of ['--log', '--access-log']) {
+    it(`refuses to start when ${flag} cannot be written`, async () => {
+      await assert.rejects(
+        startDaemon({ files, args: [flag, '/proc/no/a.log'] }),
+        new RegExp(`${flag} /proc/no/a\\.log cannot be opened: `),
+      )
+    })
+  }
 
   for (const [args, env] of [
     [['--no-access-log'], {}],

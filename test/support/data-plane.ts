@@ -86,6 +86,7 @@ export class DataPlane {
       settings: {
         trustedProxies: options.trustedProxies ?? [],
         accessLog: DEFAULT_ACCESS_LOG,
+        log: 'stdout',
         logLevel: 'silent',
         logFormat: 'json',
         maxConnections: options.maxConnections ?? 10_000,

@@ -19,10 +19,12 @@ export interface Metrics {
 export interface MetricsSources {
   readonly plane: ControlPlane
   readonly report: () => StatusReport
+  /** Log lines that the main process has lost. */
+  readonly droppedLines: () => number
   readonly build: string
 }
 
-export function createMetrics({ plane, report, build }: MetricsSources): Metrics {
+export function createMetrics({ plane, report, droppedLines, build }: MetricsSources): Metrics {
   const register = new Registry()
   collectDefaultMetrics({ register })
   const gauge = gauges(register)
@@ -44,7 +46,7 @@ export function createMetrics({ plane, report, build }: MetricsSources): Metrics
     },
   )
   addConfig(gauge, plane)
-  addWorkers(gauge, counter, plane.supervisor)
+  addWorkers(gauge, counter, plane.supervisor, droppedLines)
   addTraffic(register, plane.supervisor.traffic)
   for (const { name, help, labels, addSeries } of stateFamilies()) {
     gauge(name, help, labels, (set) => addSeries(report(), set))

@@ -10,7 +10,13 @@ export interface WorkersSource {
 
 const QUANTILES = { p50: '0.5', p99: '0.99', max: '1' } as const
 
-export function addWorkers(gauge: AddGauge, counter: AddCounter, source: WorkersSource): void {
+/** `droppedLines`: of the main process. */
+export function addWorkers(
+  gauge: AddGauge,
+  counter: AddCounter,
+  source: WorkersSource,
+  droppedLines: () => number,
+): void {
   gauge('gwproxy_workers', 'Workers that are up.', [], (set) => set(source.up))
   gauge('gwproxy_connections_active', 'Open connections.', ['worker'], (set) => {
     for (const { slot, stats } of source.workers) {
@@ -69,6 +75,7 @@ export function addWorkers(gauge: AddGauge, counter: AddCounter, source: Workers
     'Log lines that were lost since whoever reads them did not keep up.',
     ['worker'],
     (add) => {
+      add(droppedLines(), { worker: 'main' })
       for (const { slot, stats } of source.workers)
         add(stats.droppedLines, { worker: String(slot) })
     },

@@ -17,6 +17,7 @@ import { configUpdate, recordingLog } from './fixtures.ts'
 const SETTINGS: WorkerSettings = {
   trustedProxies: [],
   accessLog: DEFAULT_ACCESS_LOG,
+  log: 'stdout',
   logLevel: 'info',
   logFormat: 'json',
   maxConnections: 100,
