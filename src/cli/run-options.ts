@@ -8,6 +8,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { GwProxyError, messageOf } from '../base/errors.ts'
 import { addressText, parseAdminAddress, parseMetricsAddress } from '../control/admin/address.ts'
 import { defaultRunOptions, type RunOptions } from '../control/options.ts'
+import type { IoMode } from '../ipc/messages.ts'
 import {
   type AccessLogSettings,
   DEFAULT_ACCESS_LOG,
@@ -19,6 +20,7 @@ import {
 export interface RunFlags {
   readonly config?: readonly string[]
   readonly workers?: 'auto' | number
+  readonly io?: IoMode
   readonly admin?: RunOptions['admin']
   readonly metrics?: RunOptions['metrics']
   readonly stateDir?: string
@@ -43,6 +45,7 @@ export interface RunFlags {
   readonly pollInterval?: number
 }
 
+const IO_MODES = ['auto', 'raw', 'streams'] as const satisfies readonly IoMode[]
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 /** Flags that `run` and `check` share, since both translate. */
@@ -113,6 +116,15 @@ export function addRunFlags(command: Command): Command {
       option('workers', '--workers <n|auto>', 'worker processes; 0 serves from the main process')
         .argParser(parseWorkers)
         .default(defaults.workers),
+    )
+    .addOption(
+      option(
+        'io',
+        '--io <backend>',
+        "what moves the bytes of connections: raw (Node's own TCP handles), streams, or the fastest that works here",
+      )
+        .choices(IO_MODES)
+        .default(defaults.io),
     )
     .addOption(
       option(
@@ -232,6 +244,7 @@ export function runOptionsOf(flags: RunFlags): RunOptions {
     ...defaults,
     configDirs: flags.config ?? defaults.configDirs,
     workers: flags.workers ?? defaults.workers,
+    io: flags.io ?? defaults.io,
     admin: flags.admin ?? defaults.admin,
     metrics: flags.metrics ?? defaults.metrics,
     stateDir: flags.stateDir ?? defaults.stateDir,

@@ -4,6 +4,7 @@
  */
 import { join, resolve, sep } from 'node:path'
 import { GwProxyError } from '../base/errors.ts'
+import type { IoMode } from '../ipc/messages.ts'
 import {
   type AccessLogSettings,
   DEFAULT_ACCESS_LOG,
@@ -26,6 +27,7 @@ export interface RunOptions {
   readonly configDirs: readonly string[]
   /** 0: the data plane runs in the main process. */
   readonly workers: 'auto' | number
+  readonly io: IoMode
   readonly admin: AdminAddress
   readonly metrics: MetricsAddress
   /** First-seen times, last good versions and transition times survive a restart here. */
@@ -72,6 +74,7 @@ export function defaultRunOptions(environment: Environment = process.env): RunOp
   return {
     configDirs: ['/etc/gwproxy'],
     workers: 'auto',
+    io: 'auto',
     admin: defaultAdminAddress(environment),
     metrics: { kind: 'tcp', host: '127.0.0.1', port: 9464 },
     stateDir: firstDirectory(environment['STATE_DIRECTORY']),

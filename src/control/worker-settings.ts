@@ -22,6 +22,7 @@ export function workerSettings(
     logFormat: options.logFormat,
     // Each worker is a process with the whole limit of its own.
     maxConnections: Math.floor(descriptorLimit() * CONNECTIONS_PER_DESCRIPTOR),
+    io: options.io,
     limits: { ...DEFAULT_LIMITS, drainMs: options.drainTimeoutMs },
     memory,
     sessionSecret,

@@ -30,7 +30,7 @@ import { Bind } from './bind.ts'
 import type { ConnectionContext } from './connection.ts'
 import { ConnectionSet } from './connection-set.ts'
 import { Drain } from './drain.ts'
-import { createStreamsBackend } from './io/backend.ts'
+import { createIoBackend, findIoSupport, type IoSupport } from './io/choose.ts'
 import type { HttpHub } from './http/contract.ts'
 import { memoryShare } from './memory-share.ts'
 import { Overload } from './overload.ts'
@@ -92,13 +92,16 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     worker?.controlGone()
   })
   const warnings: string[] = []
-  const tlsDomains = await parts.openTlsDomains((message) => warnings.push(message))
+  const [tlsDomains, ioSupport] = await Promise.all([
+    parts.openTlsDomains((message) => warnings.push(message)),
+    findIoSupport(),
+  ])
   if (gone) return options.onStopped?.()
   // From here on nothing waits: a socket must be adopted in the tick in which it arrives.
   link.onMessage((message, socket) => {
     if (message.type !== 'settings') worker?.receive(message, socket)
     else if (worker === undefined) {
-      worker = new Worker(options, message.settings, tlsDomains)
+      worker = new Worker(options, message.settings, tlsDomains, ioSupport)
       worker.start(warnings)
     }
   })
@@ -131,7 +134,12 @@ class Worker {
   #endpoints: readonly EndpointHealth[] = []
   #drain: Drain | undefined
 
-  constructor(options: WorkerOptions, settings: WorkerSettings, tlsDomains: TlsDomains) {
+  constructor(
+    options: WorkerOptions,
+    settings: WorkerSettings,
+    tlsDomains: TlsDomains,
+    ioSupport: IoSupport,
+  ) {
     const { link, parts, clock = systemClock } = options
     this.#options = options
     this.#tlsDomains = tlsDomains
@@ -159,11 +167,14 @@ class Worker {
       log: this.#log,
     })
     this.#wheel = new TimerWheel(clock)
+    const { io: mode, limits } = settings
+    const io = createIoBackend(mode, ioSupport, this.#wheel, limits.helloBytes, this.#log)
+    this.#log.info({ io: io.name }, 'worker started')
     this.#context = {
       clock,
       wheel: this.#wheel,
-      io: createStreamsBackend(this.#wheel, settings.limits.helloBytes),
-      limits: settings.limits,
+      io,
+      limits,
       trusted: new TrustedProxies(settings.trustedProxies, settings.forwardedDepth),
       httpHub: this.#httpHub,
       accessLog,

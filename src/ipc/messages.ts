@@ -114,6 +114,9 @@ export type WorkerMessage =
 
 // --- control -> worker ---
 
+/** What moves the bytes of connections; `auto`: the fastest that works here. */
+export type IoMode = 'auto' | 'raw' | 'streams'
+
 /** Settings that a worker gets once, before anything else. */
 export interface WorkerSettings {
   readonly trustedProxies: readonly string[]
@@ -126,6 +129,7 @@ export interface WorkerSettings {
   readonly logFormat: 'json' | 'pretty'
   /** This worker's share of 0.4 x RLIMIT_NOFILE. */
   readonly maxConnections: number
+  readonly io: IoMode
   readonly limits: Limits
   /** What all processes of gwproxy may use together; absent: the machine's own memory. */
   readonly memory?: MemoryLimit | undefined

@@ -11,6 +11,7 @@ import { createMemoryLink } from '../../src/ipc/memory-link.ts'
 import {
   type ControlMessage,
   DEFAULT_LIMITS,
+  type IoMode,
   type Limits,
   type WorkerMessage,
   type WorkerStats,
@@ -40,6 +41,7 @@ export interface PlaneOptions {
   readonly limits?: Partial<Limits>
   readonly maxConnections?: number
   readonly trustedProxies?: readonly string[]
+  readonly io?: IoMode
 }
 
 /** What a test publishes for one bind. */
@@ -89,6 +91,7 @@ export class DataPlane {
         log: 'stdout',
         logLevel: 'silent',
         logFormat: 'json',
+        io: options.io ?? ioOfTests(),
         maxConnections: options.maxConnections ?? 10_000,
         limits: { ...DEFAULT_LIMITS, ...options.limits },
         sessionSecret: '',
@@ -272,6 +275,13 @@ export function ip(port: number, address = '127.0.0.1'): Endpoint {
 
 const ROUTE = { kind: 'TLSRoute', namespace: 'default', name: 'r' }
 const UDP_ROUTE = { kind: 'UDPRoute', namespace: 'default', name: 'r' }
+
+/** `GWPROXY_IO=streams node test/run.ts e2e/l4` runs them on that backend. */
+function ioOfTests(): IoMode {
+  const mode = process.env['GWPROXY_IO'] ?? 'auto'
+  if (mode === 'auto' || mode === 'raw' || mode === 'streams') return mode
+  throw new Error(`GWPROXY_IO=${mode}`)
+}
 
 function nullSink(): LineSink {
   return openLineSink('/dev/null')

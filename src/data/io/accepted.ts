@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net'
 import { errnoOf } from '../../base/errors.ts'
 import { plainAddress } from '../../match/address.ts'
+import { KEEP_ALIVE_MS } from './dial.ts'
 import { PeekBuffer } from './peek.ts'
 import { closeEnd, NO_BYTES, type RelayEnd } from './relay-end.ts'
 
@@ -39,11 +40,10 @@ export interface Accepted {
   takeRelayEnd(): RelayEnd
   /** TLS ended on the taken socket: from here on this is what `secure` is, watched by `sink`. */
   putSecure(secure: Socket, sink: AcceptedSink): void
-  /** Whoever took the socket; idempotent. */
+  /** Also what was taken as a socket, whoever has it; the end of a relay is the relay's. Idempotent. */
   close(how: 'fin' | 'reset'): void
 }
 
-const KEEP_ALIVE_MS = 60_000
 const kAccepted = Symbol('accepted')
 
 interface OwnedSocket extends Socket {

@@ -1,7 +1,7 @@
 /**
  * The socket boundary (decision 4): accept, dial and relay belong together, since most of a short
- * connection's cost is in them. A worker has one backend; nothing above knows which. Only `streams`
- * exists so far; a faster one brings its own kind of RelayEnd.
+ * connection's cost is in them. A worker has one backend; nothing above knows which. This file has
+ * the interface and `streams`, raw/backend.ts the faster one; choose.ts decides.
  */
 import type { Server, Socket } from 'node:net'
 import type { Endpoint } from '../../model/upstream.ts'
@@ -9,7 +9,7 @@ import { type RelaySink, StreamRelay } from '../relay/stream.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
 import { type Accepted, StreamAccepted } from './accepted.ts'
 import { type DialOptions, type DialSink, StreamDial } from './dial.ts'
-import type { RelayEnd } from './relay-end.ts'
+import { type RelayEnd, streamEnd } from './relay-end.ts'
 
 export interface AcceptSink {
   /** Asked before anything is spent on a connection; false: it is reset. */
@@ -33,7 +33,7 @@ export interface Relay {
 }
 
 export interface IoBackend {
-  readonly name: string
+  readonly name: 'streams' | 'raw'
   /**
    * Accepts from a server that Node made from a handle. Must run in the tick in which the handle
    * arrived: such a server accepts from the next turn of the event loop on.
@@ -57,7 +57,7 @@ export function createStreamsBackend(wheel: TimerWheel, peekBytes: number): IoBa
     },
     dial: (endpoint, options, sink) => new StreamDial(endpoint, options, wheel, sink),
     relay: (downstream, upstream, idleMs, sink) =>
-      new StreamRelay(downstream, upstream, idleMs, wheel, sink),
+      new StreamRelay(streamEnd(downstream), streamEnd(upstream), idleMs, wheel, sink),
   }
 }
 

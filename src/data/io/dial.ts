@@ -29,7 +29,7 @@ export type DialReason = Extract<
   'connect-refused' | 'connect-failed' | 'connect-timeout' | 'upstream-tls-failed' | 'overload'
 >
 
-const KEEP_ALIVE_MS = 60_000
+export const KEEP_ALIVE_MS = 60_000
 const kDial = Symbol('dial')
 
 interface DialingSocket extends Socket {
@@ -140,7 +140,8 @@ function open(endpoint: Endpoint): Socket {
   }
 }
 
-function dialReason(errno: string): DialReason {
+/** What the errno of a connect means. */
+export function dialReason(errno: string): DialReason {
   if (OWN_LIMITS.has(errno)) return 'overload'
   if (errno === 'ECONNREFUSED') return 'connect-refused'
   return errno === 'ETIMEDOUT' ? 'connect-timeout' : 'connect-failed'

@@ -15,7 +15,16 @@ export class PeekBuffer {
     this.#softLimit = softLimit
   }
 
-  /** All bytes so far, valid until the next call. A single chunk is not copied. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** All bytes so far, valid until the next call. */
+  get bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#length)
+  }
+
+  /** Gives all bytes so far, as `bytes` does. A single chunk is not copied. */
   append(chunk: Buffer): Buffer {
     const length = this.#length + chunk.length
     if (this.#length === 0) this.#bytes = chunk
@@ -24,7 +33,7 @@ export class PeekBuffer {
       chunk.copy(this.#bytes, this.#length)
     }
     this.#length = length
-    return this.#bytes.subarray(0, length)
+    return this.bytes
   }
 
   /** Drops the first `count` bytes, without moving the others. */
@@ -35,7 +44,7 @@ export class PeekBuffer {
 
   /** The bytes; the buffer is empty afterwards. */
   take(): Buffer {
-    const taken = this.#bytes.subarray(0, this.#length)
+    const taken = this.bytes
     this.#bytes = NO_BYTES
     this.#length = 0
     return taken

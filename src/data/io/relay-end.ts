@@ -4,8 +4,9 @@
  */
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { type TcpHandle, wrapHandle } from './raw/native.ts'
 
-export type RelayEnd = StreamEnd
+export type RelayEnd = StreamEnd | RawEnd
 
 export interface StreamEnd {
   readonly kind: 'stream'
@@ -17,7 +18,28 @@ export interface StreamEnd {
   readonly head: Buffer
 }
 
+/**
+ * A TCP socket without a stream on it. No write is in flight. It may be reading: whoever takes it
+ * sets `onread`, or stops it, in the same tick.
+ */
+export interface RawEnd {
+  readonly kind: 'raw'
+  readonly handle: TcpHandle
+  /** Bytes that were read from it and still have to be relayed. */
+  readonly head: Buffer
+  /** Its FIN was read, behind the head. */
+  readonly ended: boolean
+}
+
 export const NO_BYTES: Buffer = Buffer.alloc(0)
+
+/** The end as a stream, for a pair of which the other end is one. Nothing was read by its buffers. */
+export function streamEnd(end: RelayEnd): StreamEnd {
+  if (end.kind === 'stream') return end
+  // A FIN that was read is read again.
+  const socket = wrapHandle(end.handle)
+  return { kind: 'stream', socket, transport: socket, head: end.head }
+}
 
 /**
  * RST where the transport knows it; a unix socket and one still connecting are just closed, and so
@@ -27,8 +49,14 @@ export function resetSocket(socket: Socket): void {
   if (socket.destroyed) return
   const resettable =
     !(socket instanceof TLSSocket) && !socket.connecting && socket.remoteAddress !== undefined
-  if (resettable) socket.resetAndDestroy()
-  else socket.destroy()
+  if (!resettable) socket.destroy()
+  else if (isShuttingDown(socket)) socket.once('finish', () => socket.resetAndDestroy())
+  else socket.resetAndDestroy()
+}
+
+/** libuv refuses a reset then, and Node would never close the descriptor (24.21, 26.12). */
+function isShuttingDown({ writableEnded, writableFinished, writableLength }: Socket): boolean {
+  return writableEnded && !writableFinished && writableLength === 0
 }
 
 /**

@@ -7,12 +7,12 @@
 import type { Socket } from 'node:net'
 import { errnoOf } from '../../base/errors.ts'
 import type { Reason } from '../../model/outcome.ts'
-import { closeEnd, type RelayEnd, type StreamEnd } from '../io/relay-end.ts'
+import { closeEnd, type StreamEnd } from '../io/relay-end.ts'
 import { Deadline, type TimerSink, type TimerWheel } from '../timer-wheel.ts'
 
 export type RelayReason = Extract<
   Reason,
-  'completed' | 'client-reset' | 'upstream-reset' | 'idle-timeout'
+  'completed' | 'client-reset' | 'upstream-reset' | 'idle-timeout' | 'internal-error'
 >
 
 export interface RelaySink {
@@ -54,8 +54,8 @@ export class StreamRelay implements TimerSink {
   #over = false
 
   constructor(
-    downstream: RelayEnd,
-    upstream: RelayEnd,
+    downstream: StreamEnd,
+    upstream: StreamEnd,
     idleMs: number,
     wheel: TimerWheel,
     sink: RelaySink,

@@ -21,6 +21,7 @@ const SETTINGS: WorkerSettings = {
   logLevel: 'info',
   logFormat: 'json',
   maxConnections: 100,
+  io: 'auto',
   limits: DEFAULT_LIMITS,
   sessionSecret: '',
 }

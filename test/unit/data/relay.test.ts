@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { systemClock } from '../../../src/base/clock.ts'
-import { NO_BYTES, type RelayEnd } from '../../../src/data/io/relay-end.ts'
+import { NO_BYTES, type StreamEnd } from '../../../src/data/io/relay-end.ts'
 import { type RelayReason, StreamRelay } from '../../../src/data/relay/stream.ts'
 import { TimerWheel } from '../../../src/data/timer-wheel.ts'
 import { dialTcp, type Listening, listenTcp, type Peer } from '../../support/sockets.ts'
@@ -123,6 +123,6 @@ describe('stream relay', () => {
   })
 })
 
-function end(socket: Socket, head = NO_BYTES): RelayEnd {
+function end(socket: Socket, head = NO_BYTES): StreamEnd {
   return { kind: 'stream', socket, transport: socket, head }
 }

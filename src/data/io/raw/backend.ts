@@ -1,0 +1,59 @@
+/**
+ * The backend on raw TCP handles. What raw handles are no use for goes to the streams backend: unix
+ * sockets, TLS, and pairs of which one end is a stream.
+ */
+import type { Server } from 'node:net'
+import { GwProxyError } from '../../../base/errors.ts'
+import { RawRelay, RawRelays } from '../../relay/raw.ts'
+import type { TimerWheel } from '../../timer-wheel.ts'
+import { type AcceptSink, createStreamsBackend, type IoBackend } from '../backend.ts'
+import { KEEP_ALIVE_MS } from '../dial.ts'
+import { RawAccepted } from './accepted.ts'
+import { RawDial } from './dial.ts'
+import { closeHandle, errnoName, listeningHandle, type Native } from './native.ts'
+
+/** Of all read buffers that bulk transfers of a worker have for themselves. */
+const BULK_BYTES = 64 * 1024 * 1024
+
+/** `peekBytes` bounds the buffer of a peek. */
+export function createRawBackend(native: Native, wheel: TimerWheel, peekBytes: number): IoBackend {
+  const streams = createStreamsBackend(wheel, peekBytes)
+  const relays = new RawRelays(native, wheel, BULK_BYTES)
+  return {
+    name: 'raw',
+    accept: (server, sink) => accept(server, sink, native, peekBytes),
+    dial: (endpoint, options, sink) => {
+      if (endpoint.kind === 'unix' || options.tls !== undefined) {
+        return streams.dial(endpoint, options, sink)
+      }
+      return new RawDial(endpoint, options, native, wheel, sink)
+    },
+    relay: (downstream, upstream, idleMs, sink) => {
+      if (downstream.kind === 'raw' && upstream.kind === 'raw') {
+        return new RawRelay(downstream, upstream, idleMs, relays, sink)
+      }
+      return streams.relay(downstream, upstream, idleMs, sink)
+    },
+  }
+}
+
+/** The server listens and closes; what it would do with a connection is done here. */
+function accept(server: Server, sink: AcceptSink, native: Native, peekBytes: number): void {
+  const listening = listeningHandle(server)
+  if (listening === undefined) {
+    throw new GwProxyError('GWP_RUNTIME_UNSUPPORTED', 'a listening server without a handle')
+  }
+  // Connections inherit them (Linux), which saves each of them the calls.
+  listening.setNoDelay(true)
+  listening.setKeepAlive(true, KEEP_ALIVE_MS / 1000)
+  listening.onconnection = (status, handle) => {
+    if (status !== 0 || handle === undefined) sink.onAcceptFailed(acceptError(status))
+    else if (sink.admit()) sink.onAccepted(new RawAccepted(handle, peekBytes, native))
+    else closeHandle(handle, 'reset')
+  }
+}
+
+function acceptError(status: number): Error {
+  const code = errnoName(status)
+  return Object.assign(new Error(`accept ${code}`), { code })
+}

@@ -1,0 +1,286 @@
+/**
+ * Moves bytes both ways between two raw TCP handles, as relay/stream does between two sockets:
+ * FIN travels on after the bytes before it, RST as RST, a slow reader stops the other side's
+ * reading. At most one write is in flight for each direction. Owns both handles.
+ */
+import { messageOf } from '../../base/errors.ts'
+import {
+  ALREADY,
+  closeHandle,
+  END_OF_FILE,
+  errnoName,
+  type Native,
+  type ShutdownRequest,
+  type TcpHandle,
+  type WriteRequest,
+} from '../io/raw/native.ts'
+import type { RawEnd } from '../io/relay-end.ts'
+import { Deadline, type TimerSink, type TimerWheel } from '../timer-wheel.ts'
+import type { RelayReason, RelaySink } from './stream.ts'
+
+/** A direction that has moved this much is worth a buffer of its own. */
+const BULK_BYTES = 1 << 20
+const BULK_BUFFER_BYTES = 256 * 1024
+const kSide = Symbol('relay side')
+
+interface RelayedHandle extends TcpHandle {
+  [kSide]?: Side
+}
+
+interface SideRequest extends WriteRequest, ShutdownRequest {
+  [kSide]?: Side
+  /** What is being written must stay. */
+  bytes?: Uint8Array
+}
+
+/** What the relays of a worker share. */
+export class RawRelays {
+  readonly native: Native
+  readonly wheel: TimerWheel
+  /** Not used by a write yet: one that is done at once leaves it unused. */
+  spare: SideRequest
+  /** Bytes of bulk buffers that may still be made. */
+  #left: number
+
+  /** `bulkBytes` bounds the buffers of all directions that move much. */
+  constructor(native: Native, wheel: TimerWheel, bulkBytes: number) {
+    this.native = native
+    this.wheel = wheel
+    this.#left = bulkBytes
+    this.spare = new native.WriteRequest()
+  }
+
+  takeBuffer(): Uint8Array | undefined {
+    if (this.#left < BULK_BUFFER_BYTES) return undefined
+    this.#left -= BULK_BUFFER_BYTES
+    return Buffer.allocUnsafeSlow(BULK_BUFFER_BYTES)
+  }
+
+  giveBack(buffer: Uint8Array): void {
+    this.#left += buffer.length
+  }
+}
+
+/** One of the two handles. */
+class Side {
+  readonly relay: RawRelay
+  readonly handle: RelayedHandle
+  readonly lossReason: RelayReason
+  /** Read from it. */
+  bytes = 0
+  /** Its FIN was read. */
+  ended = false
+  /** Not read, since what was read before is still being written. */
+  stalled = false
+  /** It is being sent the FIN of the other. */
+  shutting = false
+  /** To be reset as soon as that is over. */
+  doomed = false
+  /** Where it is read to; undefined: into a new buffer each time. */
+  buffer: Uint8Array | undefined
+  /** As it was given, until the relay begins. */
+  given: RawEnd | undefined
+
+  constructor(relay: RawRelay, end: RawEnd, lossReason: RelayReason) {
+    this.relay = relay
+    this.handle = end.handle
+    this.given = end
+    this.lossReason = lossReason
+  }
+}
+
+export class RawRelay implements TimerSink {
+  readonly #relays: RawRelays
+  readonly #downstream: Side
+  readonly #upstream: Side
+  readonly #sink: RelaySink
+  readonly #idle: Deadline
+  readonly #idleMs: number
+  #lastActivity: number
+  #over = false
+
+  constructor(
+    downstream: RawEnd,
+    upstream: RawEnd,
+    idleMs: number,
+    relays: RawRelays,
+    sink: RelaySink,
+  ) {
+    this.#relays = relays
+    this.#downstream = new Side(this, downstream, 'client-reset')
+    this.#upstream = new Side(this, upstream, 'upstream-reset')
+    this.#sink = sink
+    this.#idleMs = idleMs
+    this.#lastActivity = relays.wheel.now
+    this.#idle = new Deadline(relays.wheel, this)
+  }
+
+  get bytesReceived(): number {
+    return this.#downstream.bytes
+  }
+
+  get bytesSent(): number {
+    return this.#upstream.bytes
+  }
+
+  start(): void {
+    this.#idle.arm(this.#idleMs)
+    this.#begin(this.#downstream)
+    this.#begin(this.#upstream)
+  }
+
+  /** Cuts both sides; the sink is not called. */
+  stop(how: 'fin' | 'reset'): void {
+    if (this.#over) return
+    this.#over = true
+    this.#idle.cancel()
+    this.#close(this.#downstream, how)
+    this.#close(this.#upstream, how)
+  }
+
+  /** Looks whether the pair was idle for the whole limit; activity only leaves its time. */
+  onDeadline(): void {
+    const left = this.#lastActivity + this.#idleMs - this.#relays.wheel.now
+    if (left > 0) this.#idle.arm(left)
+    else this.#finish('idle-timeout', undefined)
+  }
+
+  onRead(side: Side, buffer: ArrayBuffer | undefined): void {
+    const { native, wheel } = this.#relays
+    const read = native.lastRead
+    if (read === 0 || this.#over) return
+    this.#lastActivity = wheel.now
+    if (read === END_OF_FILE) this.#onEnd(side)
+    else if (read < 0) this.#onLoss(side, read)
+    else if (buffer !== undefined) {
+      this.#onBytes(side, new Uint8Array(buffer, native.lastOffset, read))
+    } else if (side.buffer !== undefined) this.#onBytes(side, side.buffer.subarray(0, read))
+  }
+
+  /** What was read from `side` is written, so that it may be read again. */
+  onWritten(side: Side, status: number): void {
+    if (this.#over) return
+    this.#lastActivity = this.#relays.wheel.now
+    side.stalled = false
+    if (status < 0) this.#onLoss(this.#peerOf(side), status)
+    else if (side.ended) this.#passEnd(side)
+    else this.#readOn(side)
+  }
+
+  /** `side` has been sent the FIN of the other. */
+  onShutdown(side: Side, status: number): void {
+    side.shutting = false
+    if (side.doomed) closeHandle(side.handle, 'reset')
+    else if (!this.#over && status < 0) this.#onLoss(side, status)
+  }
+
+  /** Our own fault: it ends this connection alone. */
+  onDefect(error: unknown): void {
+    this.#finish('internal-error', messageOf(error))
+  }
+
+  #begin(side: Side): void {
+    if (this.#over || side.given === undefined) return
+    const { head, ended } = side.given
+    // The head must not live as long as the connection.
+    side.given = undefined
+    side.handle[kSide] = side
+    side.handle.onread = onRead
+    if (head.length > 0) this.#onBytes(side, head)
+    if (ended) this.#onEnd(side)
+    else if (!side.stalled) this.#readOn(side)
+  }
+
+  #onBytes(side: Side, bytes: Uint8Array): void {
+    const relays = this.#relays
+    const { native, spare } = relays
+    const peer = this.#peerOf(side)
+    side.bytes += bytes.length
+    const status = peer.handle.writeBuffer(spare, bytes)
+    const isLater = native.wroteLater
+    if (status !== 0) this.#onLoss(peer, status)
+    else if (isLater) {
+      spare[kSide] = side
+      spare.bytes = bytes
+      spare.oncomplete = onWritten
+      relays.spare = new native.WriteRequest()
+      // Also since these bytes may be read over.
+      side.stalled = true
+      side.handle.readStop()
+    } else if (side.bytes >= BULK_BYTES && side.buffer === undefined) this.#useBulkBuffer(side)
+  }
+
+  #readOn(side: Side): void {
+    const status = side.handle.readStart()
+    if (status < 0 && status !== ALREADY) this.#onLoss(side, status)
+  }
+
+  /** Nothing is being written of what was read from `side`. */
+  #useBulkBuffer(side: Side): void {
+    side.buffer = this.#relays.takeBuffer()
+    if (side.buffer !== undefined) side.handle.useUserBuffer(side.buffer)
+  }
+
+  #onEnd(side: Side): void {
+    side.ended = true
+    if (!side.stalled) this.#passEnd(side)
+  }
+
+  /** All that came before it is written. */
+  #passEnd(side: Side): void {
+    const peer = this.#peerOf(side)
+    // Closing sends the last FIN.
+    if (peer.ended && !peer.stalled) this.#finish('completed', undefined)
+    else this.#shutdown(peer)
+  }
+
+  #shutdown(side: Side): void {
+    const request: SideRequest = new this.#relays.native.ShutdownRequest()
+    request[kSide] = side
+    request.oncomplete = onShutdown
+    const status = side.handle.shutdown(request)
+    side.shutting = status === 0
+    if (status < 0) this.#onLoss(side, status)
+  }
+
+  #onLoss(side: Side, status: number): void {
+    this.#finish(side.lossReason, errnoName(status))
+  }
+
+  #peerOf(side: Side): Side {
+    return side === this.#downstream ? this.#upstream : this.#downstream
+  }
+
+  #close(side: Side, how: 'fin' | 'reset'): void {
+    if (how === 'reset' && side.shutting) side.doomed = true
+    else closeHandle(side.handle, how)
+    if (side.buffer !== undefined) this.#relays.giveBack(side.buffer)
+    side.buffer = undefined
+  }
+
+  #finish(reason: RelayReason, detail: string | undefined): void {
+    if (this.#over) return
+    this.stop(reason === 'completed' ? 'fin' : 'reset')
+    this.#sink.onRelayEnd(reason, detail)
+  }
+}
+
+function onRead(this: RelayedHandle, buffer: ArrayBuffer | undefined): void {
+  const side = this[kSide]
+  if (side === undefined) return
+  try {
+    side.relay.onRead(side, buffer)
+  } catch (error) {
+    side.relay.onDefect(error)
+  }
+}
+
+function onWritten(this: SideRequest, status: number): void {
+  const side = this[kSide]
+  if (side !== undefined) side.relay.onWritten(side, status)
+}
+
+function onShutdown(this: SideRequest, status: number): void {
+  const side = this[kSide]
+  if (side !== undefined) side.relay.onShutdown(side, status)
+}
