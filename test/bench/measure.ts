@@ -1,0 +1,56 @@
+/** One row: all proxies up, then rounds in which each is sampled once, in an order drawn anew. */
+import { messageOf } from '../../src/base/errors.ts'
+import type { Peer } from './peers/peer.ts'
+import type { RowResult } from './result.ts'
+import type { Figures, Row, Subject } from './rows/row.ts'
+import type { Site } from './site.ts'
+import { shuffled } from './stats.ts'
+
+export interface Plan {
+  readonly rounds: number
+  readonly seconds: number
+  readonly warmSeconds: number
+}
+
+export async function measureRow(
+  row: Row,
+  peers: readonly Peer[],
+  site: Site,
+  plan: Plan,
+): Promise<RowResult> {
+  const { name, title, columns, goals } = row
+  const empty = { name, title, columns, goals, series: [] }
+  const missing = row.missing?.(site)
+  if (missing !== undefined) return { ...empty, failure: missing }
+  const open: { readonly peer: Peer; readonly subject: Subject; readonly rounds: Figures[] }[] = []
+  try {
+    const direct = await withoutProxy(row, site, plan)
+    for (const peer of peers) {
+      const subject = await row.open(peer, site)
+      open.push({ peer, subject, rounds: [] })
+      await subject.warm(plan.warmSeconds)
+    }
+    for (let round = 0; round < plan.rounds; round++) {
+      for (const { subject, rounds } of shuffled(open))
+        rounds.push(await subject.sample(plan.seconds))
+    }
+    const series = open.map(({ peer, rounds }) => ({
+      name: peer.name,
+      version: peer.version() ?? '',
+      rounds,
+    }))
+    return { ...empty, series, ...(direct && { direct }) }
+  } catch (error) {
+    return { ...empty, failure: messageOf(error) }
+  } finally {
+    await Promise.all(open.map(({ subject }) => subject.close()))
+  }
+}
+
+async function withoutProxy(row: Row, site: Site, { seconds }: Plan): Promise<Figures | undefined> {
+  if (row.direct === undefined) return undefined
+  const subject = await row.direct(site)
+  const figures = await subject.sample(Math.min(seconds, 2))
+  await subject.close()
+  return figures
+}

@@ -1,0 +1,40 @@
+/** A proxy that takes part: how it is told to do a service, and how it is started. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import type { Launch } from '../process.ts'
+import type { Service, Site } from '../site.ts'
+
+export interface Peer {
+  /** The column's head, and how goals name it. */
+  readonly name: string
+  /** The program and its version; undefined: not installed here. */
+  version(): string | undefined
+  readonly services: readonly Service[]
+  /** Writes the configuration for one service at `address` into `directory`. */
+  launch(request: LaunchRequest): Launch
+}
+
+export interface LaunchRequest {
+  readonly site: Site
+  readonly service: Service
+  /** Listens here, on the service's port. */
+  readonly address: string
+  readonly directory: string
+}
+
+/** The first line that the program says of itself; undefined: it cannot be run. */
+export function versionOf(program: string, ...argument: readonly string[]): string | undefined {
+  const { error, stdout, stderr } = spawnSync(program, argument, { encoding: 'utf8' })
+  if (error !== undefined) return undefined
+  return `${stdout}${stderr}`.trim().split('\n')[0]
+}
+
+export function commitOf(directory: string): string {
+  try {
+    return execFileSync('git', ['-C', directory, 'describe', '--always', '--dirty'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim()
+  } catch {
+    return 'no commit'
+  }
+}
