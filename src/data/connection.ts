@@ -364,7 +364,8 @@ function socketEnds({ peerAddress, peerPort, localAddress, localPort }: Accepted
   }
 }
 
-function addressText(address: string, port: number): string {
+/** As the log writes it. */
+export function addressText(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }
 

@@ -9,6 +9,7 @@ import type { AccessLog, ConnectionRecord, ExchangeRecord, TlsFacts } from './ac
 import { type AccessLogSettings, DEFAULT_ACCESS_LOG, type SkipRule } from './access-log-settings.ts'
 import { type AccessLine, textLine } from './access-log-text.ts'
 import { isoTime } from './iso-time.ts'
+import { JsonLine, type LineKey, lineKey } from './json-line.ts'
 import type { LineSink } from './line-sink.ts'
 import { capLength } from './redact.ts'
 
@@ -27,23 +28,24 @@ export function createAccessLog(
 ): AccessLog {
   const isDrawn = (failed: boolean): boolean => sample === 1 || failed || random() < sample
   const isAsItIs = format === 'json' && skip.length === 0
-  const write = (json: string): void => {
+  const line = new JsonLine()
+  const write = (bytes: Buffer): void => {
     if (isAsItIs) {
-      sink.write(`${json}\n`)
+      sink.write(bytes)
       return
     }
     // The JSON line defines the fields that rules and the text speak of.
-    const line: AccessLine = JSON.parse(json)
-    if (skip.some((rule) => fits(rule, line))) return
-    sink.write(`${format === 'json' ? json : textLine(line)}\n`)
+    const fields: AccessLine = JSON.parse(bytes.toString())
+    if (skip.some((rule) => fits(rule, fields))) return
+    sink.write(format === 'json' ? bytes : `${textLine(fields)}\n`)
   }
   return {
     connection: (record) => {
-      if (isDrawn(isFailure(record.reason))) write(connectionLine(record))
+      if (isDrawn(isFailure(record.reason))) write(connectionLine(line, record))
     },
     exchange: (record) => {
       const failed = isFailure(record.reason) || record.status >= 500
-      if (isDrawn(failed)) write(exchangeLine(record))
+      if (isDrawn(failed)) write(exchangeLine(line, record))
     },
   }
 }
@@ -58,112 +60,87 @@ function fits({ field, value, isPrefix }: SkipRule, line: AccessLine): boolean {
   return isPrefix ? String(own).startsWith(value) : String(own) === value
 }
 
-function connectionLine(record: ConnectionRecord): string {
-  return (
-    beginning(record.startTime, 'connection') +
-    text('connection_id', record.connectionId) +
-    text('bind', record.bind) +
-    text('listener', record.listener) +
-    text('downstream_remote_address', record.peer) +
-    text('client', record.client) +
-    text('downstream_local_address', record.local) +
-    text('requested_server_name', cap(record.sni, MAX_NAME)) +
-    tlsFields(record.tls) +
-    text('action', record.action) +
-    text('route_name', routeName(record.route)) +
-    text('rule', record.rule) +
-    text('upstream_cluster', record.upstream) +
-    text('upstream_host', record.endpoint) +
-    plain('bytes_received', record.bytesReceived) +
-    plain('bytes_sent', record.bytesSent) +
-    plain('duration', Math.round(record.durationMs)) +
-    plain('peek_ms', tenths(record.peekMs)) +
-    plain('handshake_ms', tenths(record.handshakeMs)) +
-    plain('connect_ms', tenths(record.connectMs)) +
-    plain('exchanges', record.exchanges) +
-    ending(record)
-  )
+function connectionLine(line: JsonLine, record: ConnectionRecord): Buffer {
+  line.begin()
+  line.text(KEYS.start_time, isoTime(record.startTime))
+  line.text(KEYS.log, 'connection')
+  line.text(KEYS.connection_id, record.connectionId)
+  line.text(KEYS.bind, record.bind)
+  line.text(KEYS.listener, record.listener)
+  line.text(KEYS.downstream_remote_address, record.peer)
+  line.text(KEYS.client, record.client)
+  line.text(KEYS.downstream_local_address, record.local)
+  line.text(KEYS.requested_server_name, cap(record.sni, MAX_NAME))
+  tlsFields(line, record.tls)
+  line.text(KEYS.action, record.action)
+  line.text(KEYS.route_name, routeName(record.route))
+  line.text(KEYS.rule, record.rule)
+  line.text(KEYS.upstream_cluster, record.upstream)
+  line.text(KEYS.upstream_host, record.endpoint)
+  line.integer(KEYS.bytes_received, record.bytesReceived)
+  line.integer(KEYS.bytes_sent, record.bytesSent)
+  line.integer(KEYS.duration, Math.round(record.durationMs))
+  line.tenths(KEYS.peek_ms, record.peekMs)
+  line.tenths(KEYS.handshake_ms, record.handshakeMs)
+  line.tenths(KEYS.connect_ms, record.connectMs)
+  line.integer(KEYS.exchanges, record.exchanges)
+  return ending(line, record)
 }
 
-function exchangeLine(record: ExchangeRecord): string {
-  return (
-    beginning(record.startTime, 'exchange') +
-    text('connection_id', record.connectionId) +
-    text('x-request-id', cap(record.requestId, MAX_NAME)) +
-    text('listener', record.listener) +
-    text('downstream_remote_address', record.peer) +
-    text('client', record.client) +
-    text('requested_server_name', cap(record.sni, MAX_NAME)) +
-    tlsFields(record.tls) +
-    text('method', cap(record.method, 32)) +
-    text(':authority', cap(record.authority, MAX_NAME)) +
-    text('path', cap(record.path, MAX_PATH)) +
-    text('protocol', record.protocol) +
-    text('route_name', routeName(record.route)) +
-    text('rule', record.rule) +
-    text('upstream_cluster', record.upstream) +
-    text('upstream_host', record.endpoint) +
-    plain('response_code', record.status) +
-    plain('bytes_received', record.bytesReceived) +
-    plain('bytes_sent', record.bytesSent) +
-    plain('duration', Math.round(record.durationMs)) +
-    plain('auth_ms', tenths(record.authMs)) +
-    plain('upstream_ms', tenths(record.upstreamMs)) +
-    plain('attempts', record.attempts) +
-    text('user-agent', cap(record.userAgent, MAX_NAME)) +
-    ending(record)
-  )
+function exchangeLine(line: JsonLine, record: ExchangeRecord): Buffer {
+  line.begin()
+  line.text(KEYS.start_time, isoTime(record.startTime))
+  line.text(KEYS.log, 'exchange')
+  line.text(KEYS.connection_id, record.connectionId)
+  line.text(KEYS['x-request-id'], cap(record.requestId, MAX_NAME))
+  line.text(KEYS.listener, record.listener)
+  line.text(KEYS.downstream_remote_address, record.peer)
+  line.text(KEYS.client, record.client)
+  line.text(KEYS.requested_server_name, cap(record.sni, MAX_NAME))
+  tlsFields(line, record.tls)
+  line.text(KEYS.method, cap(record.method, 32))
+  line.text(KEYS[':authority'], cap(record.authority, MAX_NAME))
+  line.text(KEYS.path, cap(record.path, MAX_PATH))
+  line.text(KEYS.protocol, record.protocol)
+  line.text(KEYS.route_name, routeName(record.route))
+  line.text(KEYS.rule, record.rule)
+  line.text(KEYS.upstream_cluster, record.upstream)
+  line.text(KEYS.upstream_host, record.endpoint)
+  line.integer(KEYS.response_code, record.status)
+  line.integer(KEYS.bytes_received, record.bytesReceived)
+  line.integer(KEYS.bytes_sent, record.bytesSent)
+  line.integer(KEYS.duration, Math.round(record.durationMs))
+  line.tenths(KEYS.auth_ms, record.authMs)
+  line.tenths(KEYS.upstream_ms, record.upstreamMs)
+  line.integer(KEYS.attempts, record.attempts)
+  line.text(KEYS['user-agent'], cap(record.userAgent, MAX_NAME))
+  return ending(line, record)
 }
 
-function beginning(startTime: number, log: 'connection' | 'exchange'): string {
-  return `{"start_time":"${isoTime(startTime)}","log":"${log}"`
-}
-
-function ending({ reason, detail }: Pick<ConnectionRecord, 'reason' | 'detail'>): string {
+function ending(
+  line: JsonLine,
+  { reason, detail }: Pick<ConnectionRecord, 'reason' | 'detail'>,
+): Buffer {
   const { flag, side } = outcomeRow(reason)
   const shown = cap(detail, MAX_DETAIL)
-  return (
-    text('response_flags', flag) +
-    text('reason', reason) +
-    text('connection_termination_details', shown) +
-    text('upstream_transport_failure_reason', side === 'upstream' ? shown : undefined) +
-    '}'
-  )
+  line.text(KEYS.response_flags, flag)
+  line.text(KEYS.reason, reason)
+  line.text(KEYS.connection_termination_details, shown)
+  line.text(KEYS.upstream_transport_failure_reason, side === 'upstream' ? shown : undefined)
+  return line.end()
 }
 
-function tlsFields(tls: TlsFacts | undefined): string {
-  if (tls === undefined) return ''
+function tlsFields(line: JsonLine, tls: TlsFacts | undefined): void {
+  if (tls === undefined) return
   const { clientCertificate } = tls
-  return (
-    text('tls_version', tls.version) +
-    text('tls_cipher', tls.cipher) +
-    text('tls_group', tls.group) +
-    text('tls_alpn', tls.alpn) +
-    plain('tls_resumed', tls.resumed) +
-    text('downstream_peer_subject', cap(clientCertificate?.subject, MAX_NAME)) +
-    text('downstream_peer_fingerprint_256', clientCertificate?.fingerprint) +
-    plain('downstream_peer_verified', clientCertificate?.verified)
-  )
-}
-
-/** A field of the line; an absent fact is none. */
-function text(name: string, value: string | undefined): string {
-  if (value === undefined) return ''
-  return isSafe(value) ? `,"${name}":"${value}"` : `,"${name}":${JSON.stringify(value)}`
-}
-
-/** As `text`, of what JSON writes as it is. */
-function plain(name: string, value: number | boolean | undefined): string {
-  return value === undefined ? '' : `,"${name}":${value}`
-}
-
-/** Printable ASCII that JSON need not escape. */
-function isSafe(value: string): boolean {
-  for (let i = 0; i < value.length; i++) {
-    const code = value.charCodeAt(i)
-    if (code < 0x20 || code > 0x7e || code === 0x22 || code === 0x5c) return false
-  }
-  return true
+  line.text(KEYS.tls_version, tls.version)
+  line.text(KEYS.tls_cipher, tls.cipher)
+  line.text(KEYS.tls_group, tls.group)
+  line.text(KEYS.tls_alpn, tls.alpn)
+  line.truth(KEYS.tls_resumed, tls.resumed)
+  line.text(KEYS.downstream_peer_subject, cap(clientCertificate?.subject, MAX_NAME))
+  line.text(KEYS.downstream_peer_fingerprint_256, clientCertificate?.fingerprint)
+  line.truth(KEYS.downstream_peer_verified, clientCertificate?.verified)
 }
 
 function routeName(route: RouteRef | undefined): string | undefined {
@@ -174,6 +151,53 @@ function cap(value: string | undefined, max: number): string | undefined {
   return value === undefined ? undefined : capLength(value, max)
 }
 
-function tenths(ms: number | undefined): number | undefined {
-  return ms === undefined ? undefined : Math.round(ms * 10) / 10
-}
+const FIELDS = [
+  'start_time',
+  'log',
+  'connection_id',
+  'bind',
+  'listener',
+  'downstream_remote_address',
+  'client',
+  'downstream_local_address',
+  'requested_server_name',
+  'action',
+  'route_name',
+  'rule',
+  'upstream_cluster',
+  'upstream_host',
+  'bytes_received',
+  'bytes_sent',
+  'duration',
+  'peek_ms',
+  'handshake_ms',
+  'connect_ms',
+  'exchanges',
+  'x-request-id',
+  'method',
+  ':authority',
+  'path',
+  'protocol',
+  'response_code',
+  'auth_ms',
+  'upstream_ms',
+  'attempts',
+  'user-agent',
+  'response_flags',
+  'reason',
+  'connection_termination_details',
+  'upstream_transport_failure_reason',
+  'tls_version',
+  'tls_cipher',
+  'tls_group',
+  'tls_alpn',
+  'tls_resumed',
+  'downstream_peer_subject',
+  'downstream_peer_fingerprint_256',
+  'downstream_peer_verified',
+] as const
+
+/** The names of all fields, ready to be written. */
+const KEYS = Object.fromEntries(FIELDS.map((name) => [name, lineKey(name)])) as Readonly<
+  Record<(typeof FIELDS)[number], LineKey>
+>

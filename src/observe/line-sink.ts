@@ -7,8 +7,8 @@ import { closeSync, fstatSync, openSync, write } from 'node:fs'
 import { errnoOf } from '../base/errors.ts'
 
 export interface LineSink {
-  /** `line` ends in a newline. */
-  write(line: string): void
+  /** `line` ends in a newline; bytes are copied. */
+  write(line: string | Buffer): void
   /** Lines that were dropped: the reader did not keep up, or is gone. */
   readonly dropped: number
   /**
@@ -20,7 +20,7 @@ export interface LineSink {
   close(timeoutMs: number): Promise<void>
 }
 
-/** Beyond this much unwritten output new lines are dropped. Characters. */
+/** Beyond this much unwritten output new lines are dropped. */
 const MAX_PENDING = 4 * 1024 * 1024
 /** Whole lines up to PIPE_BUF at once are atomic: the lines of several workers do not mix. */
 const MAX_PIPE_WRITE = 4096
@@ -36,12 +36,31 @@ export function openLineSink(target: number | string): LineSink {
   return new BoundedSink(target)
 }
 
+/** Lines that are written at once. */
+class Batch {
+  readonly bytes: Buffer
+  length = 0
+  lines = 0
+
+  constructor(size: number) {
+    this.bytes = Buffer.allocUnsafe(size)
+  }
+
+  add(line: string | Buffer, length: number): void {
+    if (typeof line === 'string') this.bytes.write(line, this.length)
+    else this.bytes.set(line, this.length)
+    this.length += length
+    this.lines += 1
+  }
+}
+
 class BoundedSink implements LineSink {
   readonly #path: string | undefined
   #fd: number
   /** Opened by `reopen`, used from the next batch on. */
   #nextFd: number | undefined
-  #lines: string[] = []
+  /** The last one is being filled. */
+  #batches: Batch[] = []
   #pending = 0
   #maxWrite: number
   #writing = false
@@ -59,13 +78,14 @@ class BoundedSink implements LineSink {
     return this.#dropped
   }
 
-  write(line: string): void {
-    if (this.#pending + line.length > MAX_PENDING) {
+  write(line: string | Buffer): void {
+    const length = typeof line === 'string' ? Buffer.byteLength(line) : line.length
+    if (this.#pending + length > MAX_PENDING) {
       this.#dropped++
       return
     }
-    this.#lines.push(line)
-    this.#pending += line.length
+    this.#batchFor(length).add(line, length)
+    this.#pending += length
     if (this.#writing) return
     if (this.#gathering === undefined || this.#pending >= this.#maxWrite) this.#writeBatch()
   }
@@ -96,22 +116,23 @@ class BoundedSink implements LineSink {
     })
   }
 
+  #batchFor(length: number): Batch {
+    const last = this.#batches.at(-1)
+    if (last !== undefined && last.length + length <= last.bytes.length) return last
+    const batch = new Batch(Math.max(this.#maxWrite, length))
+    this.#batches.push(batch)
+    return batch
+  }
+
   #writeBatch(): void {
     clearTimeout(this.#gathering)
     this.#gathering = undefined
     this.#useNextFd()
-    let count = 0
-    let length = 0
-    for (const line of this.#lines) {
-      if (count > 0 && length + line.length > this.#maxWrite) break
-      length += line.length
-      count++
-    }
-    if (count === 0) return
+    const batch = this.#batches.shift()
+    if (batch === undefined) return
     this.#writing = true
-    const batch = this.#lines.splice(0, count)
-    this.#pending -= length
-    this.#writeBytes(Buffer.from(batch.join('')), batch.length)
+    this.#pending -= batch.length
+    this.#writeBytes(batch.bytes.subarray(0, batch.length), batch.lines)
   }
 
   /** Writes all of `bytes`, the rest of `lines` lines. */

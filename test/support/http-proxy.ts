@@ -199,10 +199,7 @@ function downstreamOf(
     socket,
     protocol,
     connectionId: 'c1',
-    peerAddress: '127.0.0.1',
-    peerPort: socket.remotePort ?? 0,
-    localAddress: '127.0.0.1',
-    localPort: 8443,
+    peer: `127.0.0.1:${socket.remotePort ?? 0}`,
     ends: {
       source: { address: '127.0.0.1', port: socket.remotePort ?? 0 },
       destination: { address: '127.0.0.1', port: 8443 },

@@ -10,7 +10,7 @@ import type { TlsFacts } from '../../observe/access-log.ts'
 import { sniffHttpPreface } from '../../wire/http-preface.ts'
 import type { ProxiedEnds } from '../../wire/proxy-protocol.ts'
 import type { ChainSlot } from '../chain-slot.ts'
-import type { Connection, Inspector, Stage } from '../connection.ts'
+import { addressText, type Connection, type Inspector, type Stage } from '../connection.ts'
 import type { HttpDownstream } from '../http/contract.ts'
 import type { CompileContext, LiveAction } from './contract.ts'
 
@@ -73,9 +73,6 @@ function enterHttp(
   // HTTP/2 knows no half-closed connection, and Node's session would keep one: it is over.
   if (protocol === 'h2') socket.allowHalfOpen = false
   connection.context.httpHub.accept(handoff)
-  // The peek has paused it, and the parser, which reads from the handle, does not resume it. An
-  // HTTP/2 session does, after it has read what was unshifted.
-  if (protocol === 'http/1.1') socket.resume()
 }
 
 /** The connection as the HTTP layer sees it. */
@@ -85,10 +82,7 @@ class HttpHandoff implements HttpDownstream, Stage {
   readonly slot: ChainSlot
   readonly protocol: HttpDownstream['protocol']
   readonly connectionId: string
-  readonly peerAddress: string
-  readonly peerPort: number
-  readonly localAddress: string
-  readonly localPort: number
+  readonly peer: string
   readonly ends: ProxiedEnds
   readonly sni: string | undefined
   readonly tls: TlsFacts | undefined
@@ -106,10 +100,7 @@ class HttpHandoff implements HttpDownstream, Stage {
     this.protocol = protocol
     this.connectionId = connection.id
     const { accepted, facts } = connection
-    this.peerAddress = accepted.peerAddress
-    this.peerPort = accepted.peerPort
-    this.localAddress = accepted.localAddress
-    this.localPort = accepted.localPort
+    this.peer = addressText(accepted.peerAddress, accepted.peerPort)
     this.ends = connection.ends
     this.sni = facts.sni
     this.tls = facts.tls

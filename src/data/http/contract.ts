@@ -15,10 +15,8 @@ export interface HttpDownstream {
   readonly socket: Socket
   readonly protocol: 'h2' | 'http/1.1'
   readonly connectionId: string
-  readonly peerAddress: string
-  readonly peerPort: number
-  readonly localAddress: string
-  readonly localPort: number
+  /** Address and port of the socket's other end, as the log writes them. */
+  readonly peer: string
   /** Who it speaks for and what was asked for, after PROXY protocol. */
   readonly ends: ProxiedEnds
   readonly sni: string | undefined

@@ -1,86 +1,68 @@
 /** What the access line of an exchange says, gathered as it becomes known. */
 import { randomUUID } from 'node:crypto'
-import type { Clock } from '../../base/clock.ts'
-import type { Outcome } from '../../model/outcome.ts'
+import type { Outcome, Reason } from '../../model/outcome.ts'
 import type { RouteRef } from '../../model/identity.ts'
-import type { ExchangeRecord } from '../../observe/access-log.ts'
-import type { HttpDownstream } from './contract.ts'
-import type { HttpContext, RequestLine } from './exchange-host.ts'
+import type { ExchangeRecord, TlsFacts } from '../../observe/access-log.ts'
+import type { ExchangeHost, RequestLine } from './exchange-host.ts'
 import type { Fields } from './fields.ts'
 
-export interface ExchangeFacts {
+export class ExchangeFacts implements ExchangeRecord {
+  readonly startTime: number
+  readonly startedAt: number
+  readonly connectionId: string
+  readonly peer: string
+  readonly sni: string | undefined
+  readonly tls: TlsFacts | undefined
   readonly method: string
   readonly authority: string
   readonly path: string
   readonly protocol: string
   readonly userAgent: string | undefined
-  readonly startTime: number
-  readonly startedAt: number
-  requestId: string | undefined
-  client: string | undefined
-  listener: string | undefined
-  route: RouteRef | undefined
-  rule: string | undefined
-  upstream: string | undefined
-  endpoint: string | undefined
-  status: number
-  bytesReceived: number
-  bytesSent: number
-  attemptAt: number
-  attempts: number
-  authMs: number | undefined
-  upstreamMs: number | undefined
-}
+  requestId = ''
+  client = ''
+  listener = ''
+  route: RouteRef | undefined = undefined
+  rule: string | undefined = undefined
+  upstream: string | undefined = undefined
+  endpoint: string | undefined = undefined
+  status = 0
+  bytesReceived = 0
+  bytesSent = 0
+  attemptAt = 0
+  attempts = 0
+  authMs: number | undefined = undefined
+  upstreamMs: number | undefined = undefined
+  durationMs = 0
+  reason: Reason = 'completed'
+  detail: string | undefined = undefined
 
-export function newFacts(clock: Clock, line: RequestLine): ExchangeFacts {
-  const { target, ...rest } = line
-  const mark = target.indexOf('?')
-  return {
-    ...rest,
+  constructor({ downstream, context }: ExchangeHost, line: RequestLine) {
+    const { target } = line
+    const mark = target.indexOf('?')
+    this.startTime = context.clock.now()
+    this.startedAt = context.clock.monotonic()
+    this.connectionId = downstream.connectionId
+    this.peer = downstream.peer
+    this.sni = downstream.sni
+    this.tls = downstream.tls
+    this.method = line.method
+    this.authority = line.authority
     // A query may carry secrets.
-    path: mark === -1 ? target : target.slice(0, mark),
-    startTime: clock.now(),
-    startedAt: clock.monotonic(),
-    requestId: undefined,
-    client: undefined,
-    listener: undefined,
-    route: undefined,
-    rule: undefined,
-    upstream: undefined,
-    endpoint: undefined,
-    status: 0,
-    bytesReceived: 0,
-    bytesSent: 0,
-    attemptAt: 0,
-    attempts: 0,
-    authMs: undefined,
-    upstreamMs: undefined,
+    this.path = mark === -1 ? target : target.slice(0, mark)
+    this.protocol = line.protocol
+    this.userAgent = line.userAgent
   }
-}
 
-export function exchangeRecord(
-  facts: ExchangeFacts,
-  downstream: HttpDownstream,
-  { clock, trusted }: Pick<HttpContext, 'clock' | 'trusted'>,
-  outcome: Outcome,
-  fields: Fields | undefined,
-): ExchangeRecord {
-  const { startedAt, attemptAt: _, ...rest } = facts
-  const { peerAddress, peerPort } = downstream
-  return {
-    ...rest,
-    connectionId: downstream.connectionId,
-    requestId: facts.requestId ?? randomUUID(),
-    listener: facts.listener ?? '',
-    peer: peerAddress.includes(':') ? `[${peerAddress}]:${peerPort}` : `${peerAddress}:${peerPort}`,
-    // What no route took was not prepared for a backend, which is where the client is found out.
-    client:
-      facts.client ??
-      trusted.clientOf(downstream.ends.source.address, fields?.get('x-forwarded-for')),
-    sni: downstream.sni,
-    tls: downstream.tls,
-    durationMs: clock.monotonic() - startedAt,
-    reason: outcome.reason,
-    detail: outcome.detail,
+  /** The record is complete. `fields`: of the request, if it could be read. */
+  end(outcome: Outcome, { downstream, context }: ExchangeHost, fields: Fields | undefined): void {
+    // What no route took was not prepared for a backend, which is where these are found out.
+    if (this.requestId === '') this.requestId = randomUUID()
+    if (this.client === '') {
+      const forwardedFor = fields?.get('x-forwarded-for')
+      this.client = context.trusted.clientOf(downstream.ends.source.address, forwardedFor)
+    }
+    this.durationMs = context.clock.monotonic() - this.startedAt
+    this.reason = outcome.reason
+    this.detail = outcome.detail
   }
 }

@@ -33,7 +33,7 @@ import {
 } from './headers.ts'
 import { type LocalReply, localReply } from './local-reply.ts'
 import type { Normalized, RequestHead } from './normalize.ts'
-import { exchangeRecord, newFacts } from './exchange-facts.ts'
+import { ExchangeFacts } from './exchange-facts.ts'
 import type { ExchangeHost, RequestLine } from './exchange-host.ts'
 import { requestBodyOf, type RequestBody } from './request-body.ts'
 import { hasNoContent, type Responder, type ResponderSink } from './responder.ts'
@@ -49,7 +49,7 @@ type Chosen = Extract<BackendChoice, { kind: 'upstream' }>
 export class Exchange implements ResponderSink, TriesSink, TimerSink {
   readonly #host: ExchangeHost
   readonly #responder: Responder
-  readonly #facts
+  readonly #facts: ExchangeFacts
   readonly #idle: Deadline
   readonly #total: Deadline
   readonly #bodyWait: BodyWait
@@ -76,7 +76,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     const { context } = host
     this.#host = host
     this.#responder = responder
-    this.#facts = newFacts(context.clock, line)
+    this.#facts = new ExchangeFacts(host, line)
     this.#idle = new Deadline(context.wheel, this)
     this.#total = new Deadline(context.wheel, this)
     this.#bodyWait = new BodyWait(context.wheel, this, context.limits.bodyIdleMs)
@@ -107,7 +107,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     const name = host.kind === 'name' ? host.name : undefined
     const listener = view.listeners.lookup(name)
     const own = this.#host.downstream.listener
-    this.#facts.listener = listener?.key ?? own
+    this.#facts.listener = listener?.key ?? own ?? ''
     if (own !== undefined && listener !== undefined && listener.key !== own) {
       this.#fail('misdirected')
       return
@@ -132,7 +132,8 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
       trusted: this.#host.context.trusted,
       clientCertificate: this.#host.downstream.tls?.clientCertificate,
     })
-    Object.assign(this.#facts, identity)
+    this.#facts.client = identity.client
+    this.#facts.requestId = identity.requestId
     const asked = filterRequestOf(head, listener.routes?.port ?? 0)
     this.#asked = asked
     const own = filterAnswer(live.rule.filters, asked)
@@ -147,7 +148,9 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
 
   /** Step 4: nothing of the request goes on before the services that guard it allow that. */
   #ask(guards: Guards, filters: readonly HttpFilter[], head: RequestHead, then: () => void): void {
-    const asked = { ...this.#facts, head, isGrpc: this.#grpc, body: this.#responder.body }
+    const { requestId, client, startTime } = this.#facts
+    const { body } = this.#responder
+    const asked = { requestId, client, startTime, head, isGrpc: this.#grpc, body }
     this.#authorization ??= new Authorization(asked, guards, this.#host, this)
     this.#authorization.ask(filters, then)
   }
@@ -210,9 +213,9 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     const { rule, mirrors } = live
     const { upstream, filters } = choice
     const draft = { fields: head.fields, target: this.#authorization?.target ?? head.target }
-    const { body } = this.#responder
+    const { retry } = rule
     this.#requestBody =
-      this.#authorization?.body ?? requestBodyOf(head, body, rule.retry !== undefined)
+      this.#authorization?.body ?? requestBodyOf(head, this.#responder, retry !== undefined)
     const { context } = this.#host
     const mirrored = { head, draft, body: this.#requestBody }
     filterRequest(rule.filters, draft)
@@ -398,11 +401,10 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     this.#tries?.stop()
     this.#requestBody?.close()
     this.#tunnel?.stop()
-    const { downstream, context } = this.#host
     this.#facts.bytesSent ||= this.#responder.bytesSent
     this.#facts.authMs = this.#authorization?.waitedMs
-    const record = exchangeRecord(this.#facts, downstream, context, outcome, this.#head?.fields)
-    context.accessLog.exchange(record)
+    this.#facts.end(outcome, this.#host, this.#head?.fields)
+    this.#host.context.accessLog.exchange(this.#facts)
     this.#host.exchangeEnded()
   }
 
@@ -455,11 +457,13 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     prepareResponseFields(fields)
     this.#filterResponse(fields)
     this.#session?.answered(this.#facts.endpoint, fields)
-    this.#sent(101)
-    return this.#responder.upgrade(
-      { status: 101, fields, contentLength: undefined, isWhole: false },
-      'websocket',
-    )
+    try {
+      const socket = this.#responder.upgrade(fields)
+      this.#sent(101)
+      return socket
+    } catch (error) {
+      return this.#fail('upstream-protocol-error', messageOf(error))
+    }
   }
 
   /** A refused upgrade leaves a connection whose next bytes Node drops or misreads: the last one. */

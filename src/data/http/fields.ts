@@ -2,6 +2,7 @@
  * Header or trailer fields in the order and case in which they came (RFC 9110 section 5). A list,
  * never an object keyed by a stranger's names.
  */
+import { TEXT, TOKEN } from '../../wire/http1/chars.ts'
 
 interface Field {
   readonly name: string
@@ -97,6 +98,16 @@ export class Fields {
     return this.#fields.flatMap(({ name, value }) => [name, value])
   }
 
+  /** For HTTP/1.1: a line each. Throws on what no line can hold, such as a line break. */
+  toLines(): string {
+    let lines = ''
+    for (const { name, value } of this.#fields) {
+      if (!isText(value) || !isToken(name)) throw new TypeError('a field that cannot be sent')
+      lines += `${name}: ${value}\r\n`
+    }
+    return lines
+  }
+
   /** For HTTP/2: lower-case names, repeated ones as arrays, no prototype. */
   toHttp2(): Record<string, string | string[]> {
     const record: Record<string, string | string[]> = Object.create(null)
@@ -108,4 +119,18 @@ export class Fields {
     }
     return record
   }
+}
+
+function isToken(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    if (TOKEN[text.charCodeAt(i)] !== 1) return false
+  }
+  return text !== ''
+}
+
+function isText(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    if (TEXT[text.charCodeAt(i)] !== 1) return false
+  }
+  return true
 }

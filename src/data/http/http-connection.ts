@@ -7,9 +7,6 @@ import { Deadline, type TimerSink } from '../timer-wheel.ts'
 import type { HttpDownstream } from './contract.ts'
 import type { ExchangeHost, HttpContext } from './exchange-host.ts'
 
-/** Node's own check of HTTP/1.1 heads comes first where it works: it answers 408. */
-const HEADERS_SLACK_MS = 2000
-
 /** How a connection of one protocol is closed. */
 export interface Protocol {
   /** No new exchange; running ones may finish. */
@@ -37,7 +34,8 @@ export class HttpConnection implements ExchangeHost, TimerSink {
   readonly #unsubscribe: () => void
   #protocol: Protocol | undefined
   #active = 0
-  #served = 0
+  /** A request is due, or has begun. */
+  #awaitsHead = true
   #draining = false
   #ended = false
 
@@ -61,11 +59,19 @@ export class HttpConnection implements ExchangeHost, TimerSink {
   /** The first request has the time of a request head, later ones that of keep-alive. */
   start(protocol: Protocol): void {
     this.#protocol = protocol
-    this.#idle.arm(this.context.limits.headersMs + HEADERS_SLACK_MS)
+    this.#idle.arm(this.context.limits.headersMs)
+  }
+
+  /** Some of a request is here; for all of its head there is so much time from the first byte on. */
+  headBegan(): void {
+    if (this.#awaitsHead) return
+    this.#awaitsHead = true
+    this.#idle.arm(this.context.limits.headersMs)
   }
 
   exchangeStarted(): void {
     this.#active += 1
+    this.#awaitsHead = false
     this.#idle.cancel()
     this.downstream.exchangeStarted()
     this.#set.exchangeStarted()
@@ -73,13 +79,12 @@ export class HttpConnection implements ExchangeHost, TimerSink {
 
   exchangeEnded(): void {
     this.#active -= 1
-    this.#served += 1
     this.#set.exchangeEnded()
     if (this.#ended) return
     this.#protocol?.onExchangeEnded()
     if (this.#active > 0) return
     if (this.#draining) this.#protocol?.closeIdle()
-    else this.#idle.arm(this.context.limits.httpIdleMs)
+    else if (!this.#awaitsHead) this.#idle.arm(this.context.limits.httpIdleMs)
   }
 
   drain(): void {
@@ -96,8 +101,8 @@ export class HttpConnection implements ExchangeHost, TimerSink {
 
   onDeadline(): void {
     if (this.#active > 0) return
-    if (this.#served > 0) this.#protocol?.closeIdle()
-    else this.#protocol?.onSilence()
+    if (this.#awaitsHead) this.#protocol?.onSilence()
+    else this.#protocol?.closeIdle()
   }
 
   /** Idempotent: the L4 side closes the socket and writes its line. */

@@ -13,7 +13,7 @@ import type { HttpContext } from './exchange-host.ts'
 import { LiveHosts } from './live-hosts.ts'
 import { type ConnectionSet, HttpConnection } from './http-connection.ts'
 import { Mirrors } from './mirror.ts'
-import { Http1Server } from './server-h1.ts'
+import { acceptHttp1 } from './server-h1.ts'
 import { Http2Server } from './server-h2.ts'
 import { TrustedProxies } from '../trusted-proxies.ts'
 import { CompiledView } from './view.ts'
@@ -40,7 +40,6 @@ export function createHttpHub(options: HttpHubOptions): HttpHub {
 class LiveHub implements HttpHub, ConnectionSet {
   readonly #hosts: LiveHosts
   readonly #context: HttpContext
-  readonly #http1: Http1Server
   readonly #http2: Http2Server
   readonly #connections = new Set<HttpConnection>()
   #active = 0
@@ -61,7 +60,6 @@ class LiveHub implements HttpHub, ConnectionSet {
       mirrors: new Mirrors(),
       heldBodies: new ByteBudget(HELD_BYTES),
     }
-    this.#http1 = new Http1Server(context.limits)
     this.#http2 = new Http2Server(context.limits)
   }
 
@@ -76,7 +74,7 @@ class LiveHub implements HttpHub, ConnectionSet {
   accept(downstream: HttpDownstream): void {
     const connection = new HttpConnection(downstream, this.#context, this)
     if (downstream.protocol === 'h2') this.#http2.accept(connection)
-    else this.#http1.accept(connection)
+    else acceptHttp1(connection)
     if (this.#draining) connection.serveOne()
   }
 

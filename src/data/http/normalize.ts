@@ -42,7 +42,7 @@ export type Normalized =
   | { readonly ok: false; readonly reason: Reason; readonly detail: string }
 
 /** Fields of a head; HTTP/2 has its own lower bound in the server's settings. */
-const MAX_FIELDS = 256
+export const MAX_FIELDS = 256
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/
 const ALL_DIGITS = /^[0-9]{1,15}$/

@@ -22,12 +22,12 @@ const MAX_REPLAY = 65_536
 /** undefined: the request has none. `replay`: it is kept for further tries, if it is short enough. */
 export function requestBodyOf(
   { body }: Pick<RequestHead, 'body'>,
-  stream: RequestStream,
+  source: { readonly body: RequestStream },
   replay: boolean,
 ): RequestBody | undefined {
   if (body.kind === 'none') return undefined
   const bytes = body.kind === 'length' ? body.bytes : MAX_REPLAY
-  return new RequestBody(stream, replay && bytes <= MAX_REPLAY ? bytes : 0)
+  return new RequestBody(source.body, replay && bytes <= MAX_REPLAY ? bytes : 0)
 }
 
 export class RequestBody {

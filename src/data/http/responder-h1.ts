@@ -1,120 +1,187 @@
 /**
- * The responder over HTTP/1.1: a pair of Node messages. Node frames the response (length, chunks,
- * or until close for HTTP/1.0) and adds Date when the upstream sent none.
+ * The responder over HTTP/1.1: frames the response (a length, chunks, or the end of the connection
+ * for HTTP/1.0) and keeps to what it promised: a body that is longer or shorter breaks visibly.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Outcome } from '../../model/outcome.ts'
 import type { RequestStream } from './request-body.ts'
 import type { Fields } from './fields.ts'
-import type { Responder, ResponderSink, ResponseHead } from './responder.ts'
+import { httpDate } from './http-date.ts'
+import { type IncomingBody, noBody } from './incoming-body.ts'
+import type { Http1Output } from './output-h1.ts'
+import { hasNoContent, type Responder, type ResponderSink, type ResponseHead } from './responder.ts'
 
-/** How long a client may go on sending a body that nobody wants (drain or close). */
-const LINGER_MS = 2000
+/** What the answer to a request depends on. */
+export interface Http1Asked {
+  readonly method: string
+  readonly minorVersion: number
+  /** The client can send another request on this connection. */
+  readonly persistent: boolean
+  /** undefined: it has none. */
+  readonly body: IncomingBody | undefined
+}
+
+/** The connection below. */
+export interface Http1Link {
+  readonly output: Http1Output
+  /** After what was written: no further exchange. */
+  finish(): void
+  /** At once, as the outcome says: a FIN would end what has no framing. */
+  cut(outcome: Outcome): void
+  /** Bytes that came behind the request are unshifted. */
+  detach(): Duplex
+}
+
+type Framing = 'none' | 'length' | 'chunked' | 'until-close'
 
 export class Http1Responder implements Responder {
-  readonly #request: IncomingMessage
-  readonly #response: ServerResponse
-  readonly #cut: (outcome: Outcome) => void
-  /** Nothing but the end of the connection delimits what is sent. */
-  #endsWithClose = false
+  readonly #asked: Http1Asked
+  readonly #link: Http1Link
+  #sink: ResponderSink | undefined
+  #framing: Framing = 'none'
+  /** Of a body of known length: what is missing. */
+  #left = 0
+  #isLast = false
   #continued = false
+  #headSent = false
+  #state: 'open' | 'ended' | 'over' = 'open'
   bytesSent = 0
 
-  /** `cut` ends the connection as the outcome says: a FIN would end what has no framing. */
-  constructor(request: IncomingMessage, response: ServerResponse, cut: (outcome: Outcome) => void) {
-    this.#request = request
-    this.#response = response
-    this.#cut = cut
+  constructor(asked: Http1Asked, link: Http1Link) {
+    this.#asked = asked
+    this.#link = link
   }
 
   get body(): RequestStream {
-    return this.#request
+    return this.#asked.body?.stream ?? noBody()
   }
 
   get bodyComplete(): boolean {
-    return this.#request.complete
+    return this.#asked.body?.isComplete ?? true
   }
 
   attach(sink: ResponderSink): void {
-    const response = this.#response
-    this.#request.on('error', ignore)
-    response.on('error', ignore)
-    response.on('drain', () => sink.onWritable())
-    response.on('finish', () => {
-      this.#linger()
-      sink.onSent()
-    })
-    response.on('close', () => {
-      if (!response.writableFinished) sink.onGone(this.#request.socket.errored !== null)
-    })
+    this.#sink = sink
   }
 
   sendContinue(): void {
-    if (this.#continued) return
+    if (this.#continued || this.#state !== 'open') return
     this.#continued = true
-    this.#response.writeContinue()
+    this.#say('HTTP/1.1 100 Continue\r\n\r\n')
   }
 
   inform(status: number, fields: Fields): void {
-    // HTTP/1.0 knows no interim responses; Node writes only 103 for us.
-    if (status !== 103 || this.#request.httpVersionMinor === 0) return
-    if (!fields.has('link') || this.#response.headersSent) return
-    this.#response.writeEarlyHints(fields.toHttp2())
+    // HTTP/1.0 knows no interim responses; clients of HTTP/1.1 are not used to others than this.
+    if (status !== 103 || this.#asked.minorVersion === 0) return
+    if (!fields.get('link')?.startsWith('<') || this.#headSent || this.#state !== 'open') return
+    this.#say(`${statusLine(103)}${fields.toLines()}\r\n`)
   }
 
   head({ status, fields, contentLength }: ResponseHead, close: boolean): void {
-    const raw = fields.toRaw()
-    if (contentLength !== undefined) raw.push('Content-Length', String(contentLength))
-    if (close) raw.push('Connection', 'close')
-    this.#endsWithClose = contentLength === undefined && this.#request.httpVersionMinor === 0
-    this.#response.writeHead(status, raw)
+    if (this.#state !== 'open') return
+    const { method, minorVersion, persistent } = this.#asked
+    const framing = framingOf(method, status, contentLength, minorVersion)
+    const isLast = close || !persistent || framing === 'until-close'
+    let text = statusLine(status) + fields.toLines()
+    if (contentLength !== undefined) text += `Content-Length: ${contentLength}\r\n`
+    else if (framing === 'chunked') text += 'Transfer-Encoding: chunked\r\n'
+    if (isLast) text += 'Connection: close\r\n'
+    else if (minorVersion === 0) text += 'Connection: keep-alive\r\n'
+    if (!fields.has('date')) text += `Date: ${httpDate()}\r\n`
+    this.#framing = framing
+    this.#left = framing === 'length' ? (contentLength ?? 0) : 0
+    this.#isLast = isLast
+    this.#headSent = true
+    this.#say(`${text}\r\n`)
   }
 
   write(chunk: Uint8Array): boolean {
-    this.bytesSent += chunk.length
-    return this.#response.write(chunk)
+    const { output } = this.#link
+    const { length } = chunk
+    if (this.#state !== 'open' || this.#framing === 'none' || length === 0) return true
+    if (this.#framing === 'length') {
+      this.#left -= length
+      // More than was promised: nothing of it goes out, and the end will not be one.
+      if (this.#left < 0) return true
+    }
+    this.bytesSent += length
+    if (this.#framing === 'chunked') output.add(`${length.toString(16)}\r\n`)
+    output.add(chunk)
+    if (this.#framing === 'chunked') output.add('\r\n')
+    return output.send()
   }
 
   end(trailers: Fields | undefined): void {
-    if (trailers !== undefined && trailers.size > 0) {
-      this.#response.addTrailers(pairs(trailers))
-    }
-    this.#response.end()
+    if (this.#state !== 'open') return
+    if (this.#left !== 0) throw new Error('not the length that was announced')
+    const { output } = this.#link
+    if (this.#framing === 'chunked') output.add(`0\r\n${trailers?.toLines() ?? ''}\r\n`)
+    this.#state = 'ended'
+    if (output.flush()) this.#sent()
   }
 
   abort(outcome: Outcome): void {
+    if (this.#state === 'over') return
+    this.#state = 'over'
     // Where length or chunks tell that something is missing, a FIN lets the client read what came.
-    if (this.#endsWithClose) this.#cut(outcome)
-    this.#response.destroy()
-    this.#request.socket.destroy()
+    if (this.#framing === 'until-close') this.#link.cut(outcome)
+    else this.#link.finish()
   }
 
-  upgrade(head: ResponseHead, protocol: string): Duplex | undefined {
-    const { socket } = this.#request
-    const raw = head.fields.toRaw()
-    let text = `HTTP/1.1 ${head.status} Switching Protocols\r\n`
-    for (let i = 0; i + 1 < raw.length; i += 2) text += `${raw[i]}: ${raw[i + 1]}\r\n`
-    this.#endsWithClose = true
-    this.#response.detachSocket(socket)
-    socket.write(`${text}Connection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`, 'latin1')
-    return socket
+  upgrade(fields: Fields): Duplex | undefined {
+    if (this.#state !== 'open') return undefined
+    const { output } = this.#link
+    const head = statusLine(101) + fields.toLines()
+    this.#framing = 'until-close'
+    output.add(`${head}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
+    output.flush()
+    return this.#link.detach()
   }
 
-  /** The rest of a body is read and dropped by Node; a client that never finishes is cut. */
-  #linger(): void {
-    const request = this.#request
-    if (request.complete) return
-    const timer = setTimeout(() => request.socket.destroy(), LINGER_MS)
-    request.once('close', () => clearTimeout(timer))
+  /** The socket takes more. */
+  onDrain(): void {
+    if (this.#state === 'ended') this.#sent()
+    else if (this.#state === 'open') this.#sink?.onWritable()
+  }
+
+  /** The connection is gone. */
+  onGone(reset: boolean): void {
+    if (this.#state === 'over') return
+    this.#state = 'over'
+    this.#sink?.onGone(reset)
+  }
+
+  #say(text: string): void {
+    const { output } = this.#link
+    output.add(text)
+    output.send()
+  }
+
+  #sent(): void {
+    this.#state = 'over'
+    if (this.#isLast) this.#link.finish()
+    this.#sink?.onSent()
   }
 }
 
-function pairs(fields: Fields): [string, string][] {
-  const raw = fields.toRaw()
-  const list: [string, string][] = []
-  for (let i = 0; i + 1 < raw.length; i += 2) list.push([raw[i] ?? '', raw[i + 1] ?? ''])
-  return list
+function framingOf(
+  method: string,
+  status: number,
+  contentLength: number | undefined,
+  minorVersion: number,
+): Framing {
+  if (hasNoContent(method, status)) return 'none'
+  if (contentLength !== undefined) return 'length'
+  return minorVersion === 0 ? 'until-close' : 'chunked'
 }
 
-function ignore(): void {}
+const STATUS_LINES: string[] = []
+
+function statusLine(status: number): string {
+  const known = STATUS_LINES[status]
+  if (known !== undefined) return known
+  const line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`
+  STATUS_LINES[status] = line
+  return line
+}

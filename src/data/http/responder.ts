@@ -36,8 +36,11 @@ export interface Responder {
   end(trailers: Fields | undefined): void
   /** Cuts the response so that no client takes it for complete (platform.md section 7). */
   abort(outcome: Outcome): void
-  /** The raw socket after a 101 head; undefined where upgrades do not exist. */
-  upgrade(head: ResponseHead, protocol: string): Duplex | undefined
+  /**
+   * The raw socket after the head of a 101 to WebSocket; undefined where upgrades do not exist. Throws
+   * as `head`.
+   */
+  upgrade(fields: Fields): Duplex | undefined
 }
 
 export interface ResponderSink {

@@ -1,217 +1,311 @@
 /**
- * HTTP/1.1 downstream: one Node http.Server that never listens, fed by `emit('connection')`.
- * Pipelined requests run one after the other. Framing faults get a raw answer and the socket is
- * closed. Deadlines of heads are Node's, all others ours (platform.md sections 1 and 6).
+ * HTTP/1.1 downstream (RFC 9112): one connection reads a request, runs its exchange, then reads the
+ * next; what comes early waits in the kernel, but for a little. Bytes that cannot be read get a raw
+ * answer and end the connection, which lingers so that the answer arrives. Owns the socket's flow.
  */
-import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { assertNever } from '../../base/assert-never.ts'
 import { errnoOf } from '../../base/errors.ts'
 import type { Limits } from '../../ipc/messages.ts'
-import type { Reason } from '../../model/outcome.ts'
+import type { Outcome, Reason } from '../../model/outcome.ts'
+import { ChunkedDecoder } from '../../wire/http1/chunked-decoder.ts'
+import { HeadReader, type SectionLimits } from '../../wire/http1/head-reader.ts'
+import { Deadline, type TimerSink } from '../timer-wheel.ts'
 import { Exchange } from './exchange.ts'
-import type { RequestLine } from './exchange-host.ts'
+import { Fields } from './fields.ts'
 import type { HttpConnection, Protocol } from './http-connection.ts'
+import { type BodyFlow, IncomingBody } from './incoming-body.ts'
 import { rawReply } from './local-reply.ts'
-import { normalizeHttp1 } from './normalize.ts'
-import { Http1Responder } from './responder-h1.ts'
+import { type BodyFraming, connectionTokens, MAX_FIELDS, normalizeHttp1 } from './normalize.ts'
+import { Http1Output } from './output-h1.ts'
+import { type Http1Link, Http1Responder } from './responder-h1.ts'
 
-/** Requests of one connection that may wait for their turn. */
-const MAX_PIPELINED = 64
+/** Bytes of later requests that are read while an exchange runs; then the socket is paused. */
+const MAX_AHEAD = 16_384
+/** How long a client may go on: with a body that nobody wants, or after the last answer. */
+const LINGER_MS = 2000
 
-export class Http1Server {
-  readonly #server: Server
-  readonly #connections = new WeakMap<Duplex, Http1Connection>()
-
-  constructor(limits: Limits) {
-    const server = createServer({
-      maxHeaderSize: limits.headerBytes,
-      headersTimeout: limits.headersMs,
-      // A body has its own deadlines, in the exchange.
-      requestTimeout: 0,
-      keepAliveTimeout: 0,
-      connectionsCheckingInterval: Math.min(1000, limits.headersMs),
-      // Judged by the normaliser, so that a refusal has its line in the log.
-      requireHostHeader: false,
-      insecureHTTPParser: false,
-      shouldUpgradeCallback: wantsWebSocket,
-    })
-    server.on('request', (request, response) => this.#onRequest(request, response))
-    server.on('checkContinue', (request, response) => this.#onRequest(request, response))
-    server.on('checkExpectation', (request, response) => this.#onRequest(request, response))
-    server.on('upgrade', (...detached) => this.#onDetached(...detached))
-    server.on('connect', (...detached) => this.#onDetached(...detached))
-    server.on('clientError', (error, socket) => this.#onClientError(error, socket))
-    // Without it a server that never listens enforces no deadlines.
-    server.emit('listening')
-    this.#server = server
-  }
-
-  accept(connection: HttpConnection): void {
-    const { socket } = connection.downstream
-    this.#connections.set(socket, new Http1Connection(connection, socket))
-    this.#server.emit('connection', socket)
-  }
-
-  #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    this.#connections.get(request.socket)?.enqueue(request, () => response)
-  }
-
-  /** Node has let go of the socket: the response is ours to attach, when its turn comes. */
-  #onDetached(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (head.length > 0) socket.unshift(head)
-    this.#connections.get(socket)?.enqueue(request, () => {
-      const response = new ServerResponse(request)
-      response.shouldKeepAlive = false
-      response.assignSocket(request.socket)
-      response.on('finish', () => request.socket.destroySoon())
-      return response
-    })
-  }
-
-  #onClientError(error: Error, socket: Duplex): void {
-    const connection = this.#connections.get(socket)
-    if (connection === undefined) socket.destroy()
-    else connection.refuse(clientErrorReason(error), error.message)
-  }
+export function acceptHttp1(connection: HttpConnection): void {
+  new Http1Connection(connection).start()
 }
 
-interface Waiting {
-  readonly request: IncomingMessage
-  readonly respond: () => ServerResponse
-}
-
-interface Refusal {
-  readonly reason: Reason
-  readonly detail: string
-}
-
-class Http1Connection implements Protocol {
+class Http1Connection implements Protocol, Http1Link, BodyFlow, TimerSink {
+  readonly output: Http1Output
   readonly #connection: HttpConnection
-  readonly #socket: Duplex
-  #waiting: Waiting[] = []
-  #current: Exchange | undefined
-  /** What `#current` was made from. */
-  #running: Waiting | undefined
-  /** The answer once all requests before the unreadable one have theirs. */
-  #refusal: Refusal | undefined
+  readonly #socket: Socket
+  readonly #limits: Limits
+  readonly #reader: HeadReader
+  #decoder: ChunkedDecoder | undefined
+  readonly #linger: Deadline
+  #exchange: Exchange | undefined
+  #responder: Http1Responder | undefined
+  /** As long as it is not complete, its exchange may be over already. */
+  #body: IncomingBody | undefined
+  /** Bytes of later requests. */
+  #ahead: Buffer | undefined
+  #isBodyBlocked = false
+  /** Reading: what an exchange leaves is gone on with by the reader. */
+  #isFeeding = false
+  /** How it ends: nothing is read any more. */
+  #ending: Outcome | undefined
 
-  constructor(connection: HttpConnection, socket: Duplex) {
+  constructor(connection: HttpConnection) {
+    const { downstream, context } = connection
     this.#connection = connection
-    this.#socket = socket
-    socket.on('error', () => {})
-    socket.on('close', () => this.#onClose())
-    connection.start(this)
+    this.#socket = downstream.socket
+    this.#limits = context.limits
+    this.#reader = new HeadReader('request', sectionLimits(context.limits))
+    this.#linger = new Deadline(context.wheel, this)
+    this.output = new Http1Output(downstream.socket)
   }
 
-  enqueue(request: IncomingMessage, respond: () => ServerResponse): void {
-    if (this.#current === undefined) {
-      this.#run({ request, respond })
-      return
-    }
-    request.on('error', () => {})
-    if (this.#waiting.length < MAX_PIPELINED) this.#waiting.push({ request, respond })
-    else this.#connection.end({ reason: 'bad-request', detail: 'too many pipelined requests' })
+  start(): void {
+    const socket = this.#socket
+    socket.on('data', this.#onData)
+    socket.on('end', this.#onEnd)
+    socket.on('drain', this.#onDrain)
+    socket.on('error', ignore)
+    socket.on('close', this.#onClose)
+    this.#connection.start(this)
+    socket.resume()
   }
 
-  /**
-   * No request can be read any more. Those that were read whole keep their answers; one that breaks
-   * in its middle gives this answer itself, or is dropped when its turn has not come.
-   */
-  refuse(reason: Reason | undefined, detail: string): void {
-    if (reason === undefined || !this.#socket.writable) {
-      this.#connection.end({ reason: reason ?? 'client-reset', detail })
-      return
-    }
-    const last = this.#waiting.at(-1) ?? this.#running
-    if (last === this.#running && last?.request.complete === false) {
-      this.#current?.breakOff(reason, detail)
-      return
-    }
-    if (last?.request.complete === false) this.#waiting.pop()
-    this.#refusal ??= { reason, detail }
-    if (this.#current === undefined) this.#sendRefusal(this.#refusal)
-  }
-
-  #sendRefusal({ reason, detail }: Refusal): void {
-    this.#socket.end(rawReply(reason), 'latin1', () => this.#connection.end({ reason, detail }))
-  }
-
+  /** The connection drains: the answers say so. */
   drain(): void {}
 
   closeIdle(): void {
-    this.#socket.end()
-    this.#connection.end({ reason: 'completed' })
+    if (this.#ending !== undefined) return
+    this.finish()
+    // Nobody waits for an answer.
+    if (this.#socket.writableLength === 0) this.#connection.end({ reason: 'completed' })
   }
 
   onSilence(): void {
-    this.refuse('header-timeout', 'no request')
+    this.#refuse('header-timeout', 'no request')
   }
 
   onExchangeEnded(): void {
-    this.#current = undefined
-    this.#running = undefined
-    const next = this.#waiting.shift()
-    if (this.#socket.destroyed) return
-    if (next !== undefined) this.#run(next)
-    else if (this.#refusal !== undefined) this.#sendRefusal(this.#refusal)
+    this.#exchange = undefined
+    this.#responder = undefined
+    if (this.#ending !== undefined) return
+    if (this.#body !== undefined) {
+      this.#body.drop()
+      this.#linger.arm(LINGER_MS)
+    } else if (!this.#isFeeding) this.#goOn()
   }
 
-  #run(waiting: Waiting): void {
-    const { request, respond } = waiting
-    this.#running = waiting
-    const { downstream } = this.#connection
-    const exchange = new Exchange(
-      this.#connection,
-      new Http1Responder(request, respond(), (outcome) => this.#connection.end(outcome)),
-      requestLine(request),
-    )
-    this.#current = exchange
-    exchange.start(
-      normalizeHttp1(
-        {
-          version: request.httpVersion,
-          method: request.method ?? '',
-          target: request.url ?? '',
-          rawFields: request.rawHeaders,
-        },
-        downstream.tls === undefined ? 'http' : 'https',
-      ),
-    )
+  onBodyFlow(flows: boolean): void {
+    this.#isBodyBlocked = !flows
+    this.#setFlow()
   }
 
-  #onClose(): void {
-    this.#waiting = []
-    // The responder of a running exchange hears of it by itself.
-    this.#connection.end({ reason: 'completed' })
+  finish(): void {
+    this.#end({ reason: 'completed' })
+  }
+
+  cut(outcome: Outcome): void {
+    this.#ending ??= outcome
+    this.#connection.end(outcome)
+  }
+
+  detach(): Duplex {
+    const socket = this.#socket
+    this.#ending = { reason: 'completed' }
+    this.#responder = undefined
+    socket.off('data', this.#onData)
+    socket.off('end', this.#onEnd)
+    socket.off('drain', this.#onDrain)
+    if (this.#ahead !== undefined) socket.unshift(this.#ahead)
+    this.#ahead = undefined
+    socket.resume()
+    return socket
+  }
+
+  onDeadline(): void {
+    // A client that sends on and on, or does not close.
+    this.#connection.end(this.#ending ?? { reason: 'completed' })
+  }
+
+  readonly #onData = (bytes: Buffer): void => {
+    if (this.#ending !== undefined) return
+    if (this.#ahead === undefined) this.#feed(bytes)
+    else this.#keep(bytes)
+  }
+
+  /** FIN: no client that waits for its answer sends one; half of a request is none. */
+  readonly #onEnd = (): void => {
+    if (this.#ending !== undefined) return
+    if (this.#body !== undefined && this.#exchange !== undefined) {
+      this.#breakOff('bad-request', 'the body ends early')
+    } else if (this.#exchange === undefined && !this.#reader.isAtStart) {
+      this.#refuse('bad-request', 'the head ends early')
+    } else {
+      this.#ending = { reason: 'completed' }
+      this.#responder?.onGone(false)
+      this.finish()
+    }
+  }
+
+  readonly #onDrain = (): void => {
+    this.output.isBlocked = false
+    this.#responder?.onDrain()
+  }
+
+  readonly #onClose = (): void => {
+    const { errored } = this.#socket
+    this.#ending ??=
+      errored === null
+        ? { reason: 'completed' }
+        : { reason: 'client-reset', detail: errnoOf(errored) ?? errored.message }
+    this.#body?.abort()
+    this.#responder?.onGone(errored !== null)
+    this.#linger.cancel()
+    this.#connection.end(this.#ending)
+  }
+
+  /** Reads requests until one has to wait. */
+  #feed(bytes: Buffer): void {
+    this.#isFeeding = true
+    let at = 0
+    while (at < bytes.length && this.#ending === undefined) {
+      if (this.#body !== undefined) at = this.#readBody(this.#body, bytes, at)
+      else if (this.#exchange === undefined) at = this.#readHead(bytes, at)
+      else {
+        this.#keep(at === 0 ? bytes : bytes.subarray(at))
+        break
+      }
+    }
+    this.#isFeeding = false
+  }
+
+  #keep(bytes: Buffer): void {
+    this.#ahead = this.#ahead === undefined ? bytes : Buffer.concat([this.#ahead, bytes])
+    this.#setFlow()
+  }
+
+  #goOn(): void {
+    const ahead = this.#ahead
+    if (ahead === undefined) return
+    this.#ahead = undefined
+    this.#setFlow()
+    this.#feed(ahead)
+  }
+
+  #setFlow(): void {
+    const flows = !this.#isBodyBlocked && (this.#ahead?.length ?? 0) < MAX_AHEAD
+    if (flows === !this.#socket.isPaused()) return
+    if (flows) this.#socket.resume()
+    else this.#socket.pause()
+  }
+
+  #readBody(body: IncomingBody, bytes: Buffer, from: number): number {
+    const end = body.read(bytes, from)
+    if (body.fault !== undefined) this.#breakOff(body.fault.reason, body.fault.detail)
+    else if (body.isComplete) {
+      this.#body = undefined
+      this.#isBodyBlocked = false
+      this.#linger.cancel()
+    }
+    return end
+  }
+
+  #readHead(bytes: Buffer, from: number): number {
+    const reader = this.#reader
+    const verdict = reader.read(bytes, from)
+    switch (verdict) {
+      case 'complete':
+        this.#run()
+        return reader.end
+      case 'more':
+        this.#connection.headBegan()
+        return bytes.length
+      case 'malformed':
+        this.#refuse('bad-request', reader.detail)
+        return bytes.length
+      case 'too-large':
+        this.#refuse('headers-too-large', 'the head of a request')
+        return bytes.length
+      default:
+        return assertNever(verdict)
+    }
+  }
+
+  #run(): void {
+    const { method, target, minorVersion, fields: rawFields } = this.#reader
+    const { tls } = this.#connection.downstream
+    const scheme = tls === undefined ? 'http' : 'https'
+    const version = minorVersion === 1 ? '1.1' : '1.0'
+    const normalized = normalizeHttp1({ version, method, target, rawFields }, scheme)
+    const fields = normalized.ok ? normalized.head.fields : Fields.fromRaw(rawFields)
+    const body = normalized.ok ? this.#bodyOf(normalized.head.body) : undefined
+    // What was refused may have had a body, and nobody can tell where it ends.
+    const persistent = normalized.ok && persists(minorVersion, fields)
+    const responder = new Http1Responder({ method, minorVersion, persistent, body }, this)
+    const exchange = new Exchange(this.#connection, responder, {
+      method,
+      target,
+      authority: fields.get('host') ?? '',
+      protocol: `HTTP/${version}`,
+      userAgent: fields.get('user-agent'),
+    })
+    this.#body = body
+    this.#responder = responder
+    this.#exchange = exchange
+    exchange.start(normalized)
+  }
+
+  #bodyOf(framing: BodyFraming): IncomingBody | undefined {
+    switch (framing.kind) {
+      case 'none':
+        return undefined
+      case 'length':
+        return new IncomingBody(this, framing.bytes)
+      case 'stream':
+        this.#decoder ??= new ChunkedDecoder(sectionLimits(this.#limits))
+        return new IncomingBody(this, 0, this.#decoder)
+      default:
+        return assertNever(framing)
+    }
+  }
+
+  /** The body of the current request cannot be read: an answer if possible, then no more. */
+  #breakOff(reason: Reason, detail: string): void {
+    const body = this.#body
+    this.#body = undefined
+    body?.abort()
+    if (this.#exchange === undefined) this.#end({ reason, detail })
+    else this.#exchange.breakOff(reason, detail)
+    // An answer that has begun goes its way, with nothing to read beside it.
+    this.#ending ??= { reason, detail }
+  }
+
+  /** No request can be read any more. */
+  #refuse(reason: Reason, detail: string): void {
+    if (this.#ending !== undefined) return
+    this.output.add(rawReply(reason))
+    this.#end({ reason, detail })
+  }
+
+  /** What was written goes out, then both sides close; the client has some time for its part. */
+  #end(outcome: Outcome): void {
+    this.#ending ??= outcome
+    this.#ahead = undefined
+    this.#body = undefined
+    this.output.flush()
+    this.#socket.end()
+    this.#socket.resume()
+    this.#linger.arm(LINGER_MS)
   }
 }
 
-/** Other upgrades (h2c) are ignored and the request served as an ordinary one. */
-function wantsWebSocket(request: IncomingMessage): boolean {
-  const { headers, method, httpVersion } = request
-  return (
-    method === 'GET' &&
-    httpVersion === '1.1' &&
-    headers.upgrade?.toLowerCase() === 'websocket' &&
-    headers['content-length'] === undefined &&
-    headers['transfer-encoding'] === undefined
-  )
+function persists(minorVersion: number, fields: Fields): boolean {
+  const tokens = connectionTokens(fields)
+  return !tokens.includes('close') && (minorVersion === 1 || tokens.includes('keep-alive'))
 }
 
-function requestLine(request: IncomingMessage): RequestLine {
-  return {
-    method: request.method ?? '',
-    target: request.url ?? '',
-    authority: request.headers.host ?? '',
-    protocol: `HTTP/${request.httpVersion}`,
-    userAgent: request.headers['user-agent'],
-  }
+function sectionLimits({ headerBytes }: Limits): SectionLimits {
+  return { maxBytes: headerBytes, maxFields: MAX_FIELDS }
 }
 
-/** undefined: the client is gone. */
-function clientErrorReason(error: Error): Reason | undefined {
-  const code = errnoOf(error) ?? ''
-  if (code === 'HPE_HEADER_OVERFLOW') return 'headers-too-large'
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'header-timeout'
-  return code === 'ECONNRESET' || code === 'EPIPE' ? undefined : 'bad-request'
-}
+function ignore(): void {}

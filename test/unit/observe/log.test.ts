@@ -10,7 +10,7 @@ function memorySink(): LineSink & { readonly lines: string[] } {
   return {
     lines,
     dropped: 0,
-    write: (line) => void lines.push(line),
+    write: (line) => void lines.push(String(line)),
     reopen: () => undefined,
     close: () => Promise.resolve(),
   }

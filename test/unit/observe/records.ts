@@ -68,7 +68,7 @@ export function recordingSink(): { readonly sink: LineSink; readonly lines: stri
   const lines: string[] = []
   const sink: LineSink = {
     dropped: 0,
-    write: (line) => void lines.push(line),
+    write: (line) => void lines.push(String(line)),
     reopen: () => undefined,
     close: () => Promise.resolve(),
   }
