@@ -20,8 +20,11 @@ const HEADER = '# Written by gwproxy; overwritten and removed by it.\n'
 export class StatusDirectory {
   readonly #directory: string
   readonly #log: Logger
-  /** Name -> JSON of what the file holds; undefined until the first write has looked around. */
-  #written: Map<string, string> | undefined
+  /**
+   * By name, what the file holds (undefined: an earlier run's); absent until the first write has
+   * looked around.
+   */
+  #written: Map<string, ManifestObject | undefined> | undefined
   #next: StatusReport | undefined
   #writing: Promise<void> | undefined
 
@@ -65,11 +68,10 @@ export class StatusDirectory {
       if (index % OBJECTS_PER_TURN === 0) await setImmediate()
       if (object['status'] === undefined) continue
       const name = fileName(object)
-      const content = JSON.stringify(object)
       wanted.add(name)
-      if (this.#written.get(name) === content) continue
+      if (isSame(this.#written.get(name), object)) continue
       await replaceFile(this.#directory, name, HEADER + stringify(object))
-      this.#written.set(name, content)
+      this.#written.set(name, object)
     }
     for (const name of [...this.#written.keys()].filter((name) => !wanted.has(name))) {
       await rm(join(this.#directory, name), { force: true })
@@ -78,15 +80,19 @@ export class StatusDirectory {
   }
 
   /** What an earlier run left behind. */
-  async #ourFiles(): Promise<Map<string, string>> {
-    const found = new Map<string, string>()
+  async #ourFiles(): Promise<Map<string, undefined>> {
+    const found = new Map<string, undefined>()
     for (const name of await readdir(this.#directory)) {
       if (!name.endsWith('.yaml')) continue
       const text = await readFile(join(this.#directory, name), 'utf8').catch(() => '')
-      if (text.startsWith(HEADER)) found.set(name, '')
+      if (text.startsWith(HEADER)) found.set(name, undefined)
     }
     return found
   }
+}
+
+function isSame(before: ManifestObject | undefined, now: ManifestObject): boolean {
+  return before === now || (before !== undefined && JSON.stringify(before) === JSON.stringify(now))
 }
 
 /** What fits into NAME_MAX (255) with `.`, `.yaml` and `.tmp` around it. */

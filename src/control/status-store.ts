@@ -29,6 +29,8 @@ export interface StatusStoreOptions {
 export class StatusStore {
   readonly #options: StatusStoreOptions
   readonly #times: TransitionTimes
+  /** Most objects are the same from one update to the next, and so are their statuses. */
+  readonly #entries = new WeakMap<ObjectRecord, StatusEntry>()
   #report: StatusReport = { generation: 0, objects: [], problems: [] }
 
   constructor(options: StatusStoreOptions) {
@@ -40,6 +42,14 @@ export class StatusStore {
     return this.#report
   }
 
+  #entry(record: ObjectRecord, status: Status | undefined): StatusEntry {
+    const known = this.#entries.get(record)
+    if (known !== undefined && known.object['status'] === status) return known
+    const entry = entryOf(record, status)
+    this.#entries.set(record, entry)
+    return entry
+  }
+
   publish(update: ConfigUpdate, results: readonly BindResult[]): void {
     const { applyBindResults, clock, onPublished } = this.#options
     const final = applyBindResults(update.statuses, update.pending, results)
@@ -47,17 +57,16 @@ export class StatusStore {
     const byKey = new Map(final.map(({ key }, i) => [keyText(key), stamped[i]]))
     this.#report = {
       generation: update.manifest.generation,
-      objects: update.objects.map((record) => entryOf(record, byKey.get(keyText(record.key)))),
+      objects: update.objects.map((record) => this.#entry(record, byKey.get(keyText(record.key)))),
       problems: update.diagnostics,
     }
     onPublished?.(this.#report, this.#times.moved)
   }
 }
 
-function entryOf(
-  record: ObjectRecord,
-  status: Readonly<Record<string, unknown>> | undefined,
-): StatusEntry {
+type Status = Readonly<Record<string, unknown>>
+
+function entryOf(record: ObjectRecord, status: Status | undefined): StatusEntry {
   const { apiVersion: _, kind: __, metadata, status: ___, ...rest } = asRecord(record.object)
   const object: ManifestObject = {
     apiVersion: record.apiVersion,

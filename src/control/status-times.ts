@@ -33,36 +33,65 @@ export interface TimedCondition extends Condition {
   readonly lastTransitionTime: string
 }
 
+type Entry = readonly [status: string, time: string]
+
+/** What was made of an object's status last. */
+interface Stamped {
+  readonly source: ObjectStatus
+  readonly status: Readonly<Record<string, unknown>>
+  readonly entries: ReadonlyMap<string, Entry>
+}
+
 export class TransitionTimes {
-  #current: ReadonlyMap<string, readonly [string, string]>
+  /** By key text. */
+  #stamped: ReadonlyMap<string, Stamped> = new Map()
+  /** Of an earlier run; what the first stamp does not mention is forgotten. */
+  readonly #saved: Map<string, Entry>
   #moved = false
 
   constructor(saved: TransitionRecord = {}) {
-    this.#current = new Map(Object.entries(saved))
+    this.#saved = new Map(Object.entries(saved))
   }
 
-  /** The `.status` of each object; conditions that are no longer mentioned are forgotten. */
+  /**
+   * The `.status` of each object, the same one for a status that is the same; conditions that are no
+   * longer mentioned are forgotten.
+   */
   stamp(statuses: readonly ObjectStatus[], now: number): readonly Record<string, unknown>[] {
     const time = `${new Date(now).toISOString().slice(0, 19)}Z`
-    const next = new Map<string, readonly [string, string]>()
-    const stampOne = (scope: string, condition: Condition): TimedCondition => {
-      const id = `${scope}/${condition.type}`
-      const known = this.#current.get(id)
-      const entry = known?.[0] === condition.status ? known : ([condition.status, time] as const)
-      next.set(id, entry)
-      return { ...condition, lastTransitionTime: entry[1] }
+    const before = this.#stamped
+    const next = new Map<string, Stamped>()
+    this.#moved = false
+    for (const source of statuses) {
+      const key = keyText(source.key)
+      const known = before.get(key)
+      next.set(key, known?.source === source ? known : this.#stampOne(source, known, time))
     }
-    const stamped = statuses.map((status) => statusOf(status, stampOne))
-    this.#moved =
-      next.size !== this.#current.size ||
-      [...next].some(([id, entry]) => this.#current.get(id) !== entry)
-    this.#current = next
-    return stamped
+    if (this.#saved.size > 0 || [...before.keys()].some((key) => !next.has(key))) this.#moved = true
+    this.#saved.clear()
+    this.#stamped = next
+    return [...next.values()].map(({ status }) => status)
   }
 
   /** What to save when the last stamp moved a time; undefined: nothing new. */
   get moved(): TransitionRecord | undefined {
-    return this.#moved ? Object.fromEntries(this.#current) : undefined
+    if (!this.#moved) return undefined
+    return Object.fromEntries([...this.#stamped.values()].flatMap(({ entries }) => [...entries]))
+  }
+
+  #stampOne(source: ObjectStatus, before: Stamped | undefined, time: string): Stamped {
+    const entries = new Map<string, Entry>()
+    const status = statusOf(source, (scope, condition) => {
+      const id = `${scope}/${condition.type}`
+      const known = before?.entries.get(id) ?? this.#saved.get(id)
+      this.#saved.delete(id)
+      const entry = known?.[0] === condition.status ? known : ([condition.status, time] as const)
+      if (entry !== known) this.#moved = true
+      entries.set(id, entry)
+      return { ...condition, lastTransitionTime: entry[1] }
+    })
+    if (before !== undefined && before.entries.size !== entries.size) this.#moved = true
+    return { source, status, entries }
   }
 }
 
