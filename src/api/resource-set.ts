@@ -64,7 +64,9 @@ export function buildResourceSet(resources: Iterable<AnyResource>): ResourceSet 
   const index = new Map<string, AnyResource>()
   for (const resource of resources) index.set(keyText(resource.key), resource)
   const sorted = [...index.values()].sort(compareIdentity)
-  const of = <K extends KindName>(kind: K) => sorted.filter((resource) => isOfKind(resource, kind))
+  const byKind = Map.groupBy(sorted, ({ key }) => key.kind)
+  const of = <K extends KindName>(kind: K) =>
+    (byKind.get(kind) ?? []).filter((resource) => isOfKind(resource, kind))
   return {
     gatewayClasses: of('GatewayClass'),
     gateways: of('Gateway'),

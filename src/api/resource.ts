@@ -1,4 +1,5 @@
 /** Validated manifests with their origin: what config/ produces and translate/ reads. */
+import { compareText } from '../base/byte-order.ts'
 import type { DocumentPath, Origin } from '../model/diagnostic.ts'
 import type { ResourceKey } from '../model/resource-key.ts'
 
@@ -24,6 +25,7 @@ export interface Resource<T> {
 export function compareAge(a: Resource<unknown>, b: Resource<unknown>): number {
   const byAge = (a.createdAt ?? Infinity) - (b.createdAt ?? Infinity)
   if (byAge !== 0 && !Number.isNaN(byAge)) return byAge
+  if (a.key.namespace === b.key.namespace) return compareText(a.key.name, b.key.name)
   const left = `${a.key.namespace}/${a.key.name}`
   const right = `${b.key.namespace}/${b.key.name}`
   return left < right ? -1 : left > right ? 1 : 0

@@ -78,7 +78,7 @@ interface Candidate {
 interface Claim {
   readonly good: Candidate[]
   /** Files that name it in a form that is refused. */
-  readonly refusedIn: Set<string>
+  readonly refusedIn: string[]
 }
 
 export function settle(previous: IdentityState, given: Given, options: SettleOptions): Settled {
@@ -110,7 +110,7 @@ function collectClaims(given: Given): Map<string, Claim> {
         if (one.kind === 'foreign' || one.key === undefined) continue
         const claim = claimOf(claims, one.key)
         if (one.kind === 'object') claim.good.push({ path, document, admitted: one })
-        else claim.refusedIn.add(path)
+        else claim.refusedIn.push(path)
       }
     }
   }
@@ -119,7 +119,9 @@ function collectClaims(given: Given): Map<string, Claim> {
 
 function claimOf(claims: Map<string, Claim>, key: ResourceKey): Claim {
   const text = keyText(key)
-  const claim = claims.get(text) ?? { good: [], refusedIn: new Set<string>() }
+  const known = claims.get(text)
+  if (known !== undefined) return known
+  const claim: Claim = { good: [], refusedIn: [] }
   claims.set(text, claim)
   return claim
 }
@@ -136,7 +138,7 @@ function choose(
   if (before === undefined) return claim.good[0]
   const same = claim.good.find(({ path }) => path === before.path)
   if (same !== undefined) return same
-  const isHeldBack = claim.refusedIn.has(before.path) || isKept(before.path)
+  const isHeldBack = claim.refusedIn.includes(before.path) || isKept(before.path)
   return isHeldBack ? undefined : claim.good[0]
 }
 

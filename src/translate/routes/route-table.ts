@@ -14,14 +14,13 @@ import type {
   HttpRule,
   RouteTablePart,
 } from '../../model/http.ts'
-import { keyText } from '../../model/resource-key.ts'
 import type { ListenerKey } from '../../model/identity.ts'
 import type { ServedHostname } from '../attachment.ts'
 import { compareGrpcPrecedence } from './grpc-precedence.ts'
 import type { LoweredGrpcMatch } from './grpc-route.ts'
 import type { LoweredMatch } from './http-match.ts'
 import { comparePrecedence, type RankedMatch } from './http-precedence.ts'
-import type { LoweredRoute } from './lowered-route.ts'
+import type { LoweredRoute, LoweredRule } from './lowered-route.ts'
 
 export interface RouteTableInput {
   readonly listener: ListenerKey
@@ -73,12 +72,9 @@ function hostsOf<Match>(
 ): readonly HostRef[] {
   const groups = new Map<string, HostGroup<Match>>()
   for (const { resource, lowered, hostnames } of mergeAttachments(routes)) {
-    for (const { rule, index, matches } of lowered.rules) {
-      const ranked = matches.map((match, position) => ({
-        ranked: { match, route: resource, rule: index, position },
-        rule,
-      }))
-      for (const served of hostnames) groupOf(groups, served).matches.push(...ranked)
+    for (const rule of lowered.rules) {
+      const matches = hostMatches(resource, rule)
+      for (const served of hostnames) groupOf(groups, served).matches.push(...matches)
     }
   }
   return [...groups.values()].sort(compareHosts).map(({ hostname, matches }) => {
@@ -123,11 +119,8 @@ function madeHost<Match>(matches: readonly HostMatch<Match>[], toPart: ToPart<Ma
 
 const MAX_KNOWN = 64
 
-function isSame(a: readonly HostMatch<unknown>[], b: readonly HostMatch<unknown>[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every(({ ranked, rule }, i) => rule === b[i]?.rule && ranked.match === b[i]?.ranked.match)
-  )
+function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((one, i) => one === b[i])
 }
 
 function compareHosts(a: ServedHostname, b: ServedHostname): number {
@@ -154,16 +147,41 @@ interface HostMatch<Match> {
   readonly rule: HttpRule
 }
 
+/** Of lowered rules: the same rule of a route has the same, so that hosts are known by identity. */
+const matchesOf = new WeakMap<LoweredRule<unknown>, readonly HostMatch<unknown>[]>()
+
+function hostMatches<Match>(
+  route: Resource<unknown>,
+  lowered: LoweredRule<Match>,
+): readonly HostMatch<Match>[] {
+  const known = matchesOf.get(lowered)
+  // What was made of a LoweredRule<Match> has matches of that type.
+  if (known !== undefined) return known as readonly HostMatch<Match>[]
+  const { rule, index, matches } = lowered
+  const fresh = matches.map((match, position) => ({
+    ranked: { match, route, rule: index, position },
+    rule,
+  }))
+  matchesOf.set(lowered, fresh)
+  return fresh
+}
+
 /** Oldest first, each route once with all of its hostnames. */
 function mergeAttachments<Match>(routes: readonly Attached<Match>[]): readonly Attached<Match>[] {
-  const byKey = new Map<string, Attached<Match>>()
+  const merged = new Map<Resource<unknown>, Attached<Match>>()
   for (const route of routes) {
-    const key = keyText(route.resource.key)
-    const known = byKey.get(key)?.hostnames ?? []
-    const added = route.hostnames.filter(
-      ({ hostname }) => !known.some((served) => served.hostname === hostname),
-    )
-    byKey.set(key, { ...route, hostnames: [...known, ...added] })
+    const known = merged.get(route.resource)
+    merged.set(route.resource, known === undefined ? route : withHostnames(known, route.hostnames))
   }
-  return [...byKey.values()].sort((a, b) => compareAge(a.resource, b.resource))
+  return [...merged.values()].sort((a, b) => compareAge(a.resource, b.resource))
+}
+
+function withHostnames<Match>(
+  route: Attached<Match>,
+  more: readonly ServedHostname[],
+): Attached<Match> {
+  const added = more.filter(
+    ({ hostname }) => !route.hostnames.some((served) => served.hostname === hostname),
+  )
+  return { ...route, hostnames: [...route.hostnames, ...added] }
 }
