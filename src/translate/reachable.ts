@@ -24,7 +24,16 @@ export function reachableParts(
   return new Map([...found].sort(([a], [b]) => compareText(a, b)))
 }
 
+/** Parts never change. */
+const known = new WeakMap<Part, readonly Digest[]>()
+
 function referencesOf(part: Part): readonly Digest[] {
+  const references = known.get(part) ?? findReferences(part)
+  known.set(part, references)
+  return references
+}
+
+function findReferences(part: Part): readonly Digest[] {
   switch (part.kind) {
     case 'bind':
       return part.tables.flatMap(({ chains, listeners }) => [
