@@ -22,6 +22,8 @@ export type { ConfigThreadOptions } from './config-protocol.ts'
 /** A thread that dies again and again is started ever more rarely. */
 const RESTART_MS = 1000
 const MAX_RESTART_MS = 30_000
+/** V8's default keeps 48 MB; a pass of 10,000 objects is no slower with this. */
+const YOUNG_MIB = 12
 const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const ENTRY = new URL(`./config-thread.${EXTENSION}`, import.meta.url)
 
@@ -105,7 +107,7 @@ class ThreadHost implements ConfigHost {
 
   #spawn(): Worker {
     const workerData: ConfigThreadData = { options: this.#options, start: this.#start }
-    const resourceLimits = this.#heapMiB === undefined ? {} : heapLimits(this.#heapMiB)
+    const resourceLimits = heapLimits(this.#heapMiB)
     const worker = new Worker(ENTRY, { name: 'gwproxy-config', workerData, resourceLimits })
     worker.on('message', (message: ThreadMessage) => this.#received(message))
     let reason: string | undefined
@@ -192,10 +194,8 @@ function cannot(message: string): GwProxyError {
 }
 
 /** A collection of the young generation needs as much again. */
-function heapLimits(heapMiB: number): { [limit: string]: number } {
-  const maxYoungGenerationSizeMb = Math.floor(Math.min(48, heapMiB / 4))
-  return {
-    maxYoungGenerationSizeMb,
-    maxOldGenerationSizeMb: heapMiB - maxYoungGenerationSizeMb,
-  }
+function heapLimits(heapMiB: number | undefined): { [limit: string]: number } {
+  const maxYoungGenerationSizeMb = Math.floor(Math.min(YOUNG_MIB, (heapMiB ?? Infinity) / 4))
+  if (heapMiB === undefined) return { maxYoungGenerationSizeMb }
+  return { maxYoungGenerationSizeMb, maxOldGenerationSizeMb: heapMiB - maxYoungGenerationSizeMb }
 }
