@@ -6,6 +6,7 @@ import { BlockList, isIP } from 'node:net'
 
 export class TrustedProxies {
   readonly #list = new BlockList()
+  readonly #isEmpty: boolean
   readonly #depth: number | undefined
 
   /**
@@ -14,6 +15,7 @@ export class TrustedProxies {
    */
   constructor(ranges: readonly string[], depth?: number) {
     this.#depth = depth
+    this.#isEmpty = ranges.length === 0
     for (const range of ranges) {
       const [address = '', bits] = range.split('/')
       const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
@@ -22,6 +24,7 @@ export class TrustedProxies {
   }
 
   has(address: string): boolean {
+    if (this.#isEmpty) return false
     const family = isIP(address)
     return family !== 0 && this.#list.check(address, family === 6 ? 'ipv6' : 'ipv4')
   }

@@ -15,8 +15,23 @@ export interface Authority {
 
 const SHAPE = /^(\[[0-9A-Fa-f:.]+\]|[^:@[\]/?#]+)(?::([0-9]{1,5}))?$/
 
+/** Clients ask for the same few again and again; full of what strangers make up, it begins anew. */
+const MAX_KNOWN = 512
+const KNOWN = new Map<string, Authority>()
+
 /** undefined: not an authority. */
 export function parseAuthority(text: string): Authority | undefined {
+  const known = KNOWN.get(text)
+  if (known !== undefined) return known
+  // A copy: a piece of a head would keep the whole.
+  const authority = parse(Buffer.from(text, 'latin1').toString('latin1'))
+  if (authority === undefined) return undefined
+  if (KNOWN.size >= MAX_KNOWN) KNOWN.clear()
+  KNOWN.set(authority.text, authority)
+  return authority
+}
+
+function parse(text: string): Authority | undefined {
   const parts = SHAPE.exec(text)
   const hostText = parts?.[1]
   if (hostText === undefined) return undefined

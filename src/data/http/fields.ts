@@ -3,6 +3,7 @@
  * never an object keyed by a stranger's names.
  */
 import { TEXT, TOKEN } from '../../wire/http1/chars.ts'
+import { fieldKey } from './field-names.ts'
 
 interface Field {
   readonly name: string
@@ -23,7 +24,7 @@ export class Fields {
     const fields: Field[] = []
     for (let i = 0; i + 1 < raw.length; i += 2) {
       const name = raw[i] ?? ''
-      fields.push({ name, key: name.toLowerCase(), value: raw[i + 1] ?? '' })
+      fields.push({ name, key: fieldKey(name), value: raw[i + 1] ?? '' })
     }
     return new Fields(fields)
   }
@@ -34,7 +35,8 @@ export class Fields {
 
   /** `key` is lower case, here and below. */
   has(key: string): boolean {
-    return this.#fields.some((field) => field.key === key)
+    for (const field of this.#fields) if (field.key === key) return true
+    return false
   }
 
   /** Each name once. */
@@ -59,19 +61,20 @@ export class Fields {
 
   /** One line of the name instead of whatever was there. */
   set(name: string, value: string): void {
-    const key = name.toLowerCase()
+    const key = fieldKey(name)
     const first = this.#fields.find((field) => field.key === key)
     if (first === undefined) {
       this.#fields.push({ name, key, value })
       return
     }
     first.value = value
+    if (this.#fields.findLast((field) => field.key === key) === first) return
     this.#fields = this.#fields.filter((field) => field === first || field.key !== key)
   }
 
   /** `old,new` when the name is there (Gateway API HTTPHeaderFilter.add), else one more line. */
   append(name: string, value: string): void {
-    const key = name.toLowerCase()
+    const key = fieldKey(name)
     const last = this.#fields.findLast((field) => field.key === key)
     if (last === undefined) this.#fields.push({ name, key, value })
     else last.value += `,${value}`
@@ -79,23 +82,35 @@ export class Fields {
 
   /** One more line, whatever is there: Set-Cookie is no list (RFC 6265 section 3). */
   add(name: string, value: string): void {
-    this.#fields.push({ name, key: name.toLowerCase(), value })
+    this.#fields.push({ name, key: fieldKey(name), value })
   }
 
   remove(key: string): void {
     this.removeWhere((candidate) => candidate === key)
   }
 
-  removeWhere(unwanted: (key: string) => boolean): void {
-    this.#fields = this.#fields.filter(({ key }) => !unwanted(key))
+  removeWhere(unwanted: (key: string, value: string) => boolean): void {
+    const fields = this.#fields
+    let kept = 0
+    for (const field of fields) {
+      if (!unwanted(field.key, field.value)) fields[kept++] = field
+    }
+    fields.length = kept
   }
 
-  some(fits: (key: string, value: string) => boolean): boolean {
-    return this.#fields.some(({ key, value }) => fits(key, value))
+  /** The first thing that `look` finds. */
+  find<Found>(look: (key: string, value: string) => Found | undefined): Found | undefined {
+    for (const { key, value } of this.#fields) {
+      const found = look(key, value)
+      if (found !== undefined) return found
+    }
+    return undefined
   }
 
   toRaw(): string[] {
-    return this.#fields.flatMap(({ name, value }) => [name, value])
+    const raw: string[] = []
+    for (const { name, value } of this.#fields) raw.push(name, value)
+    return raw
   }
 
   /** For HTTP/1.1: a line each. Throws on what no line can hold, such as a line break. */
@@ -121,7 +136,8 @@ export class Fields {
   }
 }
 
-function isToken(text: string): boolean {
+/** What a field's name, or a method, may be (RFC 9110 section 5.6.2). */
+export function isToken(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     if (TOKEN[text.charCodeAt(i)] !== 1) return false
   }

@@ -37,7 +37,7 @@ const NEVER_NOMINATED =
   /^(?:x-forwarded-.*|x-envoy-.*|x-real-ip|forwarded|host|authorization|cookie|set-cookie|content-.*|date|x-request-id|origin|cache-control)$/
 
 /** Who the client is or where it came from: only a trusted proxy may say so. */
-const IDENTITY =
+const IDENTITY_NAME =
   /^(?:x-forwarded-.*|x-envoy-.*|x-real-ip|forwarded|x-client-ip|x-original-forwarded-for)$/
 
 /** Fields of a trailer section that must not arrive late (RFC 9110 section 6.5.1). */
@@ -65,10 +65,9 @@ export function prepareRequestFields(head: RequestHead, facts: ForwardingFacts):
   const { fields } = head
   const { peerAddress, trusted } = facts
   const trailers = fields.get('te')?.toLowerCase() === 'trailers'
-  stripHopByHop(fields)
   const believed = trusted.has(peerAddress)
-  // A CGI-style upstream cannot tell X_Forwarded_For from X-Forwarded-For.
-  if (!believed) fields.removeWhere((key) => IDENTITY.test(key.replaceAll('_', '-')))
+  const nominated = nominatedBy(fields)
+  fields.removeWhere((key) => isHopByHop(key, nominated) || (!believed && isIdentity(key)))
   const forwardedFor = fields.get('x-forwarded-for')
   const client = trusted.clientOf(peerAddress, forwardedFor)
   const proto = fields.get('x-forwarded-proto')
@@ -94,13 +93,21 @@ export function sealRequestFields(fields: Fields): { host: string; raw: string[]
 
 /** The upstream's content-length, taken off with all hop-by-hop fields; undefined: none usable. */
 export function prepareResponseFields(fields: Fields): number | undefined {
-  const lengths = fields.values('content-length')
-  const chunked = fields.has('transfer-encoding')
-  stripHopByHop(fields)
-  fields.remove('content-length')
-  const length = lengths[0]
-  if (chunked || length === undefined || !/^[0-9]{1,15}$/.test(length)) return undefined
-  return lengths.every((other) => other === length) ? Number(length) : undefined
+  const nominated = nominatedBy(fields)
+  let length: string | undefined
+  let isUsable = true
+  fields.removeWhere((key, value) => {
+    if (key === 'content-length') {
+      if (length !== undefined && length !== value) isUsable = false
+      length = value
+      return true
+    }
+    if (key === 'transfer-encoding') isUsable = false
+    return isHopByHop(key, nominated)
+  })
+  return isUsable && length !== undefined && /^[0-9]{1,15}$/.test(length)
+    ? Number(length)
+    : undefined
 }
 
 /** After filters, as for requests. */
@@ -112,9 +119,20 @@ export function prepareTrailers(trailers: Fields): void {
   trailers.removeWhere((key) => FRAMING.has(key) || NOT_IN_TRAILERS.test(key))
 }
 
-function stripHopByHop(fields: Fields): void {
-  const nominated = new Set(connectionTokens(fields).filter((key) => !NEVER_NOMINATED.test(key)))
-  fields.removeWhere((key) => HOP_BY_HOP.has(key) || nominated.has(key))
+/** undefined: none. */
+function nominatedBy(fields: Fields): ReadonlySet<string> | undefined {
+  if (!fields.has('connection')) return undefined
+  return new Set(connectionTokens(fields).filter((key) => !NEVER_NOMINATED.test(key)))
+}
+
+function isHopByHop(key: string, nominated: ReadonlySet<string> | undefined): boolean {
+  return HOP_BY_HOP.has(key) || nominated?.has(key) === true
+}
+
+/** A CGI-style upstream cannot tell X_Forwarded_For from X-Forwarded-For. */
+function isIdentity(key: string): boolean {
+  if (!key.startsWith('x') && !key.startsWith('f')) return false
+  return IDENTITY_NAME.test(key.replaceAll('_', '-'))
 }
 
 /** Envoy's format; the subject's quotes are escaped already (RFC 2253). */

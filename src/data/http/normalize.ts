@@ -6,7 +6,7 @@
 import { type PathForm, pathForm } from '../../match/http/path-form.ts'
 import type { Reason } from '../../model/outcome.ts'
 import { type Authority, parseAuthority } from './authority.ts'
-import { Fields } from './fields.ts'
+import { Fields, isToken } from './fields.ts'
 
 export type Scheme = 'http' | 'https'
 
@@ -43,8 +43,6 @@ export type Normalized =
 
 /** Fields of a head; HTTP/2 has its own lower bound in the server's settings. */
 export const MAX_FIELDS = 256
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/
 const ALL_DIGITS = /^[0-9]{1,15}$/
 const QUERY = /^[\x21-\x22\x24-\x7e]*$/
 const ABSOLUTE = /^(https?):\/\/([^/?#]*)(.*)$/i
@@ -141,20 +139,35 @@ function complete(place: { authority: Authority; target: string }, rest: Rest): 
 
 /** What both protocols refuse whatever else the head says. */
 function refuse(method: string, fields: Fields): Normalized | undefined {
-  if (!TOKEN.test(method)) return bad('method')
+  if (!isToken(method)) return bad('method')
   if (method === 'CONNECT' || method === 'TRACE') {
     return { ok: false, reason: 'method-not-allowed', detail: method }
   }
   if (fields.size > MAX_FIELDS) {
     return { ok: false, reason: 'headers-too-large', detail: `more than ${MAX_FIELDS} fields` }
   }
-  if (fields.some((name) => !TOKEN.test(name) || LOOK_ALIKE.test(name))) return bad('field name')
-  if (fields.some((_name, value) => CONTROL.test(value))) return bad('field value')
+  const fault = fields.find(faultOf)
+  if (fault !== undefined) return bad(fault)
   const expect = fields.get('expect')?.toLowerCase()
   if (expect !== undefined && expect !== '100-continue') {
     return { ok: false, reason: 'expectation-failed', detail: 'unknown expectation' }
   }
   return undefined
+}
+
+function faultOf(key: string, value: string): string | undefined {
+  if (!isToken(key)) return 'field name'
+  if ((key.startsWith('c') || key.startsWith('t')) && LOOK_ALIKE.test(key)) return 'field name'
+  return hasControl(value) ? 'field value' : undefined
+}
+
+/** But for tabs. */
+function hasControl(value: string): boolean {
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i)
+    if ((code < 0x20 && code !== 0x09) || code === 0x7f) return true
+  }
+  return false
 }
 
 /** The exact token `chunked` or one all-digit length, never both; undefined: anything else. */
