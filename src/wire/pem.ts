@@ -40,6 +40,16 @@ export interface PemBlock {
 }
 
 const KEY_TYPES = new Set(['rsa', 'ec', 'ed25519'])
+const STRONG_CURVES = new Set(['prime256v1', 'secp384r1'])
+/** As OpenSSL names them; Node before 24.9 tells none, and every chain is tried. */
+const STRONG_SIGNATURES = new Set([
+  'ecdsa-with-SHA256',
+  'ecdsa-with-SHA384',
+  'sha256WithRSAEncryption',
+  'sha384WithRSAEncryption',
+  'sha512WithRSAEncryption',
+  'ED25519',
+])
 const BEGIN = '-----BEGIN '
 const DASHES = '-----'
 
@@ -68,7 +78,7 @@ export function readServerCertificate(certPem: string, keyPem: string): ServerCe
   if (typeof chain === 'string') return { kind: 'problem', part: 'certificate', message: chain }
   const key = readPrivateKey(keyPem)
   if (typeof key === 'string') return { kind: 'problem', part: 'key', message: key }
-  return assemble(chain, key)
+  return assemble(chain, key.key, key.pem)
 }
 
 /** Leaf first; a text is what is wrong. */
@@ -87,7 +97,8 @@ function readChain(pem: string): readonly [X509Certificate, ...X509Certificate[]
   return pem.trim() === '' ? 'it is empty' : 'it holds no PEM block "BEGIN CERTIFICATE"'
 }
 
-function readPrivateKey(pem: string): KeyObject | string {
+/** The key and its PKCS #8 form; a text is what is wrong. */
+function readPrivateKey(pem: string): { readonly key: KeyObject; readonly pem: string } | string {
   const block = pemBlocks(pem).find(({ label }) => label.endsWith('PRIVATE KEY'))
   if (block === undefined) {
     return pem.trim() === '' ? 'it is empty' : 'it holds no PEM block "BEGIN PRIVATE KEY"'
@@ -96,7 +107,12 @@ function readPrivateKey(pem: string): KeyObject | string {
     return 'the private key is encrypted; store it without a passphrase'
   }
   try {
-    return createPrivateKey(block.text)
+    const key = createPrivateKey(block.text)
+    const isPkcs8 = block.label === 'PRIVATE KEY'
+    return {
+      key,
+      pem: isPkcs8 ? block.text : key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    }
   } catch (error) {
     return `the private key cannot be read (${errnoOf(error) ?? 'bad PEM'})`
   }
@@ -105,6 +121,7 @@ function readPrivateKey(pem: string): KeyObject | string {
 function assemble(
   chain: readonly [X509Certificate, ...X509Certificate[]],
   key: KeyObject,
+  privateKeyPem: string,
 ): ServerCertificateResult {
   const [leaf] = chain
   if (!leaf.checkPrivateKey(key)) {
@@ -121,9 +138,8 @@ function assemble(
     return { kind: 'problem', part: 'key', message }
   }
   const chainPem = chain.map((certificate) => certificate.toString()).join('')
-  const privateKeyPem = key.export({ type: 'pkcs8', format: 'pem' }).toString()
   try {
-    createSecureContext({ cert: chainPem, key: privateKeyPem })
+    if (!chain.every(isStrong)) createSecureContext({ cert: chainPem, key: privateKeyPem })
   } catch (error) {
     // Such as a key below the security level; the worker would fail alike.
     const message = `OpenSSL refuses it (${errnoOf(error) ?? 'unknown error'})`
@@ -142,6 +158,22 @@ function assemble(
       fingerprint: leaf.fingerprint256.replaceAll(':', '').toLowerCase(),
       warnings: chainWarnings(chain),
     },
+  }
+}
+
+/** Far above every security level of OpenSSL's: no need to build a TLS context to know. */
+function isStrong({ signatureAlgorithm, publicKey }: X509Certificate): boolean {
+  if (!STRONG_SIGNATURES.has(signatureAlgorithm ?? '')) return false
+  const { namedCurve, modulusLength = 0 } = publicKey.asymmetricKeyDetails ?? {}
+  switch (publicKey.asymmetricKeyType) {
+    case 'ec':
+      return STRONG_CURVES.has(namedCurve ?? '')
+    case 'rsa':
+      return modulusLength >= 2048 && modulusLength <= 8192
+    case 'ed25519':
+      return true
+    default:
+      return false
   }
 }
 

@@ -41,26 +41,21 @@ export class TicketKeyRing {
 export class DomainTicketKeys {
   readonly #ring: TicketKeyRing
   readonly #domain: Digest
-  #roots: NonEmpty<TicketRoot>
-  #keys: NonEmpty<TicketKeys>
+  #derived: { readonly from: NonEmpty<TicketRoot>; readonly keys: NonEmpty<TicketKeys> } | undefined
 
   constructor(ring: TicketKeyRing, domain: Digest) {
     this.#ring = ring
     this.#domain = domain
-    this.#roots = ring.roots
-    this.#keys = this.#derive()
   }
 
+  /** Derived at the first handshake with these roots. */
   current(): NonEmpty<TicketKeys> {
-    if (this.#roots !== this.#ring.roots) {
-      this.#roots = this.#ring.roots
-      this.#keys = this.#derive()
-    }
-    return this.#keys
+    const { roots } = this.#ring
+    if (this.#derived?.from !== roots) this.#derived = { from: roots, keys: this.#derive(roots) }
+    return this.#derived.keys
   }
 
-  #derive(): NonEmpty<TicketKeys> {
-    const [newest, ...older] = this.#roots
+  #derive([newest, ...older]: NonEmpty<TicketRoot>): NonEmpty<TicketKeys> {
     return [
       deriveKeys(newest, this.#domain),
       ...older.map((root) => deriveKeys(root, this.#domain)),
