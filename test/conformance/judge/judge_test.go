@@ -136,7 +136,7 @@ func TestArguments(t *testing.T) {
 	assert.Equal(t, options{run: "A", workers: 2}, chosen)
 	chosen, err = parseArguments([]string{"--mutate", "HTTPRouteCORS"})
 	require.NoError(t, err)
-	assert.Equal(t, options{mutate: true, feature: "HTTPRouteCORS"}, chosen)
+	assert.Equal(t, options{mutate: true, features: []string{"HTTPRouteCORS"}}, chosen)
 	for _, wrong := range [][]string{{"--none"}, {"A"}, {"--workers", "x"}, {"--publish", "--run", "A"}} {
 		_, err := parseArguments(wrong)
 		assert.ErrorContains(t, err, "Usage", "%v", wrong)

@@ -23,15 +23,15 @@ Options:
   --run NAME       one test of the suite
   --workers N      worker processes of gwproxy (default 0: it serves from its main process)
   --publish        put the report of a green run into reports/, and its table into README.md
-  --mutate [NAME]  break each claimed feature, or the one of that name: the suite must see it
+  --mutate [NAME…] break each claimed feature, or those of these names: the suite must see it
 `
 
 type options struct {
-	run     string
-	workers int
-	publish bool
-	mutate  bool
-	feature string
+	run      string
+	workers  int
+	publish  bool
+	mutate   bool
+	features []string
 }
 
 func main() {
@@ -40,7 +40,7 @@ func main() {
 		err = preflight()
 	}
 	if err == nil && chosen.mutate {
-		err = mutate(chosen.feature)
+		err = mutate(chosen.features)
 	} else if err == nil {
 		err = conform(chosen)
 	}
@@ -65,8 +65,8 @@ func parseArguments(arguments []string) (options, error) {
 		return options{}, explain(err)
 	}
 	rest := flags.Args()
-	if chosen.mutate && len(rest) == 1 {
-		chosen.feature, rest = rest[0], nil
+	if chosen.mutate {
+		chosen.features, rest = rest, nil
 	}
 	if len(rest) > 0 {
 		return options{}, explain(fmt.Errorf("unexpected argument %q", rest[0]))

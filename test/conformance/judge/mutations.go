@@ -74,14 +74,11 @@ var untested = []string{"HTTPRouteRetryBackendTimeout", "HTTPRouteRetryConnectio
 // mutationsAtOnce is bounded by the machine: a broken feature mostly waits for a time-out.
 const mutationsAtOnce = 4
 
-// mutate judges the judge: every mutation, or the one of a feature, must make its test fail.
-func mutate(feature string) error {
-	chosen := slices.Clone(mutations)
-	if feature != "" {
-		chosen = slices.DeleteFunc(chosen, func(m mutation) bool { return m.feature != feature })
-	}
-	if len(chosen) == 0 {
-		return fmt.Errorf("no mutation of a feature %q", feature)
+// mutate judges the judge: every mutation, or those of some features, must make its test fail.
+func mutate(features []string) error {
+	chosen, err := mutationsOf(features)
+	if err != nil {
+		return err
 	}
 	var survivors []error
 	var lock sync.Mutex
@@ -112,6 +109,22 @@ func mutate(feature string) error {
 	}
 	fmt.Printf("all %d mutations were seen\n", len(chosen))
 	return nil
+}
+
+// mutationsOf returns the mutations of the features, or all for none.
+func mutationsOf(features []string) ([]mutation, error) {
+	if len(features) == 0 {
+		return mutations, nil
+	}
+	var chosen []mutation
+	for _, feature := range features {
+		i := slices.IndexFunc(mutations, func(m mutation) bool { return m.feature == feature })
+		if i < 0 {
+			return nil, fmt.Errorf("no mutation of a feature %q", feature)
+		}
+		chosen = append(chosen, mutations[i])
+	}
+	return chosen, nil
 }
 
 // run runs the mutation's test until the first of its parts fails. An error means that it did not, or
