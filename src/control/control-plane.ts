@@ -64,6 +64,7 @@ export class ControlPlane {
     this.#names = new Names({
       lookUp,
       onNames: (names) => this.#supervisor.broadcast({ type: 'names', names }),
+      onGone: (names) => this.#supervisor.broadcast({ type: 'names-gone', names }),
     })
     this.#supervisor = new Supervisor({
       count: options.workers,

@@ -11,6 +11,8 @@ export interface NamesOptions {
   readonly lookUp: LookUp
   /** Names whose addresses changed. */
   readonly onNames: (names: readonly ResolvedName[]) => void
+  /** Names that are in use no more: workers need not remember them either. */
+  readonly onGone: (names: readonly string[]) => void
   /** In [0, 1): spreads the questions in time. */
   readonly random?: () => number
 }
@@ -49,9 +51,9 @@ export class Names {
 
   /** The names in use from now on: new ones are asked at once, others forgotten. */
   watch(names: ReadonlySet<string>): void {
-    for (const [name, entry] of this.#entries) {
-      if (!names.has(name)) this.#forget(entry)
-    }
+    const gone = [...this.#entries.values()].filter(({ name }) => !names.has(name))
+    for (const entry of gone) this.#forget(entry)
+    if (gone.length > 0) this.#options.onGone(gone.map(({ name }) => name))
     for (const name of names) {
       if (this.#entries.has(name)) continue
       const entry: Entry = {

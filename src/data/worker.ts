@@ -216,6 +216,9 @@ class Worker {
       case 'names':
         this.#registry.updateNames(message.names)
         return
+      case 'names-gone':
+        this.#registry.forgetNames(message.names)
+        return
       case 'ticket-roots':
         this.#tlsDomains.setTicketRoots(message.roots)
         return

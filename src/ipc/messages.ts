@@ -208,6 +208,8 @@ export type ControlMessage =
   /** Precedes the publish that needs it: this worker alone opens and serves the UDP bind. */
   | { readonly type: 'own-udp'; readonly bind: BindKey }
   | { readonly type: 'names'; readonly names: readonly ResolvedName[] }
+  /** Resolved no more: no upstream of the snapshots from here on has them. */
+  | { readonly type: 'names-gone'; readonly names: readonly string[] }
   | { readonly type: 'ticket-roots'; readonly roots: TicketRoots }
   | { readonly type: 'drain'; readonly deadlineMs: number }
   | { readonly type: 'reopen-logs' }

@@ -36,6 +36,8 @@ export type Holds = 'weighted' | 'all'
 export interface UpstreamRegistry extends Registry {
   /** Control's `names` message: endpoints change in place, without a new generation. */
   updateNames(names: readonly ResolvedName[]): void
+  /** Names that control resolves no more. */
+  forgetNames(names: readonly string[]): void
   /** For the heartbeat: every endpoint of every upstream in use. */
   health(): readonly EndpointHealth[]
 }

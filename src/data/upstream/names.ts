@@ -17,6 +17,8 @@ interface Entry {
   addresses: readonly string[] | undefined
   readonly listeners: Set<() => void>
   lastFailure: number
+  /** Control resolves it no more: kept for those that still listen. */
+  isGone: boolean
 }
 
 export class NameTable {
@@ -31,10 +33,21 @@ export class NameTable {
   update(names: readonly ResolvedName[]): void {
     for (const { name, addresses } of names) {
       const entry = this.#entry(name)
+      entry.isGone = false
       const known = entry.addresses
       if (known !== undefined && equal(known, addresses)) continue
       entry.addresses = addresses
       for (const listener of [...entry.listeners]) listener()
+    }
+  }
+
+  /** Control resolves these no more. What runs keeps the addresses that it has. */
+  forget(names: readonly string[]): void {
+    for (const name of names) {
+      const entry = this.#entries.get(name)
+      if (entry === undefined) continue
+      entry.isGone = true
+      this.#dropUnused(name, entry)
     }
   }
 
@@ -47,7 +60,10 @@ export class NameTable {
   subscribe(name: string, listener: () => void): () => void {
     const entry = this.#entry(name)
     entry.listeners.add(listener)
-    return () => entry.listeners.delete(listener)
+    return () => {
+      entry.listeners.delete(listener)
+      this.#dropUnused(name, entry)
+    }
   }
 
   /** A connection to one of its addresses failed: asks control for a fresh answer, rate-limited. */
@@ -59,6 +75,12 @@ export class NameTable {
     this.#options.onNameFailed(name)
   }
 
+  /** An answer that nobody uses yet stays: it may have come before the snapshot that needs it. */
+  #dropUnused(name: string, entry: Entry): void {
+    if (entry.listeners.size > 0 || (entry.addresses !== undefined && !entry.isGone)) return
+    if (this.#entries.get(name) === entry) this.#entries.delete(name)
+  }
+
   #entry(name: string): Entry {
     let entry = this.#entries.get(name)
     if (entry === undefined) {
@@ -66,6 +88,7 @@ export class NameTable {
         addresses: undefined,
         listeners: new Set(),
         lastFailure: Number.NEGATIVE_INFINITY,
+        isGone: false,
       }
       this.#entries.set(name, entry)
     }

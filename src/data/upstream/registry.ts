@@ -69,6 +69,10 @@ class LiveRegistry implements UpstreamRegistry {
     this.#names.update(names)
   }
 
+  forgetNames(names: readonly string[]): void {
+    this.#names.forget(names)
+  }
+
   health(): readonly EndpointHealth[] {
     return [...this.#upstreams.values()].flatMap((upstream) => upstream.health())
   }

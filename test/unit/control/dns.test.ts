@@ -16,6 +16,7 @@ const SERVFAIL: Lookup = { kind: 'failed', reason: 'ESERVFAIL' }
 function setUp() {
   const told: ResolvedName[] = []
   const asked: string[] = []
+  const gone: string[] = []
   const pending = new Map<string, (lookup: Lookup) => void>()
   const names = new Names({
     lookUp: (name) => {
@@ -23,6 +24,7 @@ function setUp() {
       return new Promise((resolve) => pending.set(name, resolve))
     },
     onNames: (changed) => void told.push(...changed),
+    onGone: (names) => void gone.push(...names),
     random: () => 0,
   })
   const answer = async (name: string, lookup: Lookup): Promise<void> => {
@@ -31,7 +33,7 @@ function setUp() {
     await new Promise((resolve) => setImmediate(resolve))
     await new Promise((resolve) => setImmediate(resolve))
   }
-  return { names, asked, answer, take: () => told.splice(0) }
+  return { names, asked, gone, answer, take: () => told.splice(0) }
 }
 
 describe('Names', () => {
@@ -151,12 +153,15 @@ describe('Names', () => {
   })
 
   it('forgets names that are no longer used, late answers included', async () => {
-    const { names, answer, take } = setUp()
-    names.watch(new Set(['a.test']))
-    names.watch(new Set())
+    const { names, gone, answer, take } = setUp()
+    names.watch(new Set(['a.test', 'b.test']))
+    names.watch(new Set(['b.test']))
+    assert.deepEqual(gone, ['a.test'])
     await answer('a.test', found(1000, '10.0.0.1'))
     assert.deepEqual(take(), [])
     assert.deepEqual(names.answers, [])
+    names.stop()
+    assert.deepEqual(gone, ['a.test'])
   })
 
   it('asks many names in bounded numbers', async () => {
@@ -173,6 +178,7 @@ describe('Names', () => {
     const names = new Names({
       lookUp: () => Promise.reject(new Error('no resolver')),
       onNames: (changed) => void told.push(...changed),
+      onGone: () => assert.fail('it is watched'),
     })
     names.watch(new Set(['a.test']))
     await new Promise((resolve) => setImmediate(resolve))

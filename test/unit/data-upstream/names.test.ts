@@ -41,6 +41,38 @@ describe('a name', () => {
     assert.equal(find(upstream, '10.0.0.2'), stays)
   })
 
+  it('that control resolves no more is forgotten with its last user', () => {
+    const upstreams = new Upstreams()
+    const backend = upstreams.backend('a', ['web.test'])
+    const runs = upstreams.acquire('rule', backend)
+    upstreams.registry.updateNames([
+      { name: 'web.test', addresses: ['10.0.0.1'] },
+      { name: 'unused.test', addresses: ['10.0.0.2'] },
+    ])
+    upstreams.registry.forgetNames(['web.test', 'unused.test', 'never.test'])
+    assert.deepEqual(addresses(upstreamOf(runs), 1), ['10.0.0.1'])
+    const next = upstreams.acquire('next', backend)
+    runs.release()
+    assert.deepEqual(addresses(upstreamOf(next), 1), ['10.0.0.1'])
+    next.release()
+    for (const name of ['web.test', 'unused.test']) {
+      const after = upstreams.acquire('after', upstreams.backend('b', [name]))
+      assert.deepEqual(upstreamOf(after).pick(NONE_TRIED), { kind: 'pending' }, name)
+    }
+  })
+
+  it('that returns before its last user has gone is kept', () => {
+    const upstreams = new Upstreams()
+    const backend = upstreams.backend('a', ['web.test'])
+    const runs = upstreams.acquire('rule', backend)
+    upstreams.registry.updateNames([{ name: 'web.test', addresses: ['10.0.0.1'] }])
+    upstreams.registry.forgetNames(['web.test'])
+    upstreams.registry.updateNames([{ name: 'web.test', addresses: ['10.0.0.1'] }])
+    runs.release()
+    const after = upstreams.acquire('after', backend)
+    assert.deepEqual(addresses(upstreamOf(after), 1), ['10.0.0.1'])
+  })
+
   it('that does not resolve is told from an upstream without endpoints', () => {
     const upstreams = new Upstreams()
     const named = upstreamOf(upstreams.acquire('one', upstreams.backend('a', ['web.test'])))
