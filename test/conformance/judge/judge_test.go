@@ -56,6 +56,14 @@ func TestFailuresAreTheInnermost(t *testing.T) {
 	assert.Equal(t, []string{"AB"}, found.passed())
 }
 
+func TestTheWarmUpMayOnlyFail(t *testing.T) {
+	before := []string{"pass warm-up/A", "pass warm-up/B"}
+	assert.True(t, judge([]string{"A"}, events(t, append(before, "pass warm-up", "pass A", "pass ")...), nil).isGreen())
+	assert.False(t, judge([]string{"A"}, events(t, append(before, "pass warm-up", "pass ")...), nil).isGreen())
+	failed := judge([]string{"A"}, events(t, "fail warm-up/B", "fail warm-up", "pass A", "fail "), errors.New("exit status 1"))
+	assert.Equal(t, []string{"warm-up/B"}, failed.failures)
+}
+
 func TestReadsOutputAndRefusesOtherText(t *testing.T) {
 	text := `{"Action":"output","Test":"TestGatewayAPI/A","Output":"one\n"}
 {"Action":"output","Test":"TestGatewayAPI/A","Output":"two\n"}

@@ -49,6 +49,9 @@ func UnexpectedLines(log io.Reader) ([]string, error) {
 	lines := bufio.NewScanner(log)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
+		if isOfInspector(lines.Text()) {
+			continue
+		}
 		var line logLine
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil || !line.expected() {
 			found = append(found, lines.Text())

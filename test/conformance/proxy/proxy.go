@@ -52,6 +52,7 @@ func Start(options Options) (*Proxy, error) {
 		"--log-format", "json",
 	)
 	command.Stdout, command.Stderr = log, log
+	command.Env = append(os.Environ(), inspect)
 	// It dies with the harness, even with one that is killed; an interrupt at the terminal is for the
 	// harness alone.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

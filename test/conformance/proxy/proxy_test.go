@@ -3,6 +3,8 @@ package proxy
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +29,14 @@ func waitForText(t *testing.T, path, wanted string) {
 	require.Eventually(t, func() bool {
 		text, err := os.ReadFile(path)
 		return err == nil && string(text) == wanted
+	}, 10*time.Second, time.Millisecond)
+}
+
+func waitForLine(t *testing.T, path, wanted string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		text, err := os.ReadFile(path)
+		return err == nil && slices.Contains(strings.Split(string(text), "\n"), wanted)
 	}, 10*time.Second, time.Millisecond)
 }
 
