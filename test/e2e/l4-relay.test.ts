@@ -1,10 +1,9 @@
 /** The relay over real sockets: half-close, resets both ways, backpressure, deadlines, refusals. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { after, before, describe, it } from 'node:test'
 import type { WeightedUpstream } from '../../src/model/upstream.ts'
 import type { ConnectionRecord } from '../../src/observe/access-log.ts'
+import { openBlackHole } from '../support/black-hole.ts'
 import { chain, DataPlane, ip, type PlaneOptions, tcpForward } from '../support/data-plane.ts'
 import { dialTcp, type Listening, listenTcp, type Peer, startTcp } from '../support/sockets.ts'
 
@@ -192,7 +191,7 @@ describe('dialling', () => {
   })
 
   it('gives up on a black hole at the connect timeout', async () => {
-    const hole = await blackHole()
+    const hole = await openBlackHole()
     const line = await refused((plane) => [plane.upstream('hole', [ip(hole.port)])], {
       limits: { connectMs: 200 },
     })
@@ -201,24 +200,3 @@ describe('dialling', () => {
     hole.close()
   })
 })
-
-/** A stopped process with a full accept queue: the kernel drops every further SYN. */
-async function blackHole(): Promise<{ readonly port: number; close(): void }> {
-  const script = `
-    const server = require('node:net').createServer()
-    server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
-      console.log(server.address().port)
-    })`
-  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [line] = (await once(child.stdout, 'data')) as [Buffer]
-  child.kill('SIGSTOP')
-  const port = Number(line.toString())
-  const fillers = [await dialTcp(port), await dialTcp(port)]
-  return {
-    port,
-    close: () => {
-      for (const { socket } of fillers) socket.destroy()
-      child.kill('SIGKILL')
-    },
-  }
-}

@@ -13,7 +13,9 @@ export interface Listening {
 /** A socket with its history. */
 export class Peer {
   readonly socket: Socket
-  readonly #chunks: Buffer[] = []
+  #chunks: Buffer[] = []
+  /** Of all bytes that it received. */
+  length = 0
   ended = false
   error: NodeJS.ErrnoException | undefined
   closed = false
@@ -23,6 +25,7 @@ export class Peer {
     this.socket = socket
     socket.on('data', (chunk: Buffer) => {
       this.#chunks.push(chunk)
+      this.length += chunk.length
       this.#wake()
     })
     socket.on('end', () => {
@@ -45,6 +48,16 @@ export class Peer {
 
   get text(): string {
     return this.received.toString('latin1')
+  }
+
+  /** Lets go of what it has received. */
+  forget(): void {
+    this.#chunks = []
+  }
+
+  resumed(): this {
+    this.socket.resume()
+    return this
   }
 
   /** Resolves as soon as `fits`; checked with every event of the socket. */
