@@ -123,6 +123,12 @@ export class Fields {
     return lines
   }
 
+  /** For HTTP/2: lower-case names behind `pseudo`, which it returns. */
+  toHttp2Raw(pseudo: string[]): string[] {
+    for (const { key, value } of this.#fields) pseudo.push(key, value)
+    return pseudo
+  }
+
   /** For HTTP/2: lower-case names, repeated ones as arrays, no prototype. */
   toHttp2(): Record<string, string | string[]> {
     const record: Record<string, string | string[]> = Object.create(null)

@@ -90,7 +90,7 @@ export function normalizeHttp2(
   const path = all.get(':path') ?? ''
   const sentAuthority = all.get(':authority')
   const sentScheme = all.get(':scheme')
-  all.removeWhere((key) => key.startsWith(':'))
+  all.removeWhere(isPseudo)
   const fault = refuse(method, all)
   if (fault !== undefined) return fault
   if (sentScheme !== scheme) return bad('scheme differs from the connection')
@@ -103,6 +103,7 @@ export function normalizeHttp2(
   if (authority === undefined) return bad('authority')
   const body = http2Body(all, endStream)
   if (body === undefined) return bad('content-length')
+  // Crumbs of it are one again (RFC 9113 section 8.2.3).
   const cookie = all.get('cookie')
   if (cookie !== undefined) all.set('cookie', cookie)
   return complete(
@@ -118,6 +119,10 @@ export function normalizeHttp2(
       upgrade: false,
     },
   )
+}
+
+function isPseudo(key: string): boolean {
+  return key.startsWith(':')
 }
 
 type Rest = Omit<RequestHead, 'authority' | 'path' | 'query' | 'target'>

@@ -8,44 +8,57 @@ import type { RequestStream } from './request-body.ts'
 import { Fields } from './fields.ts'
 import { hasNoContent, type Responder, type ResponderSink, type ResponseHead } from './responder.ts'
 
+const kResponder = Symbol('responder')
+
+/** So that one listener serves all streams. */
+interface OwnedStream extends ServerHttp2Stream {
+  [kResponder]?: Http2Responder
+}
+
+/** The connection below. */
+export interface Http2Link {
+  /** Told of every stream, whether it was answered or not. */
+  onStreamClosed(stream: ServerHttp2Stream): void
+}
+
 export class Http2Responder implements Responder {
-  readonly #stream: ServerHttp2Stream
-  readonly #method: string
+  readonly stream: ServerHttp2Stream
+  readonly #link: Http2Link
+  #sink: ResponderSink | undefined
+  #method = ''
   #trailers: Fields | undefined
   #continued = false
   #ended = false
   #owesTrailers = false
+  #watchesDrain = false
   #sent = false
   bytesSent = 0
 
-  constructor(stream: ServerHttp2Stream, method: string) {
-    this.#stream = stream
-    this.#method = method
+  constructor(stream: ServerHttp2Stream, link: Http2Link) {
+    this.stream = stream
+    this.#link = link
+    const owned: OwnedStream = stream
+    owned[kResponder] = this
+    stream.on('error', ignore)
+    stream.on('finish', onFinish)
+    stream.on('close', onClose)
   }
 
   get body(): RequestStream {
-    return this.#stream
+    return this.stream
   }
 
   get bodyComplete(): boolean {
-    return this.#stream.readableEnded || this.#stream.endAfterHeaders
+    return this.stream.readableEnded || this.stream.endAfterHeaders
+  }
+
+  /** The request was read. */
+  begin(method: string): void {
+    this.#method = method
   }
 
   attach(sink: ResponderSink): void {
-    const stream = this.#stream
-    stream.on('error', ignore)
-    stream.on('drain', () => sink.onWritable())
-    stream.on('wantTrailers', () => this.#sendTrailers())
-    stream.on('finish', () => {
-      if (stream.aborted) return
-      this.#onSent(sink)
-      if (!this.#owesTrailers) this.#closeRest()
-    })
-    stream.on('close', () => {
-      // Node may close a stream whose last frame is out without a 'finish'.
-      if (stream.rstCode === constants.NGHTTP2_NO_ERROR) this.#onSent(sink)
-      if (!this.#sent) sink.onGone(stream.rstCode !== constants.NGHTTP2_NO_ERROR)
-    })
+    this.#sink = sink
   }
 
   sendContinue(): void {
@@ -55,67 +68,104 @@ export class Http2Responder implements Responder {
   }
 
   inform(status: number, fields: Fields): void {
-    if (this.#stream.headersSent || this.#stream.destroyed) return
-    this.#stream.additionalHeaders({ ...fields.toHttp2(), ':status': status })
+    if (this.stream.headersSent || this.stream.destroyed) return
+    this.stream.additionalHeaders({ ...fields.toHttp2(), ':status': status })
   }
 
   head({ status, fields, contentLength, isWhole }: ResponseHead): void {
     // Gone, with its 'close' still to come.
-    if (this.#stream.destroyed || this.#stream.closed) return
-    const headers = fields.toHttp2()
-    if (contentLength !== undefined) headers['content-length'] = String(contentLength)
+    if (this.stream.destroyed || this.stream.closed) return
+    const raw = fields.toHttp2Raw([':status', String(status)])
+    if (contentLength !== undefined) raw.push('content-length', String(contentLength))
     const endStream = isWhole || hasNoContent(this.#method, status)
     this.#ended = endStream
     this.#owesTrailers = !endStream && contentLength === undefined
-    this.#stream.respond(Object.assign(headers, { ':status': status }), {
-      endStream,
-      waitForTrailers: this.#owesTrailers,
-    })
+    if (this.#owesTrailers) this.stream.on('wantTrailers', onWantTrailers)
+    this.stream.respond(raw, { endStream, waitForTrailers: this.#owesTrailers })
   }
 
   write(chunk: Uint8Array): boolean {
     this.bytesSent += chunk.length
-    return this.#stream.write(chunk)
+    if (this.stream.write(chunk)) return true
+    if (!this.#watchesDrain) {
+      this.#watchesDrain = true
+      this.stream.on('drain', onDrain)
+    }
+    return false
   }
 
   end(trailers: Fields | undefined): void {
     this.#trailers = trailers
     this.#ended = true
-    this.#stream.end()
+    this.stream.end()
   }
 
   abort(): void {
-    if (!this.#stream.destroyed) this.#stream.destroy(new Error('exchange broken off'))
-  }
-
-  /** The answer is complete; nobody reads the rest of the request (RFC 9113 section 8.1). */
-  #closeRest(): void {
-    if (!this.bodyComplete && !this.#stream.destroyed) {
-      this.#stream.close(constants.NGHTTP2_NO_ERROR)
-    }
-  }
-
-  #sendTrailers(): void {
-    this.#owesTrailers = false
-    try {
-      this.#stream.sendTrailers(this.#trailers?.toHttp2() ?? {})
-      // 'finish' may have come before: closed then, the stream would end without them.
-      if (this.#stream.writableFinished) setImmediate(() => this.#closeRest())
-    } catch (error) {
-      this.#stream.destroy(error instanceof Error ? error : undefined)
-    }
-  }
-
-  #onSent(sink: ResponderSink): void {
-    // Node also finishes a stream by itself when the client resets it.
-    if (this.#sent || !this.#ended) return
-    this.#sent = true
-    sink.onSent()
+    if (!this.stream.destroyed) this.stream.destroy(new Error('exchange broken off'))
   }
 
   upgrade(): Duplex | undefined {
     return undefined
   }
+
+  onDrain(): void {
+    this.#sink?.onWritable()
+  }
+
+  onFinish(): void {
+    if (this.stream.aborted) return
+    this.#onSent()
+    if (!this.#owesTrailers) this.#closeRest()
+  }
+
+  onClose(): void {
+    const { stream } = this
+    this.#link.onStreamClosed(stream)
+    // Node may close a stream whose last frame is out without a 'finish'.
+    if (stream.rstCode === constants.NGHTTP2_NO_ERROR) this.#onSent()
+    if (!this.#sent) this.#sink?.onGone(stream.rstCode !== constants.NGHTTP2_NO_ERROR)
+  }
+
+  onWantTrailers(): void {
+    this.#owesTrailers = false
+    try {
+      this.stream.sendTrailers(this.#trailers?.toHttp2() ?? {})
+      // 'finish' may have come before: closed then, the stream would end without them.
+      if (this.stream.writableFinished) setImmediate(() => this.#closeRest())
+    } catch (error) {
+      this.stream.destroy(error instanceof Error ? error : undefined)
+    }
+  }
+
+  /** The answer is complete; nobody reads the rest of the request (RFC 9113 section 8.1). */
+  #closeRest(): void {
+    if (!this.bodyComplete && !this.stream.destroyed) {
+      this.stream.close(constants.NGHTTP2_NO_ERROR)
+    }
+  }
+
+  #onSent(): void {
+    // Node also finishes a stream by itself when the client resets it.
+    if (this.#sent || !this.#ended) return
+    this.#sent = true
+    this.#sink?.onSent()
+  }
+}
+
+function onFinish(this: OwnedStream): void {
+  this[kResponder]?.onFinish()
+}
+
+function onClose(this: OwnedStream): void {
+  this[kResponder]?.onClose()
+}
+
+function onDrain(this: OwnedStream): void {
+  this[kResponder]?.onDrain()
+}
+
+function onWantTrailers(this: OwnedStream): void {
+  this[kResponder]?.onWantTrailers()
 }
 
 function ignore(): void {}

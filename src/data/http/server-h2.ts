@@ -15,8 +15,8 @@ import { Exchange } from './exchange.ts'
 import type { RequestLine } from './exchange-host.ts'
 import { Fields } from './fields.ts'
 import type { HttpConnection, Protocol } from './http-connection.ts'
-import { normalizeHttp2 } from './normalize.ts'
-import { Http2Responder } from './responder-h2.ts'
+import { normalizeHttp2, type RequestHead } from './normalize.ts'
+import { type Http2Link, Http2Responder } from './responder-h2.ts'
 
 /** Resets by the client that are forgiven before they must be fewer than finished exchanges. */
 const FREE_RESETS = 100
@@ -62,9 +62,16 @@ export class Http2Server {
   }
 }
 
-class Http2Connection implements Protocol {
+/** A stream whose request waits for its turn of the event loop. */
+interface Arrived {
+  readonly responder: Http2Responder
+  readonly rawHeaders: readonly string[]
+}
+
+class Http2Connection implements Protocol, Http2Link {
   readonly #connection: HttpConnection
   readonly #session: ServerHttp2Session
+  #arrived: Arrived[] = []
   #resets = 0
   #finished = 0
 
@@ -107,23 +114,30 @@ class Http2Connection implements Protocol {
   onExchangeEnded(): void {}
 
   #onStream(stream: ServerHttp2Stream, rawHeaders: readonly string[]): void {
-    stream.on('error', ignore)
-    stream.on('close', () => this.#onStreamClose(stream))
-    setImmediate(() => this.#run(stream, rawHeaders))
+    const responder = new Http2Responder(stream, this)
+    this.#arrived.push({ responder, rawHeaders })
+    if (this.#arrived.length === 1) setImmediate(() => this.#runArrived())
   }
 
-  #run(stream: ServerHttp2Stream, rawHeaders: readonly string[]): void {
+  #runArrived(): void {
+    const arrived = this.#arrived
+    this.#arrived = []
+    for (const { responder, rawHeaders } of arrived) this.#run(responder, rawHeaders)
+  }
+
+  #run(responder: Http2Responder, rawHeaders: readonly string[]): void {
+    const { stream } = responder
     if (stream.destroyed || stream.aborted) return
-    const line = requestLine(rawHeaders)
-    const { tls } = this.#connection.downstream
-    const exchange = new Exchange(this.#connection, new Http2Responder(stream, line.method), line)
-    const scheme = tls === undefined ? 'http' : 'https'
+    const scheme = this.#connection.downstream.tls === undefined ? 'http' : 'https'
     // An empty body may have ended since the head came.
     const bodiless = stream.endAfterHeaders || stream.readableEnded
-    exchange.start(normalizeHttp2(rawHeaders, bodiless, scheme))
+    const normalized = normalizeHttp2(rawHeaders, bodiless, scheme)
+    const line = normalized.ok ? lineOf(normalized.head) : unreadLine(rawHeaders)
+    responder.begin(line.method)
+    new Exchange(this.#connection, responder, line).start(normalized)
   }
 
-  #onStreamClose(stream: ServerHttp2Stream): void {
+  onStreamClosed(stream: ServerHttp2Stream): void {
     // A reset may carry NO_ERROR as well.
     if (stream.rstCode === constants.NGHTTP2_NO_ERROR && !stream.aborted) this.#finished += 1
     else this.#resets += 1
@@ -133,7 +147,17 @@ class Http2Connection implements Protocol {
   }
 }
 
-function requestLine(rawHeaders: readonly string[]): RequestLine {
+function lineOf({ method, target, authority, fields }: RequestHead): RequestLine {
+  return {
+    method,
+    target,
+    authority: authority.text,
+    protocol: 'HTTP/2',
+    userAgent: fields.get('user-agent'),
+  }
+}
+
+function unreadLine(rawHeaders: readonly string[]): RequestLine {
   const fields = Fields.fromRaw(rawHeaders)
   return {
     method: fields.get(':method') ?? '',
