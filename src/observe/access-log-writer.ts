@@ -110,9 +110,13 @@ function exchangeLine(line: JsonLine, record: ExchangeRecord): Buffer {
   line.integer(KEYS.bytes_received, record.bytesReceived)
   line.integer(KEYS.bytes_sent, record.bytesSent)
   line.integer(KEYS.duration, Math.round(record.durationMs))
+  line.tenths(KEYS.request_ms, record.requestMs)
   line.tenths(KEYS.auth_ms, record.authMs)
+  line.tenths(KEYS.connect_ms, record.connectMs)
   line.tenths(KEYS.upstream_ms, record.upstreamMs)
+  line.tenths(KEYS.response_ms, record.responseMs)
   line.integer(KEYS.attempts, record.attempts)
+  line.text(KEYS.session, record.session)
   line.text(KEYS['user-agent'], cap(record.userAgent, MAX_NAME))
   return ending(line, record)
 }
@@ -179,8 +183,11 @@ const FIELDS = [
   'path',
   'protocol',
   'response_code',
+  'request_ms',
   'auth_ms',
   'upstream_ms',
+  'response_ms',
+  'session',
   'attempts',
   'user-agent',
   'response_flags',

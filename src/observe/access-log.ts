@@ -60,6 +60,9 @@ export interface ConnectionRecord {
   readonly detail: string | undefined
 }
 
+/** The client came with no token that counts; its endpoint answered; another one had to. */
+export type SessionFact = 'new' | 'kept' | 'moved'
+
 export interface ExchangeRecord {
   readonly startTime: number
   readonly connectionId: string
@@ -83,10 +86,18 @@ export interface ExchangeRecord {
   readonly bytesReceived: number
   readonly bytesSent: number
   readonly durationMs: number
+  /** Until the whole request was here; undefined: it has no body, or that did not end. */
+  readonly requestMs?: number | undefined
   /** Until external auth services decided, the body that they see included. */
   readonly authMs?: number | undefined
-  /** Request complete at the upstream to its response head. */
+  /** Of the last attempt, until it had a connection: one that was free, or a new one with its TLS. */
+  readonly connectMs?: number | undefined
+  /** Of the last attempt, from its beginning to the head of the response. */
   readonly upstreamMs: number | undefined
+  /** From there to the last byte for the client. */
+  readonly responseMs?: number | undefined
+  /** Where the route keeps sessions, and a backend has answered. */
+  readonly session?: SessionFact | undefined
   readonly attempts: number
   readonly userAgent: string | undefined
   readonly reason: Reason

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Outcome, Reason } from '../../model/outcome.ts'
 import type { RouteRef } from '../../model/identity.ts'
-import type { ExchangeRecord, TlsFacts } from '../../observe/access-log.ts'
+import type { ExchangeRecord, SessionFact, TlsFacts } from '../../observe/access-log.ts'
 import type { ExchangeHost, RequestLine } from './exchange-host.ts'
 import type { Fields } from './fields.ts'
 
@@ -29,9 +29,14 @@ export class ExchangeFacts implements ExchangeRecord {
   bytesReceived = 0
   bytesSent = 0
   attemptAt = 0
+  headAt = 0
   attempts = 0
+  requestMs: number | undefined = undefined
   authMs: number | undefined = undefined
+  connectMs: number | undefined = undefined
   upstreamMs: number | undefined = undefined
+  responseMs: number | undefined = undefined
+  session: SessionFact | undefined = undefined
   durationMs = 0
   reason: Reason = 'completed'
   detail: string | undefined = undefined
@@ -62,6 +67,7 @@ export class ExchangeFacts implements ExchangeRecord {
       this.client = context.trusted.clientOf(downstream.ends.source.address, forwardedFor)
     }
     this.durationMs = context.clock.monotonic() - this.startedAt
+    if (this.headAt > 0) this.responseMs = this.startedAt + this.durationMs - this.headAt
     this.reason = outcome.reason
     this.detail = outcome.detail
   }

@@ -255,6 +255,10 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     this.#tries?.attemptBegan()
   }
 
+  onConnected(): void {
+    this.#facts.connectMs = this.#host.context.clock.monotonic() - this.#facts.attemptAt
+  }
+
   onBodyWanted(): void {
     if (this.#head?.expectContinue === true && !this.#headSent) this.#responder.sendContinue()
     if (this.#headSent || this.#grpc || this.#responder.bodyComplete) return
@@ -265,11 +269,14 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     this.#facts.bytesReceived += bytes
     this.#touch()
     if (more) this.#bodyWait.progress(bytes)
-    else this.onBodyEnd()
+    else this.#bodyWait.end()
   }
 
   onBodyEnd(): void {
     this.#bodyWait.end()
+    // It is called before the next try, too.
+    if (!this.#responder.bodyComplete) return
+    this.#facts.requestMs ??= this.#host.context.clock.monotonic() - this.#facts.startedAt
   }
 
   onInformation(status: number, rawFields: readonly string[]): void {
@@ -288,9 +295,10 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     const fields = Fields.fromRaw(rawFields)
     const length = prepareResponseFields(fields)
     const contentLength = status === 204 ? undefined : length
-    this.#facts.upstreamMs = this.#host.context.clock.monotonic() - this.#facts.attemptAt
+    this.#facts.headAt = this.#host.context.clock.monotonic()
+    this.#facts.upstreamMs = this.#facts.headAt - this.#facts.attemptAt
     this.#filterResponse(fields)
-    this.#session?.answered(this.#facts.endpoint, fields)
+    this.#facts.session = this.#session?.answered(this.#facts.endpoint, fields)
     try {
       this.#responder.head({ status, fields, contentLength, isWhole }, this.#lastOne())
     } catch (error) {
@@ -299,7 +307,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     }
     this.#sent(status)
     // From here on a body may come as slowly as the answer goes.
-    this.onBodyEnd()
+    this.#bodyWait.end()
     this.#touch()
   }
 

@@ -45,6 +45,8 @@ export function forwardOptions({ downstream, context }: ExchangeHost): ForwardOp
 export interface ForwardSink extends BodyWatcher {
   /** An attempt begins at this endpoint. */
   onAttempt(endpoint: string): void
+  /** It has a connection: the request is being written. */
+  onConnected(): void
   onInformation(status: number, rawFields: readonly string[]): void
   onHead(status: number, rawFields: readonly string[], isWhole: boolean): void
   onData(chunk: Uint8Array): void
@@ -150,7 +152,9 @@ export class Forwarding implements UpstreamEvents {
     client.close()
   }
 
-  onConnected(): void {}
+  onConnected(): void {
+    this.#sink.onConnected()
+  }
 
   onInformation(status: number, rawFields: readonly string[]): void {
     this.#sink.onInformation(status, rawFields)

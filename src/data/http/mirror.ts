@@ -127,6 +127,7 @@ class MirrorCopy implements ForwardSink, TimerSink {
   }
 
   onAttempt(): void {}
+  onConnected(): void {}
   onInformation(): void {}
   onHead(): void {}
   onData(): void {}

@@ -7,6 +7,7 @@
 import type { Clock } from '../../base/clock.ts'
 import type { HttpSession } from '../../model/http.ts'
 import type { WeightedUpstream } from '../../model/upstream.ts'
+import type { SessionFact } from '../../observe/access-log.ts'
 import type { BackendChoice, BackendSet, EndpointState } from '../upstream/contract.ts'
 import { PinnedUpstream } from '../upstream/pinned.ts'
 import type { Fields } from './fields.ts'
@@ -71,14 +72,19 @@ export class RuleSessions {
   }
 
   /** The endpoint, by its text, sends its answer to this client. */
-  answered({ backend, token, isSecure }: Begun, text: string, fields: Fields): void {
-    if (backend === undefined) return
+  answered(
+    { backend, token, isSecure }: Begun,
+    text: string,
+    fields: Fields,
+  ): SessionFact | undefined {
+    if (backend === undefined) return undefined
     const { keys } = this.#words
     const endpoint = keys.nameOf('endpoint', text)
-    if (token?.backend === backend && token.endpoint === endpoint) return
+    if (token?.backend === backend && token.endpoint === endpoint) return 'kept'
     const made = keys.seal({ backend, endpoint, began: this.#options.clock.now() })
     const lifeMs = this.#session.absoluteMs
     give(this.#session.carrier, { token: made, lifeMs, isSecure }, fields)
+    return token === undefined ? 'new' : 'moved'
   }
 
   #read(fields: Fields): Token | undefined {
@@ -169,7 +175,9 @@ export class ClientSession {
   }
 
   /** The endpoint's head goes out: with a token, unless the client came with the same. */
-  answered(endpoint: string | undefined, fields: Fields): void {
-    if (endpoint !== undefined) this.#sessions.answered(this.#begun, endpoint, fields)
+  answered(endpoint: string | undefined, fields: Fields): SessionFact | undefined {
+    return endpoint === undefined
+      ? undefined
+      : this.#sessions.answered(this.#begun, endpoint, fields)
   }
 }

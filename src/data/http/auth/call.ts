@@ -94,6 +94,7 @@ export class AuthCall implements ForwardSink, TimerSink {
   }
 
   onAttempt(): void {}
+  onConnected(): void {}
   onInformation(): void {}
   onBodyWanted(): void {}
   onBodyChunk(): void {}
