@@ -9,14 +9,14 @@ import {
   type ClientSessionOptions,
   connect,
   constants,
-  type OutgoingHttpHeaders,
+  type IncomingHttpHeaders,
 } from 'node:http2'
 import net from 'node:net'
 import { errnoOf, messageOf } from '../../base/errors.ts'
 import type { Reason } from '../../model/outcome.ts'
 import type { Endpoint } from '../../model/upstream.ts'
 import { type OriginTls, UpstreamTlsError } from '../upstream/tls.ts'
-import { Fields } from './fields.ts'
+import { fieldKey } from './field-names.ts'
 import type {
   UpstreamCall,
   UpstreamClient,
@@ -169,6 +169,15 @@ class Http2Session {
   }
 }
 
+type Status = Pick<IncomingHttpHeaders, ':status'>
+
+const kCall = Symbol('call')
+
+/** So that the same listeners serve all streams. */
+interface OwnedStream extends ClientHttp2Stream {
+  [kCall]?: Http2Call
+}
+
 class Http2Call implements UpstreamCall {
   readonly #request: UpstreamRequest
   readonly #events: UpstreamEvents
@@ -189,27 +198,25 @@ class Http2Call implements UpstreamCall {
   open(session: ClientHttp2Session): void {
     if (this.#over) return
     const { body } = this.#request
-    const headers = headersOf(this.#request, session.encrypted)
-    const stream = session.request(headers, { endStream: body === undefined })
+    const raw = headersOf(this.#request, session.encrypted)
+    const stream: OwnedStream = session.request(raw, { endStream: body === undefined })
     this.#stream = stream
+    stream[kCall] = this
     this.#watchEnd(stream)
     this.#events.onConnected()
-    stream.on('headers', (headers, _flags, raw?: string[]) =>
-      this.#onInformation(Number(headers[':status']), raw ?? []),
-    )
-    stream.on('response', (headers, flags: number, raw?: string[]) =>
-      this.#onHead(Number(headers[':status']), raw ?? [], flags),
-    )
-    stream.on('trailers', (_headers, _flags, raw?: string[]) => {
-      this.#trailers = raw ?? []
+    stream.on('headers', onInterim)
+    stream.on('response', onResponse)
+    stream.on('trailers', onTrailers)
+    stream.on('data', onData)
+    stream.on('end', onEnd)
+    stream.on('error', onError)
+    stream.on('close', onClose)
+    if (body === undefined) return
+    body.on('data', (chunk: Buffer) => {
+      if (!stream.write(chunk)) body.pause()
     })
-    stream.on('data', (chunk: Buffer) => {
-      if (!this.#over) this.#events.onData(chunk)
-    })
-    stream.on('end', () => this.#onEnd(stream))
-    stream.on('error', (error: Error) => this.#broken(stream, error))
-    stream.on('close', () => this.#onClose(stream))
-    body?.pipe(stream)
+    body.on('end', () => stream.end())
+    stream.on('drain', () => body.resume())
   }
 
   pause(): void {
@@ -233,15 +240,23 @@ class Http2Call implements UpstreamCall {
     this.#fail({ reason, detail, unsent: true })
   }
 
-  #onInformation(status: number, raw: readonly string[]): void {
+  onInformation(status: number, raw: readonly string[]): void {
     if (!this.#over) this.#events.onInformation(status, withoutPseudo(raw))
   }
 
-  #onHead(status: number, raw: readonly string[], flags: number): void {
+  onHead(status: number, raw: readonly string[], flags: number): void {
     if (this.#over) return
     this.#headReceived = true
     const isWhole = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
     this.#events.onHead(status, withoutPseudo(raw), isWhole)
+  }
+
+  onData(chunk: Buffer): void {
+    if (!this.#over) this.#events.onData(chunk)
+  }
+
+  onTrailers(raw: readonly string[]): void {
+    this.#trailers = raw
   }
 
   /**
@@ -256,10 +271,10 @@ class Http2Call implements UpstreamCall {
     }
   }
 
-  #onEnd(stream: ClientHttp2Stream): void {
+  onEnd(stream: ClientHttp2Stream): void {
     if (this.#over) return
     if (!this.#headReceived || !this.#whole) {
-      this.#broken(stream, undefined)
+      this.broken(stream, undefined)
       return
     }
     this.#over = true
@@ -271,12 +286,12 @@ class Http2Call implements UpstreamCall {
     }
   }
 
-  #onClose(stream: ClientHttp2Stream): void {
+  onClose(stream: ClientHttp2Stream): void {
     this.onClosed()
-    this.#broken(stream, undefined)
+    this.broken(stream, undefined)
   }
 
-  #broken(stream: ClientHttp2Stream, error: Error | undefined): void {
+  broken(stream: ClientHttp2Stream, error: Error | undefined): void {
     const refused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM
     const code = `stream reset with code ${stream.rstCode ?? 0}`
     this.#fail({
@@ -297,7 +312,6 @@ class Http2Call implements UpstreamCall {
   #detach(): void {
     const { body } = this.#request
     if (body === undefined) return
-    if (this.#stream !== undefined) body.unpipe(this.#stream)
     body.destroy()
   }
 }
@@ -320,14 +334,15 @@ function dial(endpoint: Endpoint): net.Socket {
     : net.connect({ host: endpoint.address, port: endpoint.port, noDelay: true })
 }
 
-function headersOf(request: UpstreamRequest, isSecure = false): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = Fields.fromRaw(request.fields).toHttp2()
-  headers[':method'] = request.method
-  headers[':path'] = request.target
-  headers[':scheme'] = isSecure ? 'https' : 'http'
-  headers[':authority'] = request.host
-  if (request.contentLength !== undefined) headers['content-length'] = request.contentLength
-  return headers
+function headersOf(request: UpstreamRequest, isSecure = false): string[] {
+  const raw = [':method', request.method, ':path', request.target]
+  raw.push(':scheme', isSecure ? 'https' : 'http', ':authority', request.host)
+  const { fields, contentLength } = request
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    raw.push(fieldKey(fields[i] ?? ''), fields[i + 1] ?? '')
+  }
+  if (contentLength !== undefined) raw.push('content-length', String(contentLength))
+  return raw
 }
 
 function withoutPseudo(raw: readonly string[]): string[] {
@@ -348,6 +363,34 @@ function connectReason(error: Error): Reason {
 function detailOf(error: Error): string {
   const code = errnoOf(error)
   return code === undefined ? error.message : `${code}: ${error.message}`
+}
+
+function onInterim(this: OwnedStream, headers: Status, _flags: number, raw?: string[]): void {
+  this[kCall]?.onInformation(Number(headers[':status']), raw ?? [])
+}
+
+function onResponse(this: OwnedStream, headers: Status, flags: number, raw?: string[]): void {
+  this[kCall]?.onHead(Number(headers[':status']), raw ?? [], flags)
+}
+
+function onTrailers(this: OwnedStream, _headers: Status, _flags: number, raw?: string[]): void {
+  this[kCall]?.onTrailers(raw ?? [])
+}
+
+function onData(this: OwnedStream, chunk: Buffer): void {
+  this[kCall]?.onData(chunk)
+}
+
+function onEnd(this: OwnedStream): void {
+  this[kCall]?.onEnd(this)
+}
+
+function onError(this: OwnedStream, error: Error): void {
+  this[kCall]?.broken(this, error)
+}
+
+function onClose(this: OwnedStream): void {
+  this[kCall]?.onClose(this)
 }
 
 function ignore(): void {}
