@@ -64,7 +64,7 @@ func TestGatewayAPI(t *testing.T) {
 			conformance.RunConformanceWithOptions(t, optionsFor(t, settings, harness))
 		})
 		harness.expectDescriptorsToReturn(t, idle)
-		harness.expectMemoryToReturn(t, idle)
+		harness.expectMemoryToReturn(t, idle, 1+settings.workers)
 	}
 	conformance.RunConformanceWithOptions(t, options)
 }
