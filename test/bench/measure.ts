@@ -10,6 +10,7 @@ export interface Plan {
   readonly rounds: number
   readonly seconds: number
   readonly warmSeconds: number
+  readonly isQuick: boolean
 }
 
 export async function measureRow(
@@ -26,13 +27,15 @@ export async function measureRow(
   try {
     const direct = await withoutProxy(row, site, plan)
     for (const peer of peers) {
-      const subject = await row.open(peer, site)
+      const subject = await naming(peer, row.open(peer, site))
       open.push({ peer, subject, rounds: [] })
-      await subject.warm(plan.warmSeconds)
+      await naming(peer, subject.warm(plan.warmSeconds))
     }
-    for (let round = 0; round < plan.rounds; round++) {
-      for (const { subject, rounds } of shuffled(open))
-        rounds.push(await subject.sample(plan.seconds))
+    const rounds = roundsOf(row, plan)
+    for (let round = 0; round < rounds; round++) {
+      for (const one of shuffled(open)) {
+        one.rounds.push(await naming(one.peer, one.subject.sample(plan.seconds)))
+      }
     }
     const series = open.map(({ peer, rounds }) => ({
       name: peer.name,
@@ -45,6 +48,18 @@ export async function measureRow(
   } finally {
     await Promise.all(open.map(({ subject }) => subject.close()))
   }
+}
+
+async function naming<T>({ name }: Peer, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    throw new Error(`${name}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function roundsOf({ maxRounds }: Row, { rounds, isQuick }: Plan): number {
+  return maxRounds === undefined ? rounds : isQuick ? 1 : Math.min(rounds, maxRounds)
 }
 
 async function withoutProxy(row: Row, site: Site, { seconds }: Plan): Promise<Figures | undefined> {

@@ -9,6 +9,7 @@ export interface BenchOptions {
   readonly rounds: number
   readonly seconds: number
   readonly warmSeconds: number
+  readonly isQuick: boolean
   /** undefined: every rival that a row knows and the machine has. */
   readonly rivals: readonly string[] | 'first' | undefined
   /** The first is what the others are compared with. */
@@ -54,6 +55,7 @@ export function parseOptions(argument: readonly string[], root: string): BenchOp
     rounds: positive('rounds', values.rounds, isShort ? 3 : 5),
     seconds: positive('seconds', values.seconds, isShort ? 2 : 3),
     warmSeconds: 2,
+    isQuick: isShort,
     rivals: values.rival?.filter((name) => name !== 'none') ?? (isShort ? 'first' : undefined),
     variants: [
       { name: 'gwproxy', root, flags: [], env: {} },

@@ -12,13 +12,22 @@ import { nginx } from './peers/nginx.ts'
 import { type Peer, versionOf } from './peers/peer.ts'
 import { rowText } from './report.ts'
 import type { Machine, RowResult, RunResult } from './result.ts'
+import { FRESH_ROWS } from './rows/fresh.ts'
 import { HTTP_ROWS } from './rows/http.ts'
 import { PASSTHROUGH_ROWS } from './rows/passthrough.ts'
 import type { Row } from './rows/row.ts'
+import { SCALE_ROWS } from './rows/scale.ts'
+import { TERMINATE_ROWS } from './rows/terminate.ts'
 import { openSite } from './site.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const ROWS: readonly Row[] = [...PASSTHROUGH_ROWS, ...HTTP_ROWS]
+const ROWS: readonly Row[] = [
+  ...PASSTHROUGH_ROWS,
+  ...TERMINATE_ROWS,
+  ...HTTP_ROWS,
+  ...FRESH_ROWS,
+  ...SCALE_ROWS,
+]
 const RIVALS: readonly Peer[] = [nginx, haproxy, haproxyTuned, hitch, caddy]
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -24,7 +24,7 @@ export const PORTS: Readonly<Record<Service, number>> = {
 /** The name in every ClientHello, certificate and Host. */
 export const NAME = 'app.bench.test'
 
-/** Backends: the generator's own for streams, nginx for HTTP. */
+/** Backends: the generator's own for streams and gRPC, nginx for HTTP. */
 export const BACKEND_PORTS = { stream: 21001, http: 21080, https: 21443, h2c: 21090 } as const
 
 /** How many addresses the stream backend has, and the clients: no port runs out in TIME_WAIT. */
@@ -66,8 +66,11 @@ export async function openSite(): Promise<Site> {
     ],
   })
   const http = startHttpBackend(join(directory, 'backend'), backends[0] ?? '', certificate)
-  await stream.until(() => stream.output.includes('ready'))
-  await http.until(() => accepts(backends[0] ?? '', BACKEND_PORTS.h2c))
+  const grpc = new Proc(LOAD_CORE, {
+    command: [generator.path, 'grpc', '--to', `${backends[0]}:${BACKEND_PORTS.h2c}`],
+  })
+  for (const one of [stream, grpc]) await one.until(() => one.output.includes('ready'))
+  await http.until(() => accepts(backends[0] ?? '', BACKEND_PORTS.https))
 
   let addresses = 10
   let directories = 0
@@ -87,7 +90,7 @@ export async function openSite(): Promise<Site> {
       return path
     },
     close: async () => {
-      await Promise.all([stream.stop(), http.stop()])
+      await Promise.all([stream, grpc, http].map((one) => one.stop()))
       rmSync(directory, { recursive: true, force: true })
     },
   }
@@ -138,7 +141,6 @@ function startHttpBackend(
   mkdirSync(join(directory, 'www'), { recursive: true })
   writeFileSync(join(directory, 'www', '1k'), BODY_1K)
   writeFileSync(join(directory, 'www', '100k'), BODY_100K)
-  writeFileSync(join(directory, 'www', 'grpc'), GRPC_MESSAGE)
   const files = `
     root ${directory}/www;
     access_log off;
@@ -169,16 +171,6 @@ http {
     ssl_certificate_key ${key};
     ssl_protocols TLSv1.3;
     ${files}
-  }
-  server {
-    listen ${address}:${BACKEND_PORTS.h2c} http2 backlog=4096;
-    ${files}
-    default_type application/grpc;
-    http2_max_concurrent_streams 1024;
-    # No such file, and files refuse POST: the error's page is the answer.
-    log_not_found off;
-    location / { error_page 404 405 =200 /grpc; }
-    location = /grpc { add_trailer grpc-status 0 always; }
   }
 }
 `,

@@ -57,6 +57,7 @@ void record_us(double us);
 void print_result(const struct result *r);
 
 int run_backend(const struct options *o);
+int run_grpc(const struct options *o);
 int run_bulk(const struct options *o);
 int run_connections(const struct options *o);
 int run_pingpong(const struct options *o);

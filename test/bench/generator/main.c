@@ -18,8 +18,9 @@ static const struct {
   const char *name;
   int (*run)(const struct options *);
 } MODES[] = {
-    {"backend", run_backend},   {"bulk", run_bulk}, {"connections", run_connections},
-    {"pingpong", run_pingpong}, {"idle", run_idle}, {"handshakes", run_handshakes},
+    {"backend", run_backend},         {"grpc", run_grpc},         {"bulk", run_bulk},
+    {"connections", run_connections}, {"pingpong", run_pingpong}, {"idle", run_idle},
+    {"handshakes", run_handshakes},
 };
 
 static void usage(const char *what) {

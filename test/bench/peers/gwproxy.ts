@@ -2,7 +2,8 @@
  * gwproxy as it ships: its launcher, data plane in one process, all timeouts and limits, access log,
  * metrics and admin interface on. Several may take part: another checkout, other flags.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Launch } from '../process.ts'
 import { BACKEND_PORTS, NAME, PORTS, type Service, type Site } from '../site.ts'
@@ -27,13 +28,43 @@ export function gwproxy(variant: Variant): Peer {
       writeFileSync(join(config, 'bench.yaml'), manifests(request))
       return launchGwproxy(variant, request, config)
     },
+    launchWith: (request, config) => launchGwproxy(variant, request, config),
+    change: ({ directory }) => writeAside(join(directory, 'config', 'another.yaml'), ANOTHER_ROUTE),
+    packed: (site) => gwproxy({ ...variant, root: pack(variant.root, site) }),
   }
 }
 
+/** As an editor should: the file is there whole or not at all. */
+export function writeAside(path: string, text: string): void {
+  writeFileSync(`${path}.tmp`, text)
+  renameSync(`${path}.tmp`, path)
+}
+
+const ANOTHER_ROUTE = `apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata: { name: another }
+spec:
+  parentRefs: [{ name: front }]
+  hostnames: [another.bench.test]
+  rules: [{ backendRefs: [{ name: backend, port: 1 }] }]
+`
+
+/** What `npm install` gives: the launcher and the built JavaScript, without sources. */
+function pack(root: string, site: Site): string {
+  if (!existsSync(join(root, 'src'))) return root
+  execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'pipe' })
+  const packed = site.newDirectory('packed')
+  for (const name of ['bin', 'dist', 'package.json']) {
+    cpSync(join(root, name), join(packed, name), { recursive: true })
+  }
+  symlinkSync(join(root, 'node_modules'), join(packed, 'node_modules'))
+  return packed
+}
+
 /** With the manifests of `config`, whatever they are. */
-export function launchGwproxy(
+function launchGwproxy(
   { root, flags, env }: Variant,
-  { address, directory }: Pick<LaunchRequest, 'address' | 'directory'>,
+  { address, directory, workers = 1 }: Omit<LaunchRequest, 'site' | 'service'>,
   config: string,
 ): Launch {
   return {
@@ -41,7 +72,7 @@ export function launchGwproxy(
       join(root, 'bin/gwproxy'),
       'run',
       ...['--config', config],
-      ...['--workers', '0'],
+      ...['--workers', String(workers === 1 ? 0 : workers)],
       ...['--admin', `unix:${join(directory, 'admin.sock')}`],
       ...['--metrics', `${address}:9464`],
       ...['--access-log', '/dev/null'],
@@ -53,12 +84,12 @@ export function launchGwproxy(
 }
 
 function manifests({ site, service, address }: LaunchRequest): string {
-  const parts = [gateway(service, address), route(service), ...backend(service, site)]
+  const parts = [gateway(service, address), route(service), endpoints(service, site)]
   if (service !== 'passthrough' && service !== 'http') parts.push(secret(site))
   return parts.join('---\n')
 }
 
-export function gateway(service: Service, address: string): string {
+function gateway(service: Service, address: string): string {
   return `apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: { name: front }
@@ -100,22 +131,21 @@ spec:
 `
 }
 
-function backend(service: Service, site: Site): string[] {
+/** The Service `backend` and its endpoints. */
+export function endpoints(service: Service, site: Site): string {
   const { addresses, port, protocol } = backendOf(service, site)
-  return [
-    `apiVersion: v1
+  return `apiVersion: v1
 kind: Service
 metadata: { name: backend }
 spec: { ports: [{ name: main, port: 1${protocol} }] }
-`,
-    `apiVersion: discovery.k8s.io/v1
+---
+apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: { name: backend, labels: { kubernetes.io/service-name: backend } }
 addressType: IPv4
 ports: [{ name: main, port: ${port} }]
 endpoints: [${addresses.map((one) => `{ addresses: [${one}] }`).join(', ')}]
-`,
-  ]
+`
 }
 
 function backendOf(service: Service, { backends }: Site) {
@@ -137,7 +167,7 @@ function backendOf(service: Service, { backends }: Site) {
   }
 }
 
-export function secret({ certificate }: Pick<Site, 'certificate'>): string {
+function secret({ certificate }: Pick<Site, 'certificate'>): string {
   return `apiVersion: v1
 kind: Secret
 metadata:

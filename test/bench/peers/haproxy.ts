@@ -25,7 +25,7 @@ function configuration(request: LaunchRequest, isTuned: boolean): string {
   const { service } = request
   const isHttp = service === 'https' || service === 'http' || service === 'grpc'
   return `global
-  nbthread 1
+  nbthread ${request.workers ?? 1}
   maxconn 7000
   log stdout format raw local0
 ${isTuned ? '  tune.bufsize 65536\n' : ''}

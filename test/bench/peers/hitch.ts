@@ -8,7 +8,7 @@ export const hitch: Peer = {
   name: 'hitch',
   version: () => versionOf('hitch', '--version'),
   services: ['terminate'],
-  launch: ({ site, service, address, directory }) => {
+  launch: ({ site, service, address, directory, workers = 1 }) => {
     const file = join(directory, 'hitch.conf')
     const [backend = ''] = site.backends
     writeFileSync(
@@ -16,12 +16,12 @@ export const hitch: Peer = {
       `frontend = { host = "${address}" port = "${PORTS[service]}" }
 backend = "[${backend}]:${BACKEND_PORTS.stream}"
 pem-file = "${site.certificate.both}"
-workers = 1
+workers = ${workers}
 backlog = 4096
 daemon = off
 quiet = on
 tls-protos = TLSv1.2 TLSv1.3
-`,
+${process.getuid?.() === 0 ? 'user = "nobody"\n' : ''}`,
     )
     return { command: ['hitch', `--config=${file}`] }
   },

@@ -26,7 +26,7 @@ function configuration(request: LaunchRequest): string {
   const { directory, service } = request
   const isStream = service === 'passthrough' || service === 'terminate'
   const module = isStream ? STREAM_MODULES.find((path) => existsSync(path)) : undefined
-  return `${module === undefined ? '' : `load_module ${module};\n`}${NGINX_USER}worker_processes 1;
+  return `${module === undefined ? '' : `load_module ${module};\n`}${NGINX_USER}worker_processes ${request.workers ?? 1};
 daemon off;
 pid ${directory}/pid;
 error_log ${directory}/error.log warn;

@@ -11,6 +11,12 @@ export interface Peer {
   readonly services: readonly Service[]
   /** Writes the configuration for one service at `address` into `directory`. */
   launch(request: LaunchRequest): Launch
+  /** With manifests that the row wrote: gwproxy alone can. */
+  launchWith?(request: Pick<LaunchRequest, 'address' | 'directory'>, config: string): Launch
+  /** As an installed package does it, without sources. */
+  packed?(site: Site): Peer
+  /** While it runs: a change of its configuration, live when the promise resolves. */
+  change?(request: LaunchRequest): void
 }
 
 export interface LaunchRequest {
@@ -19,6 +25,8 @@ export interface LaunchRequest {
   /** Listens here, on the service's port. */
   readonly address: string
   readonly directory: string
+  /** 1: gwproxy's main process does the work itself. */
+  readonly workers?: number
 }
 
 /** The first line that the program says of itself; undefined: it cannot be run. */

@@ -15,6 +15,12 @@ export interface LoadRow {
   readonly unit: { readonly ops: number; readonly rate: string; readonly cpu: string }
   /** Shows the load's p50 and p99. */
   readonly hasLatency?: boolean
+  /** In how many workers the proxy shares its core; 1 by default. */
+  readonly workers?: number
+  /** The proxy's configuration changes in the middle of each sample. */
+  readonly changes?: boolean
+  /** A further figure of the load, shown but not compared. */
+  readonly fact?: { readonly column: Column; of(load: Load): number }
   /** Bytes of payload that an operation brings at least. */
   readonly bytesPerOp?: number
   load(site: Site, target: Target, seconds: number): Promise<Load>
@@ -39,7 +45,7 @@ export function loadRow(spec: LoadRow): Row {
   }
 }
 
-function columnsOf({ unit, hasLatency }: LoadRow): Column[] {
+function columnsOf({ unit, hasLatency, fact }: LoadRow): Column[] {
   return [
     { key: 'rate', label: unit.rate, better: 'more', digits: 3 },
     { key: 'cpu', label: unit.cpu, better: 'less', digits: 3 },
@@ -50,24 +56,25 @@ function columnsOf({ unit, hasLatency }: LoadRow): Column[] {
           { key: 'p99', label: 'p99 us', better: 'less', digits: 3 },
         ] as const)
       : []),
+    ...(fact === undefined ? [] : [fact.column]),
   ]
 }
 
 async function openLoaded(spec: LoadRow, peer: Peer, site: Site): Promise<Subject> {
   const target = { address: site.newAddress(), port: PORTS[spec.service] }
   const { address } = target
-  const directory = site.newDirectory(peer.name)
-  const proxy = new Proc(
-    PROXY_CORE,
-    peer.launch({ site, service: spec.service, address, directory }),
-  )
+  const { service, workers = 1 } = spec
+  const request = { site, service, address, workers, directory: site.newDirectory(peer.name) }
+  const proxy = new Proc(PROXY_CORE, peer.launch(request))
   await proxy.until(() => accepts(address, target.port))
   await spec.probe?.(site, target)
   return {
     warm: async (seconds) => void (await spec.load(site, target, seconds)),
     sample: async (seconds) => {
       const before = cpuSeconds(proxy.pid)
-      const load = await spec.load(site, target, seconds)
+      const loading = spec.load(site, target, seconds)
+      if (spec.changes) setTimeout(() => peer.change?.(request), seconds * 500)
+      const load = await loading
       const cpu = cpuSeconds(proxy.pid) - before
       if (proxy.isEnded) throw new InvalidRun(`${peer.name} ended:\n${proxy.output}`)
       return { ...figures(spec, load, cpu), busy: cpu / load.seconds }
@@ -84,7 +91,11 @@ function directly(spec: LoadRow, site: Site, target: Target): Subject {
   }
 }
 
-function figures({ unit, hasLatency, bytesPerOp = 0 }: LoadRow, load: Load, cpu: number): Figures {
+function figures(
+  { unit, hasLatency, fact, bytesPerOp = 0 }: LoadRow,
+  load: Load,
+  cpu: number,
+): Figures {
   // What was under way when the time was up counts as bytes, not as an operation.
   if (load.bytes < load.ops * bytesPerOp) {
     throw new InvalidRun(`${load.bytes} bytes in ${load.ops} operations of ${bytesPerOp}`)
@@ -94,5 +105,6 @@ function figures({ unit, hasLatency, bytesPerOp = 0 }: LoadRow, load: Load, cpu:
     // Microseconds where an operation is one thing, seconds where it is a mass of bytes.
     cpu: (cpu / (load.ops / unit.ops)) * (unit.ops === 1 ? 1e6 : 1),
     ...(hasLatency && { p50: load.p50Us, p99: load.p99Us }),
+    ...(fact && { [fact.column.key]: fact.of(load) }),
   }
 }

@@ -39,6 +39,8 @@ export interface Row {
   /** Besides gwproxy, the most telling first: `--quick` takes that one. */
   readonly rivals: readonly string[]
   readonly goals: readonly Goal[]
+  /** Takes long and varies little: this many rounds at most, and one with `--quick`. */
+  readonly maxRounds?: number
   open(peer: Peer, site: Site): Promise<Subject>
   /** The same load with no proxy between: where generator and backend cap. */
   direct?(site: Site): Promise<Subject>
