@@ -20,9 +20,11 @@ export function explanationText(explanation: Explanation): string {
 
 function rowsOf(explanation: Explanation): readonly Row[] {
   const { addresses, listener, authorityListener, certificates, clientCertificate } = explanation
+  const { proxyProtocol } = explanation
   const { route, rule, match, filters = [], policies = [], backends = [], answer } = explanation
   return [
     ...addresses.map((text): Row => ['bind', text]),
+    ...optional('PROXY protocol', proxyProtocol && `${proxyProtocol}, from trusted proxies`),
     ...optional('listener', listener),
     ...optional('authority', authorityListener && `belongs to ${authorityListener}`),
     ...optional('certificate', certificates?.join(', ')),
@@ -42,13 +44,14 @@ function optional(label: string, text: string | undefined): readonly Row[] {
 }
 
 function backendRows(backend: ExplainedBackend): readonly Row[] {
-  const { name, weight, problem, endpoints, filters, request, answer, tls } = backend
+  const { name, weight, problem, endpoints, filters, request, answer } = backend
   const places = endpoints.map(endpointText).join(', ') || 'no endpoints'
   return [
     ['backend', `${name} weight ${weight}: ${problem ?? places}`],
     ...filters.map((text): Row => ['  filter', text]),
     ...optional('  request', request && `${request.target} to host ${request.authority}`),
-    ...optional('  TLS', tls),
+    ...optional('  PROXY protocol', backend.proxyProtocol),
+    ...optional('  TLS', backend.tls),
     ...(answer === undefined ? [] : answerRows(answer)).map(
       ([label, text]): Row => [`  ${label}`, text],
     ),

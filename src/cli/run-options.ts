@@ -32,6 +32,7 @@ export interface RunFlags {
   readonly unknownFields?: 'reject' | 'warn'
   readonly strict?: boolean
   readonly drainTimeout?: number
+  readonly authTimeout?: number
   readonly log?: RunOptions['log']
   readonly logLevel?: string
   readonly logFormat?: 'json' | 'pretty'
@@ -159,6 +160,15 @@ export function addRunFlags(command: Command): Command {
     )
     .addOption(
       option(
+        'auth-timeout',
+        '--auth-timeout <duration>',
+        'how long an external auth service may take for its answer',
+      )
+        .argParser(parseInterval)
+        .default(defaults.authTimeoutMs, `${defaults.authTimeoutMs / 1000}s`),
+    )
+    .addOption(
+      option(
         'trusted-proxy',
         '--trusted-proxy <cidr>',
         'peer whose X-Forwarded-* is believed, repeatable',
@@ -256,6 +266,7 @@ export function runOptionsOf(flags: RunFlags): RunOptions {
     unknownFields: flags.unknownFields ?? defaults.unknownFields,
     strict: flags.strict ?? defaults.strict,
     drainTimeoutMs: flags.drainTimeout ?? defaults.drainTimeoutMs,
+    authTimeoutMs: flags.authTimeout ?? defaults.authTimeoutMs,
     log: flags.log ?? defaults.log,
     logLevel: flags.logLevel ?? defaults.logLevel,
     logFormat: flags.logFormat ?? (isForTerminal(flags) ? 'pretty' : defaults.logFormat),

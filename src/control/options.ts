@@ -45,6 +45,8 @@ export interface RunOptions {
   /** Refuse to start while the configuration has problems. */
   readonly strict: boolean
   readonly drainTimeoutMs: number
+  /** For the whole answer of an external auth service. */
+  readonly authTimeoutMs: number
   /** Of what the daemon does. */
   readonly log: LogTarget
   readonly logLevel: string
@@ -86,6 +88,7 @@ export function defaultRunOptions(environment: Environment = process.env): RunOp
     unknownFields: 'reject',
     strict: false,
     drainTimeoutMs: 8000,
+    authTimeoutMs: 5000,
     log: 'stdout',
     logLevel: 'info',
     logFormat: 'json',

@@ -23,7 +23,11 @@ export function workerSettings(
     // Each worker is a process with the whole limit of its own.
     maxConnections: Math.floor(descriptorLimit() * CONNECTIONS_PER_DESCRIPTOR),
     io: options.io,
-    limits: { ...DEFAULT_LIMITS, drainMs: options.drainTimeoutMs },
+    limits: {
+      ...DEFAULT_LIMITS,
+      authMs: options.authTimeoutMs,
+      drainMs: options.drainTimeoutMs,
+    },
     memory,
     sessionSecret,
   }

@@ -5,6 +5,7 @@
 import type { BindKey } from './identity.ts'
 import type { OutcomeRow, Reason } from './outcome.ts'
 import type { BindPart, Snapshot } from './snapshot.ts'
+import type { UpstreamPart } from './upstream.ts'
 
 /** A request as people write it. */
 export interface ExplainRequest {
@@ -53,6 +54,8 @@ export interface ExplainReport extends Explanations {
 export interface Explanation {
   /** Where a client gets this answer: `tcp/127.0.0.1:443`, or `tcp/[::]:443 at 10.0.0.1`. */
   readonly addresses: readonly string[]
+  /** What trusted peers begin with, before everything else. */
+  readonly proxyProtocol?: NonNullable<BindPart['proxyProtocol']>
   readonly listener?: string
   /** `namespace/name` of the Secrets. */
   readonly certificates?: readonly string[]
@@ -109,6 +112,8 @@ export interface ExplainedBackend {
   readonly request?: { readonly authority: string; readonly target: string }
   /** What its share gets instead of the backend's answer. */
   readonly answer?: ExplainedAnswer
+  /** The header that each connection to it begins with. */
+  readonly proxyProtocol?: NonNullable<UpstreamPart['proxyProtocol']>
   readonly tls?: string
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import https from 'node:https'
-import type { AddressInfo } from 'node:net'
+import net, { type AddressInfo } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { startEcho } from '../support/auth-service.ts'
 import { testAuthority, testCertificate } from '../support/certificates.ts'
@@ -175,4 +175,32 @@ describe('external auth of a daemon', () => {
     await daemon.apply({ 'route.yaml': yaml(httpRoute('app', undefined, rules())) })
     assert.match((await get('/http')).stdout, /^HTTP\/1\.1 302 /)
   })
+})
+
+it('waits for a service as long as --auth-timeout says', { timeout: 60_000 }, async () => {
+  const silent = net.createServer().listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const { port } = silent.address() as AddressInfo
+  const externalAuth = { protocol: 'HTTP', backendRef: { name: 'auth', port: 80 }, http: {} }
+  const daemon = await startDaemon({
+    args: ['--auth-timeout', '200ms'],
+    files: {
+      'all.yaml': yaml(
+        gateway([httpListener('http', 8080)]),
+        httpRoute('app', undefined, [guarded('/', externalAuth)]),
+        ...service('auth', 80, [{ address: '127.0.0.1', port }]),
+        ...service('app', 80, [{ address: '127.0.0.1', port }]),
+      ),
+    },
+  })
+  await curl(['-o', '/dev/null', `http://${daemon.address}:8080/`])
+  const line = await daemon.line(({ log }) => log === 'exchange')
+  assert.deepEqual([line['response_code'], line['reason']], [403, 'auth-failed'])
+  // Well below what it is by default.
+  assert.ok(
+    Number(line['auth_ms']) >= 195 && Number(line['auth_ms']) < 4000,
+    String(line['auth_ms']),
+  )
+  assert.equal(await daemon.stop(), 0)
+  silent.close()
 })

@@ -1,7 +1,9 @@
 /** `gwproxy explain` on the command line: from the running daemon, and from files. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type Backend, startHttpBackend } from '../../demo/backends.ts'
@@ -57,6 +59,27 @@ describe('explain', () => {
         /^not +Gateway\/default\/gw\/two \(two\.test\) +does not match the name$/m,
       )
     }
+  })
+
+  it('shows the PROXY protocol on both sides', async () => {
+    const front = m.gateway([{ name: 'db', protocol: 'TCP', port: 5432 }])
+    const [to, ...slices] = m.service('db', 5432, [{ address: '127.0.0.1', port: 5432 }])
+    const annotated = (object: m.Manifest, annotations: object): m.Manifest => {
+      const { name } = object['metadata'] as { readonly name: string }
+      return { ...object, metadata: { name, annotations } }
+    }
+    const text = m.yaml(
+      annotated(front, { 'gwproxy.dev/accept-proxy-protocol': 'required' }),
+      annotated(to ?? {}, { 'gwproxy.dev/send-proxy-protocol': 'v2' }),
+      ...slices,
+      m.tcpRoute('db', [m.backendRef('db', 5432)]),
+    )
+    const directory = mkdtempSync(join(tmpdir(), 'gwproxy-explain-'))
+    writeFileSync(join(directory, 'all.yaml'), text.replaceAll('{address}', '127.0.0.1'))
+    const { stdout } = await explain('tcp://127.0.0.1:5432', '--config', directory)
+    assert.match(stdout, /^PROXY protocol +required, from trusted proxies$/m)
+    assert.match(stdout, /^ {2}PROXY protocol +v2$/m)
+    rmSync(directory, { recursive: true })
   })
 
   it('tells no values, whoever asks', async () => {

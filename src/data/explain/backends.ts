@@ -102,7 +102,14 @@ function judge(
   const endpoints = endpointsOf(explained, part)
   const { answer, ...passed } = passage.pass(filters)
   const tls = part.tls && tlsText(explained, part.tls)
-  const backend = { ...base, endpoints, ...passed, ...(tls !== undefined && { tls }) }
+  const { proxyProtocol } = part
+  const backend = {
+    ...base,
+    endpoints,
+    ...passed,
+    ...(proxyProtocol !== undefined && { proxyProtocol }),
+    ...(tls !== undefined && { tls }),
+  }
   if (answer.kind !== 'forward' || !isEmpty(endpoints)) return { backend, answer }
   const reason = endpoints.length === 0 ? 'no-endpoint' : 'name-unresolved'
   return { backend, answer: passage.refuse(reason, filters) }

@@ -68,7 +68,9 @@ async function onPlace(scene: Scene, { bind, needs }: Place): Promise<Facts> {
     const message = scene.explained.live?.bindError(key)
     if (message !== undefined) return answered({ kind: 'not-listening', message })
   }
-  return await onIngress(scene, bind.ingress)
+  const { ingress, proxyProtocol } = bind
+  const facts = await onIngress(scene, ingress)
+  return { ...(proxyProtocol !== undefined && { proxyProtocol }), ...facts }
 }
 
 /** Whether the client speaks what the bind expects. */
