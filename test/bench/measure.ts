@@ -40,6 +40,7 @@ export async function measureRow(
     const series = open.map(({ peer, rounds }) => ({
       name: peer.name,
       version: peer.version() ?? '',
+      isOurs: peer.isOurs === true,
       rounds,
     }))
     return { ...empty, series, ...(direct && { direct }) }

@@ -14,8 +14,9 @@ export interface BenchOptions {
   readonly rivals: readonly string[] | 'first' | undefined
   /** The first is what the others are compared with. */
   readonly variants: readonly [Variant, ...Variant[]]
-  readonly json: string | undefined
-  readonly check: string | undefined
+  readonly json: string
+  readonly check: boolean
+  readonly writeBaseline: boolean
 }
 
 export const USAGE = `npm run bench -- [options]
@@ -29,7 +30,9 @@ export const USAGE = `npm run bench -- [options]
                      this checkout with other flags or environment takes part, repeatable
   --io NAME          short for --variant "NAME=--io NAME"
   --json FILE        where the result goes (default bench.json in the working directory)
-  --check [FILE]     compare CPU per operation with the baseline; fails when it is 15 % worse`
+  --check            as --quick, then compares CPU per operation with baseline.json of the bench:
+                     fails when a steady row is 15 % dearer, or a row cannot be measured
+  --write-baseline   the rows of this run become the baseline's`
 
 /** Throws with what is wrong. `root` is the checkout that the bench belongs to. */
 export function parseOptions(argument: readonly string[], root: string): BenchOptions {
@@ -46,7 +49,7 @@ export function parseOptions(argument: readonly string[], root: string): BenchOp
       io: { type: 'string', multiple: true },
       json: { type: 'string' },
       check: { type: 'boolean' },
-      baseline: { type: 'string' },
+      'write-baseline': { type: 'boolean' },
     },
   })
   const isShort = values.quick === true || values.check === true
@@ -64,7 +67,8 @@ export function parseOptions(argument: readonly string[], root: string): BenchOp
       ...(values.against ?? []).map((text) => otherCheckout(text)),
     ],
     json: values.json ?? 'bench.json',
-    check: values.check === true ? (values.baseline ?? 'baseline.json') : undefined,
+    check: values.check === true,
+    writeBaseline: values['write-baseline'] === true,
   }
 }
 

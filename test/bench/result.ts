@@ -6,6 +6,8 @@ import { median, pairedRatio, type Ratio, spread } from './stats.ts'
 export interface Series {
   readonly name: string
   readonly version: string
+  /** gwproxy, in whatever variant. */
+  readonly isOurs: boolean
   readonly rounds: readonly Figures[]
 }
 
@@ -70,7 +72,7 @@ export interface Verdict {
 
 /** undefined: the rival did not take part. */
 export function verdict(row: RowResult, goal: Goal): Verdict | undefined {
-  const [ours] = row.series
+  const ours = oursFor(row, goal)
   if (ours === undefined) return undefined
   const rival = row.series.find(({ name }) => name === goal.rival)
   if (goal.rival !== undefined && rival === undefined) return undefined
@@ -83,6 +85,12 @@ export function verdict(row: RowResult, goal: Goal): Verdict | undefined {
     (goal.atLeast === undefined || value >= goal.atLeast) &&
     (goal.atMost === undefined || value <= goal.atMost)
   return { goal, value, isMet, byCpu: isBound }
+}
+
+/** The variant that the goal is for; of one for pure TypeScript, else gwproxy as it is. */
+function oursFor({ series }: RowResult, { variant }: Goal): Series | undefined {
+  const named = series.find(({ name }) => name === variant)
+  return variant === undefined || variant === 'raw' ? (named ?? series[0]) : named
 }
 
 function compared(ours: Series, rival: Series | undefined, key: string): number | undefined {

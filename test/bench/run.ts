@@ -1,7 +1,8 @@
 /** `npm run bench`: gwproxy and its peers side by side. test/bench/README.md says how it measures. */
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem } from 'node:os'
 import { resolve } from 'node:path'
+import { type Baseline, baselineOf, check } from './check.ts'
 import { measureRow } from './measure.ts'
 import { type BenchOptions, parseOptions, USAGE } from './options.ts'
 import { caddy } from './peers/caddy.ts'
@@ -18,9 +19,10 @@ import { PASSTHROUGH_ROWS } from './rows/passthrough.ts'
 import type { Row } from './rows/row.ts'
 import { SCALE_ROWS } from './rows/scale.ts'
 import { TERMINATE_ROWS } from './rows/terminate.ts'
-import { openSite } from './site.ts'
+import { openSite, type Site } from './site.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
+const BASELINE = resolve(import.meta.dirname, 'baseline.json')
 const ROWS: readonly Row[] = [
   ...PASSTHROUGH_ROWS,
   ...TERMINATE_ROWS,
@@ -53,30 +55,69 @@ async function main(argument: readonly string[]): Promise<number> {
     console.error('the bench needs two cores: one for the proxy, one for the load')
     return 1
   }
-  const results: RowResult[] = []
   const site = await openSite()
   try {
-    for (const row of rows) {
-      const result = await measureRow(row, takingPart(row, options), site, options)
-      results.push(result)
-      console.log(rowText(result))
-    }
+    return await measure(rows, site, options, argument.join(' '))
   } finally {
     await site.close()
   }
-  const run: RunResult = {
-    date: new Date().toISOString(),
-    machine: machine(),
-    command: argument.join(' '),
-    rounds: options.rounds,
-    seconds: options.seconds,
-    rows: results,
+}
+
+async function measure(
+  rows: readonly Row[],
+  site: Site,
+  options: BenchOptions,
+  command: string,
+): Promise<number> {
+  const results: RowResult[] = []
+  for (const row of rows) {
+    const result = await measureRow(row, takingPart(row, options), site, options)
+    results.push(result)
+    console.log(rowText(result))
   }
-  if (options.json !== undefined) {
-    writeFileSync(options.json, `${JSON.stringify(run, null, 1)}\n`)
-    console.log(`written: ${options.json}`)
-  }
+  const { rounds, seconds } = options
+  const run = { date: new Date().toISOString(), machine: machine(), command, rounds, seconds }
+  writeFileSync(options.json, `${JSON.stringify({ ...run, rows: results }, null, 1)}\n`)
+  console.log(`written: ${options.json}`)
+  if (options.writeBaseline) writeBaseline({ ...run, rows: results })
+  if (options.check) return (await isStillWorse(rows, results, site, options)) ? 1 : 0
   return results.some(({ failure }) => failure !== undefined) ? 1 : 0
+}
+
+/** Tells of each row; one that is worse is measured once more, at length, before it counts. */
+async function isStillWorse(
+  rows: readonly Row[],
+  results: readonly RowResult[],
+  site: Site,
+  options: BenchOptions,
+): Promise<boolean> {
+  const baseline = readBaseline()
+  let isWorse = false
+  for (const row of rows) {
+    const result = results.find(({ name }) => name === row.name)
+    if (result === undefined) continue
+    let found = check(baseline, result)
+    if (found.isWorse) {
+      console.log(`${found.row}: ${found.text}; once more`)
+      const again = await measureRow(row, takingPart(row, options), site, { ...options, rounds: 7 })
+      console.log(rowText(again))
+      found = check(baseline, again)
+    }
+    console.log(`${found.row}: ${found.text}`)
+    isWorse ||= found.isWorse
+  }
+  return isWorse
+}
+
+function readBaseline(): Baseline {
+  if (!existsSync(BASELINE)) return { recorded: '', machine: '', rows: {} }
+  return JSON.parse(readFileSync(BASELINE, 'utf8')) as Baseline
+}
+
+function writeBaseline(run: RunResult): void {
+  const made = baselineOf(run)
+  const rows = { ...readBaseline().rows, ...made.rows }
+  writeFileSync(BASELINE, `${JSON.stringify({ ...made, rows }, null, 2)}\n`)
 }
 
 function chosenRows(names: readonly string[]): readonly Row[] {

@@ -20,6 +20,7 @@ export interface Variant {
 export function gwproxy(variant: Variant): Peer {
   return {
     name: variant.name,
+    isOurs: true,
     version: () => ['gwproxy', commitOf(variant.root), ...variant.flags].join(' '),
     services: ['passthrough', 'terminate', 'https', 'http', 'grpc'],
     launch: (request) => {

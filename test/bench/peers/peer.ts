@@ -6,6 +6,8 @@ import type { Service, Site } from '../site.ts'
 export interface Peer {
   /** The column's head, and how goals name it. */
   readonly name: string
+  /** A variant of gwproxy. */
+  readonly isOurs?: boolean
   /** The program and its version; undefined: not installed here. */
   version(): string | undefined
   readonly services: readonly Service[]

@@ -17,6 +17,8 @@ export type Figures = Readonly<Record<string, number>>
 export interface Goal {
   readonly column: string
   readonly rival?: string
+  /** Of the backends of `--io`: pure TypeScript, or with the native relay. */
+  readonly variant?: 'raw' | 'native'
   readonly atLeast?: number
   readonly atMost?: number
   /** In the words of the goals' table. */
