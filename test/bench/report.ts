@@ -52,11 +52,11 @@ function directCells({ direct }: RowResult, column: Column): string[] {
   return column.better === 'neither' ? [text] : [text, '', '']
 }
 
-/** Three significant digits, never an exponent. */
+/** `count` digits, zeros in front of the point not counted; never an exponent. */
 export function digits(value: number, count: number): string {
   if (!Number.isFinite(value)) return '-'
   const whole = Math.abs(value) >= 1 ? Math.floor(Math.log10(Math.abs(value))) + 1 : 0
-  return value.toFixed(Math.max(0, count - Math.max(1, whole)))
+  return value.toFixed(Math.max(0, count - whole))
 }
 
 function aligned(rows: readonly (readonly string[])[]): string[] {
