@@ -115,6 +115,20 @@ export function cpuSeconds(pid: number): number {
   return ticks.reduce((sum, own) => sum + own, 0) / TICKS_PER_SECOND
 }
 
+/** Seconds that `core` has spent on whatever: user, system, interrupts, and what the host took. */
+export function coreSeconds(core: number): number {
+  return parseCore(readProc('stat'), core) / TICKS_PER_SECOND
+}
+
+/** Ticks of /proc/stat without those of idle and of waiting for disks. */
+export function parseCore(text: string, core: number): number {
+  const line = new RegExp(`^cpu${core} (.*)$`, 'm').exec(text)?.[1] ?? ''
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line
+    .split(' ')
+    .map(Number)
+  return user + nice + system + irq + softirq + steal
+}
+
 /** Proportional set size of `pid` and its descendants. KiB. */
 export function pssKib(pid: number): number {
   return [pid, ...descendants(pid)]

@@ -1,5 +1,13 @@
 /** A row's result as text for people. Pure. */
-import { ratio, type RowResult, type Series, summary, verdict } from './result.ts'
+import {
+  disturbance,
+  OTHERS_TOO_MUCH,
+  ratio,
+  type RowResult,
+  type Series,
+  summary,
+  verdict,
+} from './result.ts'
 import type { Column } from './rows/row.ts'
 
 export function rowText(row: RowResult): string {
@@ -18,7 +26,16 @@ export function rowText(row: RowResult): string {
     const how = found.byCpu ? ' by CPU per operation, the load tool being the limit' : ''
     return [`   ${found.isMet ? 'met   ' : 'MISSED'} ${goal.text}: ${digits(found.value, 3)}${how}`]
   })
-  return [head, ...aligned(table), ...goals, ''].join('\n')
+  return [head, ...aligned(table), ...goals, ...disturbed(row), ''].join('\n')
+}
+
+/** In a line of its own, where it was so. */
+export function disturbed(row: RowResult): string[] {
+  const share = disturbance(row)
+  if (share <= OTHERS_TOO_MUCH) return []
+  return [
+    `   other processes used ${Math.round(share * 100)} % of the proxies' core: trust CPU, not rates`,
+  ]
 }
 
 function headOf({ label, better }: Column): string[] {

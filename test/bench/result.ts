@@ -62,6 +62,14 @@ export function ratio(ours: Series, theirs: Series, key: string): Ratio | undefi
 /** Below this the load tool or the backend was the limit, and the rate says nothing of the proxy. */
 export const BUSY_ENOUGH = 0.9
 
+/** Above this the proxies' core was not theirs alone, and only CPU per operation says something. */
+export const OTHERS_TOO_MUCH = 0.05
+
+/** The largest median share of the proxies' core that somebody else used. */
+export function disturbance({ series }: RowResult): number {
+  return Math.max(0, ...series.map((one) => summary(one, 'others')?.median ?? 0))
+}
+
 export interface Verdict {
   readonly goal: Goal
   readonly value: number

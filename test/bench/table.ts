@@ -1,5 +1,5 @@
 /** The results as Markdown: goals first, then every proxy's figures. Pure. */
-import { digits } from './report.ts'
+import { digits, disturbed } from './report.ts'
 import { BUSY_ENOUGH, ratio, type RowResult, type RunResult, summary, verdict } from './result.ts'
 import type { Column } from './rows/row.ts'
 
@@ -83,7 +83,11 @@ function rowTable(row: RowResult): string {
   const head = row.columns.flatMap(({ label, better }) =>
     better === 'neither' ? [label] : [label, 'gwproxy is'],
   )
-  return `${title}\n${table(['', ...head], direct ? [...lines, direct] : lines)}${bound(row)}`
+  return `${title}\n${table(['', ...head], direct ? [...lines, direct] : lines)}${bound(row)}${disturbed(
+    row,
+  )
+    .map((text) => `\n${text.trim()}.\n`)
+    .join('')}`
 }
 
 function noise(spread: number, { better }: Column): string {
@@ -93,7 +97,7 @@ function noise(spread: number, { better }: Column): string {
 function bound({ series }: RowResult): string {
   const idle = series.filter((one) => (summary(one, 'busy')?.median ?? 1) < BUSY_ENOUGH)
   if (idle.length === 0) return ''
-  return `The load tool was the limit of ${idle.map(({ name }) => name).join(', ')}: compare CPU.\n`
+  return `\nThe load tool was the limit of ${idle.map(({ name }) => name).join(', ')}: compare CPU.\n`
 }
 
 function table(head: readonly string[], lines: readonly (readonly string[])[]): string {

@@ -1,7 +1,7 @@
 /** Rows that put a load on a running proxy: rate, CPU per operation, how busy the proxy was. */
 import type { Peer } from '../peers/peer.ts'
 import { InvalidRun, type Load, type Target } from '../loads.ts'
-import { cpuSeconds, PROXY_CORE, Proc } from '../process.ts'
+import { coreSeconds, cpuSeconds, PROXY_CORE, Proc } from '../process.ts'
 import { accepts, PORTS, type Service, type Site } from '../site.ts'
 import type { Column, Figures, Goal, Row, Subject } from './row.ts'
 
@@ -72,12 +72,18 @@ async function openLoaded(spec: LoadRow, peer: Peer, site: Site): Promise<Subjec
     warm: async (seconds) => void (await spec.load(site, target, seconds)),
     sample: async (seconds) => {
       const before = cpuSeconds(proxy.pid)
+      const coreBefore = coreSeconds(PROXY_CORE)
       const loading = spec.load(site, target, seconds)
       if (spec.changes) setTimeout(() => peer.change?.(request), seconds * 500)
       const load = await loading
       const cpu = cpuSeconds(proxy.pid) - before
       if (proxy.isEnded) throw new InvalidRun(`${peer.name} ended:\n${proxy.output}`)
-      return { ...figures(spec, load, cpu), busy: cpu / load.seconds }
+      const others = Math.max(0, coreSeconds(PROXY_CORE) - coreBefore - cpu)
+      return {
+        ...figures(spec, load, cpu),
+        busy: cpu / load.seconds,
+        others: others / load.seconds,
+      }
     },
     close: () => proxy.stop(),
   }

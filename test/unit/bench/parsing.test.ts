@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { parseGenerator, parseH2load, parseWrk } from '../../bench/loads.ts'
 import { parseOptions, parseVariant } from '../../bench/options.ts'
-import { parseStat } from '../../bench/process.ts'
+import { parseCore, parseStat } from '../../bench/process.ts'
 
 const H2LOAD = `starting benchmark...
 finished in 2.00s, 1417.00 req/s, 1.42MB/s
@@ -42,6 +42,13 @@ describe('bench parsing', () => {
     const stat = '42 (a ) b) S 7 42 42 0 -1 4194560 1 2 3 4 100 20 3 4 20 0 1 0 5 6 7'
     assert.deepEqual(parseStat(stat), { parent: 7, ticks: 127 })
     assert.deepEqual(parseStat(''), { parent: 0, ticks: 0 })
+  })
+
+  it('what a core spent, without idling', () => {
+    const stat =
+      'cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 2 4 1000 2000 8 16 32 0 0\ncpu1 1 1 1 1 1 1 1 1 0 0\n'
+    assert.equal(parseCore(stat, 0), 63)
+    assert.equal(parseCore(stat, 7), 0)
   })
 
   it('a variant is flags and environment of this checkout', () => {

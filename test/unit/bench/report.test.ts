@@ -63,6 +63,13 @@ describe('bench report', () => {
     assert.match(text, /MISSED >= 0\.5x nginx: 0\.300/)
   })
 
+  it('says when the core was shared', () => {
+    const ours = series('gwproxy', 30, 33, 0.7)
+    const shared = { ...ours, rounds: ours.rounds.map((one) => ({ ...one, others: 0.3 })) }
+    assert.match(rowText(row(shared)), /other processes used 30 % of the proxies' core/)
+    assert.doesNotMatch(rowText(row(ours)), /other processes/)
+  })
+
   it('three digits, whatever the size', () => {
     assert.deepEqual(
       [0.1234, 1.234, 12.34, 1234.5].map((value) => digits(value, 3)),
