@@ -5,6 +5,7 @@
  */
 import { assertNever } from '../base/assert-never.ts'
 import type { Clock } from '../base/clock.ts'
+import { messageOf } from '../base/errors.ts'
 import type { Limits } from '../ipc/messages.ts'
 import type { SniChoice } from '../match/sni.ts'
 import { type Outcome, outcomeRow, type Reason } from '../model/outcome.ts'
@@ -34,6 +35,8 @@ export interface ConnectionContext {
   readonly accessLog: AccessLog
   readonly connections: ConnectionSet
   nextId(): string
+  /** A fault of ours that ended one connection. */
+  onDefect(error: unknown): void
 }
 
 /** A chain, compiled: what a bind finds for a local address and SNI. */
@@ -122,8 +125,12 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember {
     this.context.connections.add(this)
     this.accepted.watch(this)
     this.deadline.arm(this.context.limits.handshakeMs)
-    if (this.#router?.ingress === undefined) this.#router?.wait(this)
-    else this.enterIngress(this.#router.ingress)
+    try {
+      if (this.#router?.ingress === undefined) this.#router?.wait(this)
+      else this.enterIngress(this.#router.ingress)
+    } catch (error) {
+      this.fail(error)
+    }
   }
 
   /** Step 2: who it speaks for, where the bind's peers are to tell. */
@@ -168,7 +175,12 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember {
 
   onPeek(bytes: Buffer): boolean {
     if (this.#ended || this.#inspector === undefined) return true
-    return this.#inspector.onPeek(bytes)
+    try {
+      return this.#inspector.onPeek(bytes)
+    } catch (error) {
+      this.fail(error)
+      return true
+    }
   }
 
   /** Step 2a: the header is judged; what came after it counts as the first bytes. */
@@ -272,6 +284,12 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember {
   onDeadline(timer: Deadline): void {
     if (timer === this.#drainDeadline) this.end({ reason: 'listener-removed' })
     else this.end({ reason: this.#timeoutReason })
+  }
+
+  /** What a stranger's bytes brought out in us costs this connection, not the others. */
+  fail(error: unknown): void {
+    this.context.onDefect(error)
+    this.end({ reason: 'internal-error', detail: messageOf(error) })
   }
 
   /** The last step, once: sockets closed, slot left, one line written. */

@@ -180,6 +180,7 @@ class Worker {
       accessLog,
       connections: this.#connections,
       nextId: connectionIds(),
+      onDefect: (error) => this.#log.error({ err: error }, 'a defect ended a connection'),
     }
     // A share of its own: datagrams need no handshake, and must not crowd out what does.
     this.#udpBinds = new UdpBinds(this.#context, Math.ceil(settings.maxConnections / 4), () =>

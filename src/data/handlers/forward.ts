@@ -122,9 +122,8 @@ export class Forward implements Stage, DialSink, RelaySink {
     this.#endpoint?.succeeded()
     facts.connectMs = context.clock.monotonic() - this.#dialStarted
     const { tcpIdleMs } = context.limits
-    const relay = context.io.relay(accepted.takeRelayEnd(), upstreamEnd, tcpIdleMs, this)
-    this.#relay = relay
-    relay.start()
+    this.#relay = context.io.relay(accepted.takeRelayEnd(), upstreamEnd, tcpIdleMs, this)
+    this.#relay.start()
   }
 
   onRelayEnd(reason: RelayReason, detail: string | undefined): void {

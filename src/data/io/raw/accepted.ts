@@ -4,7 +4,6 @@
  * takes it, up to a bound. Taken as a socket it becomes what the streams backend has.
  */
 import type { Socket } from 'node:net'
-import { plainAddress } from '../../../match/address.ts'
 import { type Accepted, type AcceptedSink, StreamAccepted } from '../accepted.ts'
 import { PeekBuffer } from '../peek.ts'
 import type { RelayEnd } from '../relay-end.ts'
@@ -12,7 +11,9 @@ import {
   closeHandle,
   END_OF_FILE,
   errnoName,
+  localName,
   type Native,
+  peerName,
   type SocketName,
   type TcpHandle,
   wrapHandle,
@@ -42,20 +43,20 @@ export class RawAccepted implements Accepted {
   /** Since it was taken as a socket. */
   #stream: StreamAccepted | undefined
 
-  /** `peekBytes` is where a peek's buffer stops growing. */
-  constructor(handle: TcpHandle, peekBytes: number, native: Native) {
+  /**
+   * `local` is the socket's own name where its listener knows it; `peekBytes` is where a peek's
+   * buffer stops growing.
+   */
+  constructor(handle: TcpHandle, local: SocketName | undefined, peekBytes: number, native: Native) {
     this.#native = native
     this.#handle = handle
     this.#peeked = new PeekBuffer(peekBytes)
-    const peer: SocketName = {}
-    const local: SocketName = {}
-    // One that was reset meanwhile has no names.
-    handle.getpeername(peer)
-    handle.getsockname(local)
-    this.peerAddress = plainAddress(peer.address ?? '')
-    this.peerPort = peer.port ?? 0
-    this.localAddress = plainAddress(local.address ?? '')
-    this.localPort = local.port ?? 0
+    const peer = peerName(handle)
+    const own = local ?? localName(handle)
+    this.peerAddress = peer.address
+    this.peerPort = peer.port
+    this.localAddress = own.address
+    this.localPort = own.port
   }
 
   get bytesReceived(): number {

@@ -10,10 +10,13 @@ import { type AcceptSink, createStreamsBackend, type IoBackend } from '../backen
 import { KEEP_ALIVE_MS } from '../dial.ts'
 import { RawAccepted } from './accepted.ts'
 import { RawDial } from './dial.ts'
-import { closeHandle, errnoName, listeningHandle, type Native } from './native.ts'
+import { closeHandle, errnoName, listeningHandle, localName, type Native } from './native.ts'
 
 /** Of all read buffers that bulk transfers of a worker have for themselves. */
 const BULK_BYTES = 64 * 1024 * 1024
+
+/** What is bound to them has another local address with every connection. */
+const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
 /** `peekBytes` bounds the buffer of a peek. */
 export function createRawBackend(native: Native, wheel: TimerWheel, peekBytes: number): IoBackend {
@@ -46,9 +49,11 @@ function accept(server: Server, sink: AcceptSink, native: Native, peekBytes: num
   // Connections inherit them (Linux), which saves each of them the calls.
   listening.setNoDelay(true)
   listening.setKeepAlive(true, KEEP_ALIVE_MS / 1000)
+  const local = localName(listening)
+  const own = WILDCARDS.has(local.address) ? undefined : local
   listening.onconnection = (status, handle) => {
     if (status !== 0 || handle === undefined) sink.onAcceptFailed(acceptError(status))
-    else if (sink.admit()) sink.onAccepted(new RawAccepted(handle, peekBytes, native))
+    else if (sink.admit()) sink.onAccepted(new RawAccepted(handle, own, peekBytes, native))
     else closeHandle(handle, 'reset')
   }
 }

@@ -2,7 +2,6 @@
  * Connects a raw TCP handle to a literal address in bounded time. Owns the handle until it is
  * connected, or for good when it fails.
  */
-import { isIPv6 } from 'node:net'
 import type { Endpoint } from '../../../model/upstream.ts'
 import { Deadline, type TimerSink, type TimerWheel } from '../../timer-wheel.ts'
 import { type DialOptions, type DialSink, dialReason, KEEP_ALIVE_MS } from '../dial.ts'
@@ -49,7 +48,7 @@ export class RawDial implements TimerSink {
     const request: DialRequest = new native.ConnectRequest()
     request[kDial] = this
     request.oncomplete = onConnect
-    const status = isIPv6(address)
+    const status = address.includes(':')
       ? this.#handle.connect6(request, address, port)
       : this.#handle.connect(request, address, port)
     if (status !== 0) process.nextTick(() => this.onConnect(status))

@@ -7,6 +7,7 @@
 import { type Server, Socket, type SocketConstructorOpts } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import { messageOf } from '../../../base/errors.ts'
+import { plainAddress } from '../../../match/address.ts'
 
 /** A TCP socket of libuv. Functions return 0 or a negative errno. */
 export interface TcpHandle {
@@ -16,7 +17,7 @@ export interface TcpHandle {
   readonly bytesRead: number
   readonly bytesWritten: number
   /** `buffer` is undefined with a user buffer; how much it is, see `Native.lastRead`. */
-  onread: (this: this, buffer: ArrayBuffer | undefined) => void
+  onread(buffer: ArrayBuffer | undefined): void
   readStart(): number
   readStop(): number
   /** From here on bytes are read to the start of `buffer`. Once, and not to be undone. */
@@ -27,8 +28,8 @@ export interface TcpHandle {
   bind(address: string, port: number): number
   connect(request: ConnectRequest, address: string, port: number): number
   connect6(request: ConnectRequest, address: string, port: number): number
-  getpeername(out: SocketName): number
-  getsockname(out: SocketName): number
+  getpeername(out: Partial<SocketName>): number
+  getsockname(out: Partial<SocketName>): number
   setNoDelay(on: boolean): number
   setKeepAlive(on: boolean, seconds: number): number
   close(): void
@@ -41,13 +42,14 @@ export interface ListeningHandle extends TcpHandle {
   onconnection(status: number, handle: TcpHandle | undefined): void
 }
 
+/** Normalised; '' and 0: it has none, since it was reset meanwhile. */
 export interface SocketName {
-  address?: string
-  port?: number
+  readonly address: string
+  readonly port: number
 }
 
 export interface Request {
-  oncomplete: (this: this, status: number) => void
+  oncomplete(status: number): void
 }
 
 export interface WriteRequest extends Request {}
@@ -179,6 +181,18 @@ function processBinding(name: string): unknown {
 /** undefined: it does not listen, or Node keeps its handle elsewhere. */
 export function listeningHandle(server: Server): ListeningHandle | undefined {
   return (server as { readonly _handle?: ListeningHandle | null })._handle ?? undefined
+}
+
+export function peerName(handle: TcpHandle): SocketName {
+  const name: Partial<SocketName> = {}
+  handle.getpeername(name)
+  return { address: plainAddress(name.address ?? ''), port: name.port ?? 0 }
+}
+
+export function localName(handle: TcpHandle): SocketName {
+  const name: Partial<SocketName> = {}
+  handle.getsockname(name)
+  return { address: plainAddress(name.address ?? ''), port: name.port ?? 0 }
 }
 
 /** A net.Socket on a connected handle that has default buffers, paused. Takes ownership. */

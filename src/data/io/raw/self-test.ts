@@ -10,6 +10,7 @@ import {
   END_OF_FILE,
   errnoName,
   listeningHandle,
+  localName,
   type Native,
   type TcpHandle,
   wrapHandle,
@@ -83,11 +84,8 @@ class Trial {
   #listen(): number {
     const bound = this.#native.createServer()
     check(bound.bind('127.0.0.1', 0))
-    const name: { port?: number } = {}
-    check(bound.getsockname(name))
     this.#server.listen(bound)
-    if (name.port === undefined) throw new Error('no port')
-    return name.port
+    return localName(bound).port
   }
 
   #accept(): Promise<TcpHandle> {
