@@ -35,6 +35,11 @@ interface Given {
 }
 
 function summaryOf(given: Given, filter = ''): PageSummary {
+  const { plane, report } = sourcesOf(given)
+  return createSummary({ plane, report: () => report, now: () => NOW, uptime: () => 5000 })(filter)
+}
+
+function sourcesOf(given: Given): { plane: PagePlane; report: StatusReport } {
   const { objects = [], problems = [], counters = {}, endpoints = [], certificates = [] } = given
   const traffic = new TrafficTotals()
   traffic.add({ counters, histograms: {} })
@@ -56,8 +61,7 @@ function summaryOf(given: Given, filter = ''): PageSummary {
       workers: endpoints.map((own, slot) => ({ slot, pid: slot, stats: STATS, endpoints: own })),
     },
   }
-  const report: StatusReport = { generation: 7, objects, problems }
-  return createSummary({ plane, report: () => report, now: () => NOW, uptime: () => 5000 })(filter)
+  return { plane, report: { generation: 7, objects, problems } }
 }
 
 function entry(
@@ -212,6 +216,31 @@ describe('traffic', () => {
       { reason: 'auth-failed', side: 'upstream', connections: 0, requests: 1 },
       { reason: 'connect-refused', side: 'upstream', connections: 2, requests: 0 },
     ])
+  })
+
+  it('of endpoints, as they are told anew', () => {
+    const well = { upstream: 'Service/default/a:80', endpoint: '192.0.2.9:80', healthy: true }
+    const { plane, report } = sourcesOf({})
+    const workers = (...told: readonly (readonly EndpointHealth[])[]) =>
+      told.map((own, slot) => ({ slot, pid: slot, stats: STATS, endpoints: own }))
+    let current = workers([well], [well])
+    const now: PagePlane = {
+      ...plane,
+      get supervisor() {
+        return { ...plane.supervisor, workers: current }
+      },
+    }
+    const sources = { report: () => report, now: () => NOW, uptime: () => 5000 }
+    const summary = createSummary({ plane: now, ...sources })
+    const shown = () =>
+      summary('').endpoints.rows.map((row) => [row.workers, row.ejectedBy, row.ejectedForMs])
+    assert.deepEqual(shown(), [[2, 0, 0]])
+    current = workers([well], [{ ...well, healthy: false, ejectedForMs: 700 }])
+    assert.deepEqual(shown(), [[2, 1, 700]])
+    current = workers([well])
+    assert.deepEqual(shown(), [[1, 0, 0]])
+    current = []
+    assert.deepEqual(shown(), [])
   })
 
   it('of endpoints, over workers and protocols', () => {

@@ -44,12 +44,13 @@ export function createSummary(sources: PageSources): (filter: string) => PageSum
   const startedAt = new Date(now() - uptime()).toISOString()
   // Rows change with the configuration alone: most polls find them made.
   let made: { readonly of: StatusReport; readonly rows: ObjectRows } | undefined
+  const endpointsNow = endpointRows()
   return (filter) => {
     const current = report()
     if (made?.of !== current) made = { of: current, rows: objectRows(current) }
     const tallies = tally(plane.supervisor.traffic)
     const certificates = certificateRows(plane, now())
-    const endpoints = endpointRows(plane, tallies)
+    const endpoints = endpointsNow(plane.supervisor.workers)
     const problems = problemRows(current.problems)
     const { workers, up, restarts } = plane.supervisor
     return {
@@ -75,7 +76,10 @@ export function createSummary(sources: PageSources): (filter: string) => PageSum
       ...lists(made.rows, tallies, filter),
       problems: listOf(problems, filter),
       certificates: listOf(certificates, filter),
-      endpoints: listOf(endpoints, filter),
+      endpoints: mapped(listOf(endpoints, filter), (row) => ({
+        ...row,
+        ...tallies.endpoint(row.endpoint),
+      })),
       failures: tallies.failures,
     }
   }
@@ -134,10 +138,27 @@ function certificateRows({ publisher: { target } }: PagePlane, now: number): Cer
     }))
 }
 
+type UntalliedEndpoint = Omit<EndpointRow, 'connects' | 'failedConnects'>
+type Workers = PagePlane['supervisor']['workers']
+
+/** Workers tell of their endpoints when something has changed: until then the rows are the same. */
+function endpointRows(): (workers: Workers) => readonly UntalliedEndpoint[] {
+  let told: Workers = []
+  let rows: readonly UntalliedEndpoint[] = []
+  return (workers) => {
+    const isSame = (worker: Workers[number], at: number): boolean =>
+      worker.slot === told[at]?.slot && worker.endpoints === told[at].endpoints
+    if (workers.length === told.length && workers.every(isSame)) return rows
+    told = workers
+    rows = rowsOf(workers)
+    return rows
+  }
+}
+
 /** One row for an endpoint of an upstream, over all workers and protocols; ejected ones first. */
-function endpointRows({ supervisor }: PagePlane, tallies: Tallies): readonly EndpointRow[] {
+function rowsOf(workers: Workers): readonly UntalliedEndpoint[] {
   const views = new Map<string, EndpointView>()
-  for (const { slot, endpoints } of supervisor.workers) {
+  for (const { slot, endpoints } of workers) {
     for (const { upstream, endpoint, healthy, ejectedForMs = 0 } of endpoints) {
       const key = `${upstream}\t${endpoint}`
       const view = views.get(key) ?? new EndpointView(upstream, endpoint)
@@ -157,7 +178,6 @@ function endpointRows({ supervisor }: PagePlane, tallies: Tallies): readonly End
       workers: workers.size,
       ejectedBy: ejectedBy.size,
       ejectedForMs,
-      ...tallies.endpoint(endpoint),
     }))
 }
 
