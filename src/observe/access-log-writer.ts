@@ -134,8 +134,17 @@ function ending(
   return line.end()
 }
 
+/** The fields of a connection's TLS, as its first line had them. */
+const TLS_FIELDS = new WeakMap<TlsFacts, Uint8Array>()
+
 function tlsFields(line: JsonLine, tls: TlsFacts | undefined): void {
   if (tls === undefined) return
+  const known = TLS_FIELDS.get(tls)
+  if (known !== undefined) {
+    line.again(known)
+    return
+  }
+  const { length } = line
   const { clientCertificate } = tls
   line.text(KEYS.tls_version, tls.version)
   line.text(KEYS.tls_cipher, tls.cipher)
@@ -145,10 +154,18 @@ function tlsFields(line: JsonLine, tls: TlsFacts | undefined): void {
   line.text(KEYS.downstream_peer_subject, cap(clientCertificate?.subject, MAX_NAME))
   line.text(KEYS.downstream_peer_fingerprint_256, clientCertificate?.fingerprint)
   line.truth(KEYS.downstream_peer_verified, clientCertificate?.verified)
+  TLS_FIELDS.set(tls, line.since(length))
 }
 
+const ROUTE_NAMES = new WeakMap<RouteRef, string>()
+
 function routeName(route: RouteRef | undefined): string | undefined {
-  return route === undefined ? undefined : `${route.kind}/${route.namespace}/${route.name}`
+  if (route === undefined) return undefined
+  const known = ROUTE_NAMES.get(route)
+  if (known !== undefined) return known
+  const name = `${route.kind}/${route.namespace}/${route.name}`
+  ROUTE_NAMES.set(route, name)
+  return name
 }
 
 function cap(value: string | undefined, max: number): string | undefined {

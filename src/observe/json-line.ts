@@ -13,6 +13,9 @@ const BACKSLASH = 0x5c
 const OPEN = 0x7b
 const CLOSE = 0x7d
 
+const TRUE = Buffer.from('true')
+const FALSE = Buffer.from('false')
+
 /** Longest decimal of a safe integer, and its sign. */
 const MAX_DIGITS = 17
 
@@ -75,9 +78,27 @@ export class JsonLine {
 
   truth(key: LineKey, value: boolean | undefined): void {
     if (value === undefined) return
-    const word = value ? 'true' : 'false'
-    const from = this.#key(key, word.length)
-    this.#length = from + this.#bytes.write(word, from, 'latin1')
+    const word = value ? TRUE : FALSE
+    let at = this.#key(key, word.length)
+    for (let i = 0; i < word.length; i++) this.#bytes[at++] = word[i] as number
+    this.#length = at
+  }
+
+  /** Where the next field begins. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** A copy of the fields that were written since, of which none was the first. */
+  since(length: number): Uint8Array {
+    return Uint8Array.prototype.slice.call(this.#bytes, length, this.#length)
+  }
+
+  /** Such a copy, once more. */
+  again(fields: Uint8Array): void {
+    this.#room(fields.length)
+    this.#bytes.set(fields, this.#length)
+    this.#length += fields.length
   }
 
   /** With its newline; valid until `begin`. */

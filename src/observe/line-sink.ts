@@ -24,7 +24,7 @@ export interface LineSink {
 const MAX_PENDING = 4 * 1024 * 1024
 /** Whole lines up to PIPE_BUF at once are atomic: the lines of several workers do not mix. */
 const MAX_PIPE_WRITE = 4096
-/** To a file or a device every write is. */
+/** To a file, or a device, every write is. */
 const MAX_FILE_WRITE = 65_536
 /** After a write lines are gathered for as long, since a write costs as much as many lines. */
 const GATHER_MS = 10
@@ -166,8 +166,8 @@ class BoundedSink implements LineSink {
 
 function maxWriteTo(fd: number): number {
   try {
-    const stat = fstatSync(fd)
-    return stat.isFile() || stat.isCharacterDevice() ? MAX_FILE_WRITE : MAX_PIPE_WRITE
+    const target = fstatSync(fd)
+    return target.isFIFO() || target.isSocket() ? MAX_PIPE_WRITE : MAX_FILE_WRITE
   } catch {
     // A descriptor that is none: the write says so, and the line is dropped.
     return MAX_PIPE_WRITE

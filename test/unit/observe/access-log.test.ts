@@ -59,6 +59,20 @@ describe('access log', () => {
     )
   })
 
+  it('writes every line of a connection with its TLS, the first and the others', () => {
+    const { sink, lines } = recordingSink()
+    const log = createAccessLog(sink)
+    const tls = { version: 'TLSv1.3', cipher: 'c', group: undefined, alpn: 'h2', resumed: true }
+    const other = { ...tls, version: 'TLSv1.2', resumed: false }
+    for (const each of [tls, tls, other, tls]) log.exchange({ ...EXCHANGE, tls: each })
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line)).map((line) => [line.tls_version, line.tls_resumed]),
+      [tls, tls, other, tls].map(({ version, resumed }) => [version, resumed]),
+    )
+    assert.equal(lines[0], lines[1])
+    assert.equal(lines[0], lines[3])
+  })
+
   it('is the JSON of whatever strangers and configurations say', () => {
     const any = fc.option(fc.string({ unit: 'binary', maxLength: 30 }), { nil: undefined })
     fc.assert(

@@ -35,6 +35,27 @@ describe('a line of JSON', () => {
     )
   })
 
+  it('writes fields again as they were', () => {
+    const line = new JsonLine()
+    const write = (again?: Uint8Array): Uint8Array => {
+      line.begin()
+      line.text(TEXT, 'first')
+      const { length } = line
+      if (again !== undefined) line.again(again)
+      else {
+        line.truth(TRUTH, true)
+        line.text(TEXT, 'x'.repeat(3000))
+      }
+      return line.since(length)
+    }
+    const fields = write()
+    const text = line.end().toString()
+    line.begin()
+    line.text(TEXT, 'something else'.repeat(300))
+    write(fields)
+    assert.equal(line.end().toString(), text)
+  })
+
   it('grows with what it holds and begins anew', () => {
     const line = new JsonLine()
     for (const length of [0, 1, 2047, 2048, 10_000, 3]) {
