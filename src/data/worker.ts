@@ -169,7 +169,7 @@ class Worker {
     this.#wheel = new TimerWheel(clock)
     const { io: mode, limits } = settings
     const io = createIoBackend(mode, ioSupport, this.#wheel, limits.helloBytes, this.#log)
-    this.#log.info({ io: io.name }, 'worker started')
+    this.#log.info({ io: io.name }, 'socket backend')
     this.#context = {
       clock,
       wheel: this.#wheel,
