@@ -82,11 +82,11 @@ void listener_close(struct relay *relay, uint32_t id) {
   }
 }
 
-/* What waits would wake us for ever: it is accepted and closed, with the spare descriptor. */
+/* What waits would wake us for ever: it is accepted and reset, with the spare descriptor. */
 static void shed(struct relay *relay, struct listener *listener) {
   if (relay->spare_fd >= 0) close(relay->spare_fd);
   int fd;
-  while ((fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) close(fd);
+  while ((fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) socket_close(fd, true);
   relay->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
@@ -122,6 +122,7 @@ static void take_in(struct relay *relay, struct listener *listener, int fd,
   /* Most clients speak first, and by now they have: one turn less. */
   ssize_t got = recv(fd, relay->mover.buffer, PEEK_BYTES, 0);
   int error = got < 0 ? errno : 0;
+  if (!end_register(relay, &conn->ends[CLIENT])) error = errno;
   struct event event = {
       .kind = EVENT_ACCEPTED,
       .slot = (int32_t)conn->slot,

@@ -107,5 +107,7 @@ void listener_accept(struct relay *, struct listener *);
 struct conn *conn_new(struct relay *);
 /* It is HELD from now on, and the user will let it go. */
 void conn_lost(struct relay *, struct conn *, int error);
+bool end_register(struct relay *, struct end *);
 /* No delay, keep-alive: of a listener they are inherited. */
 void socket_options(int fd);
+void socket_close(int fd, bool reset);

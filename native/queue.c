@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 /* Accepted connections that the user has not seen: what is more waits in the kernel's backlog. */
-#define UNSEEN_MAX 64
+#define UNSEEN_MAX 16
 
 bool queue_init(struct queue *queue) {
   memset(queue, 0, sizeof *queue);

@@ -75,14 +75,19 @@ void socket_options(int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
 }
 
+void socket_close(int fd, bool reset) {
+  struct linger linger = {.l_onoff = 1, .l_linger = 0};
+  if (reset) setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+  close(fd);
+}
+
 static int socket_error(int fd) {
   int error = 0;
   socklen_t length = sizeof error;
   return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
 }
 
-static bool end_register(struct relay *relay, struct end *end) {
-  if (end->registered) return true;
+bool end_register(struct relay *relay, struct end *end) {
   struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = end};
   end->registered = epoll_ctl(relay->epoll_fd, EPOLL_CTL_ADD, end->fd, &event) == 0;
   return end->registered;
@@ -92,11 +97,7 @@ static bool end_register(struct relay *relay, struct end *end) {
 static void end_close(struct relay *relay, struct end *end, bool reset) {
   if (end->fd < 0) return;
   if (end->registered) epoll_ctl(relay->epoll_fd, EPOLL_CTL_DEL, end->fd, NULL);
-  if (reset) {
-    struct linger linger = {.l_onoff = 1, .l_linger = 0};
-    setsockopt(end->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
-  }
-  close(end->fd);
+  socket_close(end->fd, reset);
   end_init(end->conn, end->side);
 }
 
@@ -152,8 +153,6 @@ static void read_peek(struct relay *relay, struct conn *conn) {
   } else if (got == 0) {
     conn_lost(relay, conn, 0);
   } else if (errno != EAGAIN && errno != EWOULDBLOCK) {
-    conn_lost(relay, conn, errno);
-  } else if (!end_register(relay, end)) {
     conn_lost(relay, conn, errno);
   }
 }
@@ -276,7 +275,7 @@ static void start_connect(struct relay *relay, struct conn *conn, struct target 
   conn->attempt = target->attempt;
   struct end *end = &conn->ends[UPSTREAM];
   end->fd = open_socket(target);
-  if (end->fd < 0 || !end_register(relay, &conn->ends[CLIENT])) {
+  if (end->fd < 0) {
     refused(relay, conn, errno);
     return;
   }

@@ -46,7 +46,7 @@ export interface RunFlags {
   readonly pollInterval?: number
 }
 
-const IO_MODES = ['auto', 'raw', 'streams'] as const satisfies readonly IoMode[]
+const IO_MODES = ['auto', 'native', 'raw', 'streams'] as const satisfies readonly IoMode[]
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 /** Flags that `run` and `check` share, since both translate. */
@@ -122,7 +122,7 @@ export function addRunFlags(command: Command): Command {
       option(
         'io',
         '--io <backend>',
-        "what moves the bytes of connections: raw (Node's own TCP handles), streams, or the fastest that works here",
+        "what moves the bytes of connections: native (built by `npm run build:native`), raw (Node's own TCP handles), streams, or the fastest that works here",
       )
         .choices(IO_MODES)
         .default(defaults.io),

@@ -1,8 +1,8 @@
 /**
  * A live bind of a worker: the listening socket that control handed over, the tables of the
- * current runtime, and the slots that outlive reloads. Owns the net.Server.
+ * current runtime, and the slots that outlive reloads. Owns the socket.
  */
-import type { Server } from 'node:net'
+import type { SocketHandle } from '../ipc/link.ts'
 import type { BindKey } from '../model/identity.ts'
 import type { SniChoice } from '../match/sni.ts'
 import type { BindResult } from '../model/status.ts'
@@ -14,9 +14,12 @@ import {
   type Router,
 } from './connection.ts'
 import type { Accepted } from './io/accepted.ts'
-import type { AcceptSink } from './io/backend.ts'
+import type { AcceptSink, Listening } from './io/backend.ts'
 import type { Overload } from './overload.ts'
 import type { CompiledBind, SlotsByPlace } from './runtime.ts'
+
+/** What listen(2) tells when two sockets were bound to one address. */
+const ADDRESS_TAKEN = { errno: 'EADDRINUSE', message: 'another process took the address' }
 
 export class Bind implements Router, AcceptSink {
   readonly key: BindKey
@@ -24,7 +27,7 @@ export class Bind implements Router, AcceptSink {
   isFresh = true
   readonly #context: ConnectionContext
   readonly #overload: Overload
-  #server: Server | undefined
+  #listening: Listening | undefined
   #error: BindResult['error']
   #compiled: CompiledBind | undefined
   #slots: SlotsByPlace = new Map()
@@ -47,21 +50,19 @@ export class Bind implements Router, AcceptSink {
 
   /** What the worker acknowledges for this bind. */
   get result(): BindResult {
-    if (this.#server !== undefined) return { bind: this.key }
+    if (this.#listening !== undefined) return { bind: this.key }
     const error = this.#error ?? { errno: 'ENOTSOCK', message: 'the worker has no socket for it' }
     return { bind: this.key, error }
   }
 
-  /** Starts to accept, in the tick in which the handle arrived (IoBackend.accept). */
-  adopt(server: Server): void {
+  adopt(socket: SocketHandle): void {
     this.close()
-    this.#error = undefined
-    this.#server = server
-    this.#context.io.accept(server, this)
+    this.#listening = this.#context.io.accept(socket, this)
+    this.#error = this.#listening === undefined ? ADDRESS_TAKEN : undefined
   }
 
   fail(error: BindResult['error']): void {
-    if (this.#server === undefined) this.#error = error
+    if (this.#listening === undefined) this.#error = error
   }
 
   admit(): boolean {
@@ -106,7 +107,7 @@ export class Bind implements Router, AcceptSink {
 
   /** Stops accepting. Connections live on. */
   close(): void {
-    this.#server?.close()
-    this.#server = undefined
+    this.#listening?.close()
+    this.#listening = undefined
   }
 }

@@ -97,7 +97,6 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     findIoSupport(),
   ])
   if (gone) return options.onStopped?.()
-  // From here on nothing waits: a socket must be adopted in the tick in which it arrives.
   link.onMessage((message, socket) => {
     if (message.type !== 'settings') worker?.receive(message, socket)
     else if (worker === undefined) {
@@ -388,6 +387,7 @@ class Worker {
   #stopped(): void {
     clearInterval(this.#heartbeat)
     this.#wheel.stop()
+    this.#context.io.close?.()
     this.#vitals.stop()
     void this.#runtime?.release()
     // What was counted since the last beat.

@@ -2,16 +2,15 @@
  * A two-way link between control and one worker. `process-link` runs over node:child_process IPC,
  * `memory-link` inside one process: the same messages, so `--workers 0` is no special case.
  */
-import type { Server } from 'node:net'
-import type { BoundHandle } from './bound-handle.ts'
+import type { NativeTcpHandle } from './bound-handle.ts'
 import type { ControlMessage, WorkerMessage } from './messages.ts'
 
-/** A listening TCP server on a socket that control bound; the receiver accepts from it. */
-export type SocketHandle = Server
+/** A socket that control bound; the receiver listens on it. */
+export type SocketHandle = NativeTcpHandle
 
 /** Control's end. */
 export interface WorkerLink {
-  send(message: ControlMessage, socket?: BoundHandle): void
+  send(message: ControlMessage, socket?: SocketHandle): void
   onMessage(handler: (message: WorkerMessage) => void): void
   /** The worker is gone: exited, or disconnected. */
   onClose(handler: (reason: string) => void): void

@@ -2,8 +2,7 @@
  * Both ends of a link inside one process (`--workers 0`, tests). Messages arrive in order and in a
  * later turn, as they would from another process, and are passed by reference: they are readonly.
  */
-import { type BoundHandle, receive } from './bound-handle.ts'
-import type { ControlLink, WorkerLink } from './link.ts'
+import type { ControlLink, SocketHandle, WorkerLink } from './link.ts'
 import type { ControlMessage, WorkerMessage } from './messages.ts'
 
 export interface MemoryLink {
@@ -16,7 +15,7 @@ export interface MemoryLink {
 }
 
 export function createMemoryLink(): MemoryLink {
-  const toWorker = new Mailbox<{ message: ControlMessage; handle: BoundHandle | undefined }>()
+  const toWorker = new Mailbox<{ message: ControlMessage; handle: SocketHandle | undefined }>()
   const toControl = new Mailbox<WorkerMessage>()
   let workerClosed: (reason: string) => void = () => undefined
   let controlClosed: () => void = () => undefined
@@ -31,11 +30,7 @@ export function createMemoryLink(): MemoryLink {
     },
     control: {
       send: (message) => toControl.post(message),
-      onMessage: (handler) =>
-        toWorker.open(({ message, handle }) => {
-          const delivery = receive(message, handle)
-          handler(delivery.message, delivery.socket)
-        }),
+      onMessage: (handler) => toWorker.open(({ message, handle }) => handler(message, handle)),
       onClose: (handler) => {
         controlClosed = handler
       },

@@ -115,7 +115,7 @@ export type WorkerMessage =
 // --- control -> worker ---
 
 /** What moves the bytes of connections; `auto`: the fastest that works here. */
-export type IoMode = 'auto' | 'raw' | 'streams'
+export type IoMode = 'auto' | 'native' | 'raw' | 'streams'
 
 /** Settings that a worker gets once, before anything else. */
 export interface WorkerSettings {

@@ -4,9 +4,7 @@
  * worker's entry file calls `controlLink`.
  */
 import type { ChildProcess, SendHandle, Serializable } from 'node:child_process'
-import type { BoundHandle } from './bound-handle.ts'
-import { receive } from './bound-handle.ts'
-import type { ControlLink, WorkerLink } from './link.ts'
+import type { ControlLink, SocketHandle, WorkerLink } from './link.ts'
 import type { ControlMessage, WorkerMessage } from './messages.ts'
 
 /** Control's end, on a child forked with `serialization: 'advanced'`. */
@@ -48,8 +46,7 @@ export function controlLink(self: NodeJS.Process = process): ControlLink {
     },
     onMessage: (handler) => {
       self.on('message', (message: unknown, handle: unknown) => {
-        const delivery = receive(message as ControlMessage, handle as BoundHandle | undefined)
-        handler(delivery.message, delivery.socket)
+        handler(message as ControlMessage, handle as SocketHandle | undefined)
       })
     },
     onClose: (handler) => {

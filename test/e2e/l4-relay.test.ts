@@ -111,11 +111,12 @@ describe('relay', () => {
     client.socket.pause()
     let pushed = 0
     const chunk = Buffer.alloc(64 * 1024, 1)
-    // The kernel's buffers take some megabytes; without backpressure this would go on for ever.
+    // The kernel's buffers take some megabytes (tcp_rmem of the machine); without backpressure this
+    // would go on for ever.
     await new Promise<void>((resolve) => {
       const push = (): void => {
-        while (pushed < 256 * chunk.length && server.socket.write(chunk)) pushed += chunk.length
-        if (pushed >= 256 * chunk.length) resolve()
+        while (pushed < 1024 * chunk.length && server.socket.write(chunk)) pushed += chunk.length
+        if (pushed >= 1024 * chunk.length) resolve()
         else {
           pushed += chunk.length
           // Nothing drains for several heartbeats of the event loop: the writer is stopped.
@@ -128,7 +129,7 @@ describe('relay', () => {
       }
       push()
     })
-    assert.ok(pushed < 256 * chunk.length, `${pushed} bytes were taken`)
+    assert.ok(pushed < 1024 * chunk.length, `${pushed} bytes were taken`)
     client.socket.resume()
     client.socket.end()
     server.socket.end()

@@ -279,7 +279,7 @@ const UDP_ROUTE = { kind: 'UDPRoute', namespace: 'default', name: 'r' }
 /** `GWPROXY_IO=streams node test/run.ts e2e/l4` runs them on that backend. */
 function ioOfTests(): IoMode {
   const mode = process.env['GWPROXY_IO'] ?? 'auto'
-  if (mode === 'auto' || mode === 'raw' || mode === 'streams') return mode
+  if (mode === 'auto' || mode === 'native' || mode === 'raw' || mode === 'streams') return mode
   throw new Error(`GWPROXY_IO=${mode}`)
 }
 

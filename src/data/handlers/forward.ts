@@ -85,7 +85,9 @@ export class Forward implements Stage, DialSink, RelaySink {
     this.#connection.facts.endpoint = endpoint.text
     this.#dialStarted = context.clock.monotonic()
     const { tls } = endpoint
-    const options = { tls, preface: this.#preface(), timeoutMs: context.limits.connectMs }
+    const { connectMs, tcpIdleMs } = context.limits
+    const relay = { downstream: this.#connection.accepted, idleMs: tcpIdleMs }
+    const options = { tls, preface: this.#preface(), timeoutMs: connectMs, relay }
     this.#dial = context.io.dial(endpoint.endpoint, options, this)
   }
 

@@ -9,6 +9,7 @@ import type { Reason } from '../../model/outcome.ts'
 import type { Endpoint } from '../../model/upstream.ts'
 import type { OriginTls } from '../upstream/tls.ts'
 import { Deadline, type TimerSink, type TimerWheel } from '../timer-wheel.ts'
+import type { Accepted } from './accepted.ts'
 import { NO_BYTES, type RelayEnd } from './relay-end.ts'
 
 export interface DialSink {
@@ -22,6 +23,8 @@ export interface DialOptions {
   /** The first bytes, before TLS. */
   readonly preface: Buffer | undefined
   readonly timeoutMs: number
+  /** Whom the end is for, where that is known: a backend may relay as soon as it is connected. */
+  readonly relay?: { readonly downstream: Accepted; readonly idleMs: number }
 }
 
 export type DialReason = Extract<

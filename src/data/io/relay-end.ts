@@ -4,9 +4,10 @@
  */
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { assertNever } from '../../base/assert-never.ts'
 import { type TcpHandle, wrapHandle } from './raw/native.ts'
 
-export type RelayEnd = StreamEnd | RawEnd
+export type RelayEnd = StreamEnd | RawEnd | NativeEnd
 
 export interface StreamEnd {
   readonly kind: 'stream'
@@ -31,14 +32,32 @@ export interface RawEnd {
   readonly ended: boolean
 }
 
+/** A connection of the relay thread; its upstream, once connected, is this end, too. */
+export interface NativeEnd {
+  readonly kind: 'native'
+  /** Only while it has no upstream. */
+  takeSocket(): { readonly socket: Socket; readonly head: Buffer }
+}
+
 export const NO_BYTES: Buffer = Buffer.alloc(0)
 
 /** The end as a stream, for a pair of which the other end is one. Nothing was read by its buffers. */
 export function streamEnd(end: RelayEnd): StreamEnd {
-  if (end.kind === 'stream') return end
-  // A FIN that was read is read again.
-  const socket = wrapHandle(end.handle)
-  return { kind: 'stream', socket, transport: socket, head: end.head }
+  switch (end.kind) {
+    case 'stream':
+      return end
+    case 'raw': {
+      // A FIN that was read is read again.
+      const socket = wrapHandle(end.handle)
+      return { kind: 'stream', socket, transport: socket, head: end.head }
+    }
+    case 'native': {
+      const { socket, head } = end.takeSocket()
+      return { kind: 'stream', socket, transport: socket, head }
+    }
+    default:
+      return assertNever(end)
+  }
 }
 
 /**

@@ -6,8 +6,7 @@ import * as net from 'node:net'
 import { describe, it } from 'node:test'
 import { bindTcp } from '../../../src/control/bind-tcp.ts'
 import { Sockets } from '../../../src/control/sockets.ts'
-import { receive } from '../../../src/ipc/bound-handle.ts'
-import { bindKey } from '../../../src/model/identity.ts'
+import { listenOn } from '../../../src/ipc/bound-handle.ts'
 import { bindPart } from './fixtures.ts'
 
 const BIND_TCP = new URL('../../../src/control/bind-tcp.ts', import.meta.url).href
@@ -65,9 +64,9 @@ describe('bindTcp', () => {
   it('the wildcard serves both families, or IPv4 where there is no other', async () => {
     const bound = bindTcp('::', 0)
     assert.ok(bound.kind === 'bound')
-    const { socket } = receive({ type: 'socket', bind: bindKey('tcp', '::', 0) }, bound.handle)
+    const server = listenOn(bound.handle)
     assert.equal(await connects(bound.port), true)
-    socket?.close()
+    server?.close()
   })
 
   it('says what a low port needs, and names the binary', { skip: !mayDropRoot() }, () => {
@@ -137,7 +136,7 @@ describe('Sockets', () => {
     const own = new Set(['192.0.2.7'])
     const sockets = new Sockets((address, port) =>
       address === '::' || own.has(address)
-        ? { kind: 'bound', port, handle: { getsockname: () => 0, close: () => {} } }
+        ? { kind: 'bound', port, handle: { fd: -1, getsockname: () => 0, close: () => {} } }
         : { kind: 'failed', error: { errno: 'EADDRNOTAVAIL', message: 'not here' } },
     )
     const table = { chains: [], listeners: [] }
@@ -170,11 +169,23 @@ describe('Sockets', () => {
     sockets.open([part])
     const before = sockets.state(part.key)
     assert.ok(before?.kind === 'open')
-    const { socket } = receive({ type: 'socket', bind: part.key }, before.handle)
-    socket?.close()
+    listenOn(before.handle)?.close()
     const after = sockets.state(part.key)
     assert.ok(after?.kind === 'open')
     assert.notEqual(after.handle, before.handle)
     sockets.retain(new Set())
+  })
+
+  it('tells when somebody else listened first', () => {
+    const first = bindTcp('127.0.0.1', 0)
+    assert.ok(first.kind === 'bound')
+    // Two sockets may be bound to one port while neither listens; only one may then listen.
+    const rival = bindTcp('127.0.0.1', first.port)
+    assert.ok(rival.kind === 'bound')
+    const server = listenOn(first.handle)
+    assert.ok(server?.listening)
+    assert.equal(listenOn(rival.handle), undefined)
+    server.close()
+    rival.handle.close()
   })
 })

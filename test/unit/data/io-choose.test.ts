@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { systemClock } from '../../../src/base/clock.ts'
-import { createIoBackend, findIoSupport } from '../../../src/data/io/choose.ts'
+import { createIoBackend, findIoSupport, type IoSupport } from '../../../src/data/io/choose.ts'
+import { loadAddon } from '../../../src/data/io/native/addon.ts'
 import { findNative, Native } from '../../../src/data/io/raw/native.ts'
 import { testNative } from '../../../src/data/io/raw/self-test.ts'
+import type { IoMode } from '../../../src/ipc/messages.ts'
 import { TimerWheel } from '../../../src/data/timer-wheel.ts'
 import { createLogger } from '../../../src/observe/log.ts'
 
@@ -66,32 +68,50 @@ describe('raw sockets of this Node', () => {
   })
 })
 
+describe('the addon', () => {
+  it('may be missing, and is refused by name when it is something else', () => {
+    assert.equal(typeof loadAddon('/nowhere/relay.node'), 'string')
+    const other = loadAddon(import.meta.filename)
+    assert.ok(typeof other === 'string' && other.startsWith(import.meta.filename))
+  })
+})
+
 describe('the choice', () => {
   const wheel = new TimerWheel(systemClock)
 
-  async function choose(mode: 'auto' | 'raw' | 'streams', missing?: string) {
+  async function choose(mode: IoMode, missing: Partial<IoSupport>) {
     const lines: string[] = []
     const sink = { write: (line: string) => lines.push(line), dropped: 0 }
     const log = createLogger({ level: 'info', format: 'json', sink: sink as never })
-    const support = missing === undefined ? await findIoSupport() : { raw: missing }
+    const support = { ...(await findIoSupport()), native: undefined, ...missing }
     const { name } = createIoBackend(mode, support, wheel, 65_536, log)
     const told = lines.map((line) => JSON.parse(line))
     return { name, told: told.map(({ level, missing: what }) => [level, what]) }
   }
 
-  it('is what was asked for, or the fastest', async () => {
-    assert.deepEqual(await choose('auto'), { name: 'raw', told: [] })
-    assert.deepEqual(await choose('raw'), { name: 'raw', told: [] })
-    assert.deepEqual(await choose('streams'), { name: 'streams', told: [] })
+  it('is what was asked for, or the fastest; an addon that was not built is not missed', async () => {
+    assert.deepEqual(await choose('auto', {}), { name: 'raw', told: [] })
+    assert.deepEqual(await choose('raw', {}), { name: 'raw', told: [] })
+    assert.deepEqual(await choose('streams', {}), { name: 'streams', told: [] })
   })
 
-  it('falls back to streams in one line that names what is missing', async () => {
-    const what = 'stream_wrap.WriteWrap'
-    const auto = await choose('auto', what)
-    assert.deepEqual([auto.name, auto.told.map(([, missing]) => missing)], ['streams', [what]])
-    const raw = await choose('raw', what)
-    assert.deepEqual([raw.name, raw.told.map(([, missing]) => missing)], ['streams', [what]])
-    assert.notDeepEqual(raw.told, auto.told, 'what was asked for is missed louder')
-    assert.deepEqual(await choose('streams', what), { name: 'streams', told: [] })
+  it('falls back in one line each that names what is missing', async () => {
+    const raw = 'stream_wrap.WriteWrap'
+    const native = 'relay.node: built for another version'
+    const auto = await choose('auto', { raw })
+    assert.deepEqual([auto.name, auto.told.map(([, missing]) => missing)], ['streams', [raw]])
+    const forced = await choose('raw', { raw })
+    assert.deepEqual([forced.name, forced.told.map(([, missing]) => missing)], ['streams', [raw]])
+    assert.notDeepEqual(forced.told, auto.told, 'what was asked for is missed louder')
+    assert.deepEqual(await choose('streams', { raw }), { name: 'streams', told: [] })
+    const broken = await choose('auto', { native })
+    assert.deepEqual([broken.name, broken.told.map(([, missing]) => missing)], ['raw', [native]])
+    const both = await choose('native', { native, raw })
+    assert.deepEqual(
+      both.told.map(([, missing]) => missing),
+      [native, raw],
+    )
+    const unbuilt = await choose('native', {})
+    assert.deepEqual([unbuilt.name, unbuilt.told.length], ['raw', 1])
   })
 })

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import * as net from 'node:net'
 import { describe, it } from 'node:test'
 import { bindTcp } from '../../../src/control/bind-tcp.ts'
+import { listenOn } from '../../../src/ipc/bound-handle.ts'
 import { createMemoryLink } from '../../../src/ipc/memory-link.ts'
 import { bindKey } from '../../../src/model/identity.ts'
 
@@ -35,15 +36,16 @@ describe('createMemoryLink', () => {
     assert.deepEqual(seen, ['drained'])
   })
 
-  it('a bound handle arrives as a server that accepts half-open connections', async () => {
+  it('a bound handle arrives, to be listened on, half-open', async () => {
     const bound = bindTcp('127.0.0.1', 0)
     assert.ok(bound.kind === 'bound')
     const { worker, control } = createMemoryLink()
     const adopted = new Promise<net.Server>((resolve) => {
       control.onMessage((_message, socket) => {
-        assert.ok(socket)
-        socket.on('connection', (peer) => peer.on('end', () => peer.end('late')).resume())
-        resolve(socket)
+        const server = socket && listenOn(socket)
+        assert.ok(server)
+        server.on('connection', (peer) => peer.on('end', () => peer.end('late')).resume())
+        resolve(server)
       })
     })
     worker.send({ type: 'socket', bind: bindKey('tcp', '127.0.0.1', bound.port) }, bound.handle)
@@ -54,32 +56,6 @@ describe('createMemoryLink', () => {
     assert.equal(String(data), 'late')
     client.destroy()
     server.close()
-  })
-
-  it('tells the worker when somebody else came first', async () => {
-    const first = bindTcp('127.0.0.1', 0)
-    assert.ok(first.kind === 'bound')
-    // Two sockets may be bound to one port while neither listens; only one may then listen.
-    const rival = bindTcp('127.0.0.1', first.port)
-    assert.ok(rival.kind === 'bound')
-    const key = bindKey('tcp', '127.0.0.1', first.port)
-    const seen: string[] = []
-    const servers: net.Server[] = []
-    for (const { handle } of [first, rival]) {
-      const { worker, control } = createMemoryLink()
-      control.onMessage((message, socket) => {
-        seen.push(message.type)
-        if (socket !== undefined) servers.push(socket)
-        if (message.type === 'socket-failed') {
-          assert.equal(message.result.error?.errno, 'EADDRINUSE')
-          assert.equal(message.result.bind, key)
-        }
-      })
-      worker.send({ type: 'socket', bind: key }, handle)
-    }
-    await turns(3)
-    assert.deepEqual(seen, ['socket', 'socket-failed'])
-    for (const server of servers) server.close()
   })
 
   it('close tells both ends and drops what is under way', async () => {

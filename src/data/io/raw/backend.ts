@@ -2,11 +2,17 @@
  * The backend on raw TCP handles. What raw handles are no use for goes to the streams backend: unix
  * sockets, TLS, and pairs of which one end is a stream.
  */
-import type { Server } from 'node:net'
 import { GwProxyError } from '../../../base/errors.ts'
+import { listenOn } from '../../../ipc/bound-handle.ts'
+import type { SocketHandle } from '../../../ipc/link.ts'
 import { RawRelay, RawRelays } from '../../relay/raw.ts'
 import type { TimerWheel } from '../../timer-wheel.ts'
-import { type AcceptSink, createStreamsBackend, type IoBackend } from '../backend.ts'
+import {
+  type AcceptSink,
+  createStreamsBackend,
+  type IoBackend,
+  type Listening,
+} from '../backend.ts'
 import { KEEP_ALIVE_MS } from '../dial.ts'
 import { RawAccepted } from './accepted.ts'
 import { RawDial } from './dial.ts'
@@ -24,7 +30,7 @@ export function createRawBackend(native: Native, wheel: TimerWheel, peekBytes: n
   const relays = new RawRelays(native, wheel, BULK_BYTES)
   return {
     name: 'raw',
-    accept: (server, sink) => accept(server, sink, native, peekBytes),
+    accept: (socket, sink) => accept(socket, sink, native, peekBytes),
     dial: (endpoint, options, sink) => {
       if (endpoint.kind === 'unix' || options.tls !== undefined) {
         return streams.dial(endpoint, options, sink)
@@ -41,7 +47,14 @@ export function createRawBackend(native: Native, wheel: TimerWheel, peekBytes: n
 }
 
 /** The server listens and closes; what it would do with a connection is done here. */
-function accept(server: Server, sink: AcceptSink, native: Native, peekBytes: number): void {
+function accept(
+  socket: SocketHandle,
+  sink: AcceptSink,
+  native: Native,
+  peekBytes: number,
+): Listening | undefined {
+  const server = listenOn(socket)
+  if (server === undefined) return undefined
   const listening = listeningHandle(server)
   if (listening === undefined) {
     throw new GwProxyError('GWP_RUNTIME_UNSUPPORTED', 'a listening server without a handle')
@@ -56,6 +69,7 @@ function accept(server: Server, sink: AcceptSink, native: Native, peekBytes: num
     else if (sink.admit()) sink.onAccepted(new RawAccepted(handle, own, peekBytes, native))
     else closeHandle(handle, 'reset')
   }
+  return server
 }
 
 function acceptError(status: number): Error {
