@@ -432,6 +432,8 @@ static void *thread_main(void *argument) {
     while ((timer = wheel_next(&relay->wheel, relay->mover.now)) != NULL) timer_due(relay, timer);
     /* After the batch: only here slots and listeners become free. */
     goes_on = obey_all(relay, &commands);
+    /* Nothing is relayed: pipes are for the next burst only. */
+    if (relay->wheel.armed == 0) pipes_close(&relay->mover.pipes);
     if (queue_is_news(&relay->queue)) relay->notify(relay->notify_context);
   }
   free(commands.items);

@@ -98,7 +98,8 @@ function closeEnd(outcome: DialEnd): void {
   assert.ok(outcome.kind === 'connected', JSON.stringify(outcome))
   const end: RelayEnd = outcome.end
   if (end.kind === 'stream') end.socket.destroy()
-  else end.handle.close()
+  else if (end.kind === 'raw') end.handle.close()
+  else end.takeSocket().socket.destroy()
 }
 
 function descriptors(): number {

@@ -7,19 +7,20 @@ import { bindTcp } from '../../src/control/bind-tcp.ts'
 import type { Accepted, AcceptedSink, LossCause } from '../../src/data/io/accepted.ts'
 import type { AcceptSink, Dial, IoBackend, Relay } from '../../src/data/io/backend.ts'
 import { createIoBackend, findIoSupport } from '../../src/data/io/choose.ts'
-import type { DialReason, DialSink } from '../../src/data/io/dial.ts'
+import type { DialOptions, DialReason, DialSink } from '../../src/data/io/dial.ts'
 import type { RelayEnd } from '../../src/data/io/relay-end.ts'
 import type { RelayReason, RelaySink } from '../../src/data/relay/stream.ts'
 import { TimerWheel } from '../../src/data/timer-wheel.ts'
-import { receive } from '../../src/ipc/bound-handle.ts'
-import { bindKey } from '../../src/model/identity.ts'
 import type { Endpoint } from '../../src/model/upstream.ts'
 import { createLogger } from '../../src/observe/log.ts'
 import { openLineSink } from '../../src/observe/line-sink.ts'
+import { buildNativeRelay } from './native-relay.ts'
 import { dialTcp, type Listening, listenTcp, type Peer } from './sockets.ts'
 
-export const BACKENDS = ['streams', 'raw'] as const
-export type BackendName = (typeof BACKENDS)[number]
+export type BackendName = 'streams' | 'raw' | 'native'
+/** `native` where there is a C compiler. */
+export const BACKENDS: readonly BackendName[] =
+  buildNativeRelay() === undefined ? ['streams', 'raw'] : ['streams', 'raw', 'native']
 
 const PEEK_BYTES = 65_536
 
@@ -116,12 +117,10 @@ export class IoHarness implements AcceptSink {
     this.target = target
     const attempt = bindTcp('127.0.0.1', 0)
     if (attempt.kind === 'failed') throw new Error(attempt.error.message)
-    const bind = bindKey('tcp', '127.0.0.1', attempt.port)
-    const { socket } = receive({ type: 'socket', bind }, attempt.handle)
-    if (socket === undefined) throw new Error('cannot listen')
+    const listening = this.io.accept(attempt.handle, this)
+    if (listening === undefined) throw new Error('cannot listen')
     this.#port = attempt.port
-    this.io.accept(socket, this)
-    this.#close = () => socket.close()
+    this.#close = () => listening.close()
   }
 
   admit(): boolean {
@@ -158,9 +157,9 @@ export class IoHarness implements AcceptSink {
 
   dial(
     endpoint: Endpoint = { kind: 'ip', address: '127.0.0.1', port: this.target.port },
-    options: { readonly preface?: Buffer; readonly timeoutMs?: number } = {},
+    options: Partial<Pick<DialOptions, 'preface' | 'timeoutMs' | 'relay'>> = {},
   ): Dialling {
-    const { preface, timeoutMs = 5000 } = options
+    const { preface, timeoutMs = 5000, relay } = options
     const { promise: outcome, resolve } = Promise.withResolvers<DialEnd>()
     let told = 0
     const settle = (end: DialEnd): void => {
@@ -171,7 +170,9 @@ export class IoHarness implements AcceptSink {
       onConnected: (end) => settle({ kind: 'connected', end }),
       onDialFailed: (reason, detail) => settle({ kind: 'failed', reason, detail }),
     }
-    const dial = this.io.dial(endpoint, { tls: undefined, preface, timeoutMs }, sink)
+    const common = { tls: undefined, preface, timeoutMs }
+    const all = relay === undefined ? common : { ...common, relay }
+    const dial = this.io.dial(endpoint, all, sink)
     return { dial, outcome, told: () => told }
   }
 
@@ -179,7 +180,8 @@ export class IoHarness implements AcceptSink {
   async pair({ idleMs = 60_000, isStream, before }: PairOptions = {}): Promise<Pair> {
     const [client, held] = await this.client()
     await before?.(client, held)
-    const upstream = await this.dial().outcome
+    const plan = { relay: { downstream: held.accepted, idleMs } }
+    const upstream = await this.dial(undefined, isStream === true ? {} : plan).outcome
     if (upstream.kind === 'failed') throw new Error(upstream.detail)
     const server = await this.target.accepted()
     if (isStream === true) {
@@ -202,6 +204,7 @@ export class IoHarness implements AcceptSink {
   close(): void {
     this.wheel.stop()
     this.#close()
+    this.io.close?.()
     this.target.close()
   }
 }

@@ -46,6 +46,8 @@ export class NativeAccepted implements Accepted, NativeEnd, SlotHolder {
   #attempt = 0
   #upstreamSink: UpstreamSink | undefined
   #closedSink: ClosedSink | undefined
+  /** Before there was somebody to tell. */
+  #closed: { readonly how: ClosedHow; readonly errno: string } | undefined
   /** Since it was taken as a socket. */
   #stream: StreamAccepted | undefined
 
@@ -135,8 +137,12 @@ export class NativeAccepted implements Accepted, NativeEnd, SlotHolder {
     return attempt
   }
 
+  /** Told later, also when it has happened already. */
   onceClosed(sink: ClosedSink): void {
     this.#closedSink = sink
+    const closed = this.#closed
+    if (closed === undefined) return
+    process.nextTick(() => this.#closedSink?.onClosed(closed.how, closed.errno))
   }
 
   /** Plain bytes of the relay. */
@@ -167,7 +173,8 @@ export class NativeAccepted implements Accepted, NativeEnd, SlotHolder {
   }
 
   onClosed(how: ClosedHow, errno: string): void {
-    this.#closedSink?.onClosed(how, errno)
+    if (this.#closedSink === undefined) this.#closed = { how, errno }
+    else this.#closedSink.onClosed(how, errno)
   }
 
   #show(bytes: Buffer): void {
