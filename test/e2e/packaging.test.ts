@@ -67,7 +67,7 @@ describe('the npm package', () => {
   it('holds what the README links to, and no sources or tests', () => {
     assert.deepEqual(readdirSync(installed).sort(), [
       ...['DESIGN.md', 'LICENSE', 'README.md', 'bin', 'config-examples', 'dist', 'docs'],
-      ...['node_modules', 'package.json', 'packaging'],
+      ...['native', 'node_modules', 'package.json', 'packaging'],
     ])
     const compiled = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' })
     assert.deepEqual(
