@@ -33,7 +33,6 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli'],
   pino: ['observe'],
   'prom-client': ['observe', 'control'],
-  undici: ['data', 'cli'],
   re2js: ['match'],
   '@bufbuild/protobuf': ['data'],
   '@peculiar/x509': ['wire'],

@@ -1,5 +1,5 @@
 /**
- * The executable's first file: checks the runtime before anything else is loaded (undici breaks
+ * The executable's first file: checks the runtime before anything else is loaded (its libraries break
  * on import under Node 20), then hands over to the program.
  */
 

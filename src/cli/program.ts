@@ -1,6 +1,6 @@
 /**
  * The command line: one file per command, loaded when it is used, since `status` should not pay
- * for zod and undici. `run` is the default command.
+ * for zod. `run` is the default command.
  * Exit codes: 0 done, 1 problems, 2 wrong usage.
  */
 import { Command, CommanderError, Option } from 'commander'

@@ -238,9 +238,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
       contentLength: head.body.kind === 'length' ? head.body.bytes : undefined,
       websocket: head.websocket,
     }
-    const { wheel } = this.#host.context
     this.#tries = new Tries(upstream, request, this, {
-      wheel,
       retry: rule.retry,
       tryMs: rule.timeouts.backendRequestMs,
       ...forwardOptions(this.#host),

@@ -7,6 +7,7 @@ import { assertNever } from '../../base/assert-never.ts'
 import { outcomeRow, type Reason } from '../../model/outcome.ts'
 import type { UpstreamProtocol } from '../../model/upstream.ts'
 import { type ProxyFacts, proxyHeader } from '../../wire/proxy-protocol-writer.ts'
+import type { TimerWheel } from '../timer-wheel.ts'
 import type { EndpointState, Upstream } from '../upstream/contract.ts'
 import { BodySource, type BodyWatcher } from './body-source.ts'
 import { Http1Client } from './client-h1.ts'
@@ -29,6 +30,7 @@ const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 export interface ForwardOptions {
   readonly connectMs: number
   readonly headerBytes: number
+  readonly wheel: TimerWheel
   /** A retry rule decides about lost requests, and bounds how often one is sent. */
   readonly isRetried?: boolean
   /** For upstreams that want a PROXY protocol header. Absent: the request is our own. */
@@ -39,7 +41,8 @@ export interface ForwardOptions {
 export function forwardOptions({ downstream, context }: ExchangeHost): ForwardOptions {
   const { connectMs, headerBytes } = context.limits
   const { ends, sni, tls } = downstream
-  return { connectMs, headerBytes, proxied: { ends, authority: sni, alpn: tls?.alpn } }
+  const { wheel } = context
+  return { connectMs, headerBytes, wheel, proxied: { ends, authority: sni, alpn: tls?.alpn } }
 }
 
 export interface ForwardSink extends BodyWatcher {
@@ -251,7 +254,8 @@ function proxyingClient(
   return new Http1Client(endpoint.endpoint, { ...clientOptions(endpoint, options), preface })
 }
 
-function clientOptions(endpoint: EndpointState, { connectMs, headerBytes }: ForwardOptions) {
+function clientOptions(endpoint: EndpointState, options: ForwardOptions) {
   const { tls } = endpoint
-  return { connectMs, headerBytes, tls, onConnect: () => endpoint.connected() }
+  const { connectMs, headerBytes, wheel } = options
+  return { connectMs, headerBytes, wheel, tls, onConnect: () => endpoint.connected() }
 }

@@ -93,10 +93,15 @@ class MirrorCopy implements ForwardSink, TimerSink {
       stream?.destroy()
       return
     }
-    const { connectMs, headerBytes } = this.#context.limits
+    const { limits, wheel } = this.#context
+    const { connectMs, headerBytes } = limits
     this.#stream = stream
     this.#deadline.arm(COPY_MS)
-    this.#forwarding = new Forwarding(upstream, request, this, { connectMs, headerBytes })
+    this.#forwarding = new Forwarding(upstream, request, this, {
+      connectMs,
+      headerBytes,
+      wheel,
+    })
     this.#forwarding.start()
   }
 

@@ -4,7 +4,7 @@
  */
 import type { HttpRetry } from '../../model/http.ts'
 import type { Reason } from '../../model/outcome.ts'
-import { Deadline, type TimerSink, type TimerWheel } from '../timer-wheel.ts'
+import { Deadline, type TimerSink } from '../timer-wheel.ts'
 import type { Upstream } from '../upstream/contract.ts'
 import { Forwarding, type ForwardOptions, type ForwardSink, type Outgoing } from './forward.ts'
 import { Retries } from './retry.ts'
@@ -15,7 +15,6 @@ export interface TriesSink extends ForwardSink {
 }
 
 export interface TriesOptions extends ForwardOptions {
-  readonly wheel: TimerWheel
   readonly retry: HttpRetry | undefined
   /** For each try, until its response ends; undefined or 0: none. */
   readonly tryMs: number | undefined

@@ -35,11 +35,16 @@ export class AuthCall implements ForwardSink, TimerSink {
   #over = false
 
   constructor(upstream: Upstream, request: Outgoing, context: HttpContext, sink: AuthCallSink) {
+    const { wheel } = context
     const { connectMs, headerBytes, authMs } = context.limits
     this.#sink = sink
     this.#deadline = new Deadline(context.wheel, this)
     this.#deadline.arm(authMs)
-    this.#forwarding = new Forwarding(upstream, request, this, { connectMs, headerBytes })
+    this.#forwarding = new Forwarding(upstream, request, this, {
+      connectMs,
+      headerBytes,
+      wheel,
+    })
   }
 
   start(): void {
