@@ -23,7 +23,7 @@ export function rowText(row: RowResult): string {
   const goals = row.goals.flatMap((goal) => {
     const found = verdict(row, goal)
     if (found === undefined) return []
-    const how = found.byCpu ? ' by CPU per operation, the load tool being the limit' : ''
+    const how = found.byCpu ? ' by CPU per operation, since not both used their core in full' : ''
     return [`   ${found.isMet ? 'met   ' : 'MISSED'} ${goal.text}: ${digits(found.value, 3)}${how}`]
   })
   return [head, ...aligned(table), ...goals, ...disturbed(row), ''].join('\n')

@@ -59,7 +59,7 @@ export function ratio(ours: Series, theirs: Series, key: string): Ratio | undefi
   return other.some((value) => value > 0) ? pairedRatio(own, other) : undefined
 }
 
-/** Below this the load tool or the backend was the limit, and the rate says nothing of the proxy. */
+/** Below this the load tool, the backend or somebody else was the limit: the rate says nothing of the proxy. */
 export const BUSY_ENOUGH = 0.9
 
 /** Above this the proxies' core was not theirs alone, and only CPU per operation says something. */
@@ -74,7 +74,7 @@ export interface Verdict {
   readonly goal: Goal
   readonly value: number
   readonly isMet: boolean
-  /** The rate was the load tool's: the CPU per operation was compared instead. */
+  /** A rate was not the proxy's limit: the CPU per operation was compared instead. */
   readonly byCpu: boolean
 }
 

@@ -1,6 +1,15 @@
 /** The results as Markdown: goals first, then every proxy's figures. Pure. */
 import { digits, disturbed } from './report.ts'
-import { BUSY_ENOUGH, ratio, type RowResult, type RunResult, summary, verdict } from './result.ts'
+import {
+  BUSY_ENOUGH,
+  disturbance,
+  OTHERS_TOO_MUCH,
+  ratio,
+  type RowResult,
+  type RunResult,
+  summary,
+  verdict,
+} from './result.ts'
 import type { Column } from './rows/row.ts'
 
 export const BEGIN = '<!-- bench: begin, written by test/bench/write-table.ts -->'
@@ -44,6 +53,9 @@ function goalLines(row: RowResult): string[][] {
   return row.goals.map((goal) => {
     const found = verdict(row, goal)
     if (found === undefined) return [row.title, goal.text, row.failure ?? 'not measured', '']
+    if (goal.column === 'p99' && disturbance(row) > OTHERS_TOO_MUCH) {
+      return [row.title, goal.text, `${digits(found.value, 3)}x`, 'not judged: the core was shared']
+    }
     const unit = goal.rival === undefined ? '' : 'x'
     const how = found.byCpu ? ', by CPU per operation' : ''
     return [
@@ -97,7 +109,7 @@ function noise(spread: number, { better }: Column): string {
 function bound({ series }: RowResult): string {
   const idle = series.filter((one) => (summary(one, 'busy')?.median ?? 1) < BUSY_ENOUGH)
   if (idle.length === 0) return ''
-  return `\nThe load tool was the limit of ${idle.map(({ name }) => name).join(', ')}: compare CPU.\n`
+  return `\n${idle.map(({ name }) => name).join(', ')} did not have or use the core in full: compare CPU.\n`
 }
 
 function table(head: readonly string[], lines: readonly (readonly string[])[]): string {

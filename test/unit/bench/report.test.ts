@@ -70,6 +70,24 @@ describe('bench report', () => {
     assert.doesNotMatch(rowText(row(ours)), /other processes/)
   })
 
+  it('the page judges no latency of a core that was shared', () => {
+    const shared = [series('gwproxy', 30, 33, 0.7), series('nginx', 100, 10, 0.7)].map((one) => ({
+      ...one,
+      rounds: one.rounds.map((figures) => ({ ...figures, others: 0.3, p99: 5 })),
+    }))
+    const late = { column: 'p99', rival: 'nginx', atMost: 0.5, text: 'p99 <= 0.5x nginx' } as const
+    const run = {
+      date: '2026-01-02T03:04:05.000Z',
+      machine: { cpu: 'C', cores: 2, memoryGib: 4, kernel: '6', node: 'v24', openssl: '3' },
+      command: '',
+      rounds: 1,
+      seconds: 1,
+      rows: [{ ...row(...shared), goals: [late] }],
+    }
+    const page = withTables(`${BEGIN}\n${END}`, [run])
+    assert.match(page, /p99 <= 0\.5x nginx \| 1\.00x \| not judged: the core was shared/)
+  })
+
   it('three digits, whatever the size', () => {
     assert.deepEqual(
       [0.1234, 1.234, 12.34, 1234.5].map((value) => digits(value, 3)),
