@@ -7,6 +7,12 @@ import { Deadline, type TimerSink } from '../timer-wheel.ts'
 import type { HttpDownstream } from './contract.ts'
 import type { ExchangeHost, HttpContext } from './exchange-host.ts'
 
+/**
+ * A drain leaves an idle connection this long: a request that is on its way to us is answered with
+ * `connection: close`, where closing at once would have lost it.
+ */
+const LAST_REQUEST_MS = 500
+
 /** How a connection of one protocol is closed. */
 export interface Protocol {
   /** No new exchange; running ones may finish. */
@@ -36,6 +42,8 @@ export class HttpConnection implements ExchangeHost, TimerSink {
   #active = 0
   /** A request is due, or has begun. */
   #awaitsHead = true
+  /** It has begun. */
+  #isInHead = false
   #draining = false
   #ended = false
 
@@ -64,7 +72,9 @@ export class HttpConnection implements ExchangeHost, TimerSink {
 
   /** Some of a request is here; for all of its head there is so much time from the first byte on. */
   headBegan(): void {
-    if (this.#awaitsHead) return
+    if (this.#isInHead) return
+    this.#isInHead = true
+    if (this.#awaitsHead && !this.#draining) return
     this.#awaitsHead = true
     this.#idle.arm(this.context.limits.headersMs)
   }
@@ -72,6 +82,7 @@ export class HttpConnection implements ExchangeHost, TimerSink {
   exchangeStarted(): void {
     this.#active += 1
     this.#awaitsHead = false
+    this.#isInHead = false
     this.#idle.cancel()
     this.downstream.exchangeStarted()
     this.#set.exchangeStarted()
@@ -88,8 +99,9 @@ export class HttpConnection implements ExchangeHost, TimerSink {
   }
 
   drain(): void {
+    if (this.#draining || this.#ended) return
     this.serveOne()
-    if (this.#active === 0 && !this.#ended) this.#protocol?.closeIdle()
+    if (this.#active === 0 && !this.#isInHead) this.#idle.arm(LAST_REQUEST_MS)
   }
 
   /** For a connection that comes while its worker drains: its client has already sent, or soon will. */
@@ -101,7 +113,8 @@ export class HttpConnection implements ExchangeHost, TimerSink {
 
   onDeadline(): void {
     if (this.#active > 0) return
-    if (this.#awaitsHead) this.#protocol?.onSilence()
+    const isSilent = this.#isInHead || (this.#awaitsHead && !this.#draining)
+    if (isSilent) this.#protocol?.onSilence()
     else this.#protocol?.closeIdle()
   }
 
