@@ -3,32 +3,34 @@
  * Owns the process: signals, exit code, the last words in the log.
  */
 import { closeSync, openSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { systemClock } from './base/clock.ts'
 import { errnoOf, GwProxyError, messageOf } from './base/errors.ts'
-import { addressText } from './control/admin/address.ts'
 import type { ReloadReport } from './control/admin/contract.ts'
-import { type AdminPorts, adminEndpoints, probeEndpoints } from './control/admin/endpoints.ts'
-import { createHttpListener } from './control/admin/http-listener.ts'
-import { adminRules, listen, metricsRules } from './control/admin/listen.ts'
-import { createMetrics, type Metrics } from './control/admin/metrics.ts'
+import { createMetrics } from './control/admin/metrics.ts'
+import { AdminServers } from './control/admin/servers.ts'
 import { type Budget, planBudget } from './control/budget.ts'
 import { type ConfigHost, startConfigThread } from './control/config-host.ts'
 import type { ConfigThreadOptions } from './control/config-protocol.ts'
 import { ControlPlane } from './control/control-plane.ts'
 import { forkWorker } from './control/fork-worker.ts'
+import { InheritedSockets } from './control/inherited-sockets.ts'
 import { type MachineLimits, readMachine } from './control/machine.ts'
 import { createLookUp } from './control/name-resolver.ts'
 import { createNotify } from './control/notify.ts'
 import { checkOptions, pathOf, type RunOptions, translateOptionsOf } from './control/options.ts'
 import { PassedSockets } from './control/passed-sockets.ts'
+import { meetPredecessor, type Predecessor } from './control/predecessor.ts'
 import { serviceStatus } from './control/service-status.ts'
 import { sessionSecret } from './control/session-secret.ts'
-import { onSignals } from './control/signals.ts'
+import { onSignals, type SignalActions } from './control/signals.ts'
 import { openStateDir, type StateDir } from './control/state-dir.ts'
 import { StatusDirectory } from './control/status-dir.ts'
 import { readTransitions, TRANSITIONS, type TransitionRecord } from './control/status-times.ts'
 import { StatusStore } from './control/status-store.ts'
+import { servingOf, Succession } from './control/succession.ts'
+import type { Estate } from './control/successor.ts'
 import type { StartedWorker } from './control/supervisor.ts'
 import { Watchdog, watchdogTimeout } from './control/watchdog.ts'
 import { workerSettings } from './control/worker-settings.ts'
@@ -36,6 +38,7 @@ import { WORKER_PARTS } from './data/compose.ts'
 import { explainRequest } from './data/explain/explain.ts'
 import { startWorker } from './data/worker.ts'
 import { BUILD } from './ipc/build.ts'
+import type { Serving } from './ipc/hand-over.ts'
 import { createMemoryLink } from './ipc/memory-link.ts'
 import type { ConfigUpdate } from './ipc/messages.ts'
 import { formatOrigin } from './model/diagnostic.ts'
@@ -56,12 +59,25 @@ const WORKER_ENTRY = new URL(
   import.meta.url,
 )
 
+/** Where the launcher is when nobody called it. */
+const LAUNCHER = join(import.meta.dirname, '../bin/gwproxy')
+
 /**
  * `gwproxy run`: serves until a signal or `POST /drain` ends it, then exits the process. 0: drained;
  * 1: it could not start, or --strict found problems; 70: a defect of ours.
  * @throws GwProxyError before anything serves: the options or the environment are at fault
  */
 export async function runDaemon(options: RunOptions): Promise<void> {
+  const predecessor = await meetPredecessor()
+  try {
+    await run(options, predecessor)
+  } catch (error) {
+    predecessor?.failed(messageOf(error))
+    throw error
+  }
+}
+
+async function run(options: RunOptions, predecessor: Predecessor | undefined): Promise<void> {
   checkOptions(options)
   checkLogFile('--access-log', pathOf(options.accessLog?.target))
   const sinks = openSinks(options)
@@ -75,28 +91,29 @@ export async function runDaemon(options: RunOptions): Promise<void> {
     log.error({ err: error }, 'a defect of gwproxy; ending')
     void exit(EXIT_DEFECT)
   })
-  const daemon = new Daemon(options, sinks, log)
-  onSignals({
+  const daemon = new Daemon(options, sinks, log, predecessor)
+  const actions: SignalActions = {
     drain: () => void daemon.end(),
     exitNow: (status) => {
       daemon.kill()
       process.exit(status)
     },
-    reload: () => {
-      daemon.reload().catch((error: unknown) => log.error({}, messageOf(error)))
-    },
+    reload: () => daemon.reloadAsTold(),
     reopenLogs: () => daemon.reopenLogs(),
-  })
+  }
+  onSignals(actions)
   try {
     // A signal may end it before it serves.
-    await Promise.race([daemon.start(), daemon.ended])
+    await Promise.race([daemon.start(actions), daemon.ended])
   } catch (error) {
-    daemon.kill()
+    predecessor?.failed(messageOf(error))
+    // What a successor has accepted already ends as in a drain.
+    if (predecessor === undefined) daemon.kill()
+    else await daemon.end()
     log.error({ ...(error instanceof GwProxyError ? {} : { err: error }) }, messageOf(error))
     return exit(EXIT_PROBLEMS)
   }
-  await daemon.ended
-  return exit(0)
+  return exit(await daemon.ended)
 }
 
 /** @throws GwProxyError GWP_STATE_UNWRITABLE: better at the start than without lines later. */
@@ -133,20 +150,32 @@ class Daemon {
   readonly #plane: ControlPlane
   readonly #statusStore: StatusStore
   readonly #statusDir: StatusDirectory | undefined
-  readonly #metrics: Metrics
+  readonly #sessionSecret: string
+  readonly #admin: AdminServers
+  readonly #predecessor: Predecessor | undefined
+  readonly #succession: Succession
   readonly #notify: ReturnType<typeof createNotify>
   readonly #passed = new PassedSockets(process.env)
   readonly #machine: MachineLimits
   readonly #budget: Budget
-  readonly #servers: ReturnType<typeof createHttpListener>[] = []
-  readonly #ended = Promise.withResolvers<void>()
+  readonly #ended = Promise.withResolvers<number>()
   #config: ConfigHost | undefined
   #applied: Promise<ReloadReport> | undefined
   /** What `systemctl status` shows. */
   #status = 'starting'
   #ending = false
+  /** The admin interface is ours, and what systemd is told. */
+  #isService: boolean
+  #watchdog: Watchdog | undefined
 
-  constructor(options: RunOptions, sinks: Sinks, log: Logger) {
+  constructor(
+    options: RunOptions,
+    sinks: Sinks,
+    log: Logger,
+    predecessor: Predecessor | undefined,
+  ) {
+    this.#predecessor = predecessor
+    this.#isService = predecessor === undefined
     this.#options = options
     this.#sinks = sinks
     this.#log = log
@@ -159,39 +188,51 @@ class Daemon {
       clock: systemClock,
       saved: readTransitions(state),
       onPublished: (report, moved) => {
-        this.#statusDir?.publish(report)
+        if (this.#isService) this.#statusDir?.publish(report)
         if (moved !== undefined) this.#save(state, moved)
       },
     })
     this.#machine = readMachine()
     this.#budget = planBudget(options.workers, this.#machine)
     const { workers, heaps } = this.#budget
+    const inheritance = predecessor?.inheritance
+    this.#sessionSecret =
+      inheritance?.sessionSecret ?? sessionSecret(state, (message) => log.warn({}, message))
     this.#plane = new ControlPlane({
+      ...(inheritance !== undefined && {
+        inheritance: {
+          sockets: new InheritedSockets(inheritance.sockets),
+          ticketRoots: inheritance.ticketRoots,
+        },
+      }),
       workers: Math.max(1, workers),
       build: BUILD,
       passed: this.#passed,
       startWorker: () => (workers === 0 ? startInProcess(sinks) : forkWorker(WORKER_ENTRY, heaps)),
-      settings: workerSettings(
-        options,
-        sessionSecret(state, (message) => log.warn({}, message)),
-        this.#machine.cgroup.memory,
-      ),
+      settings: workerSettings(options, this.#sessionSecret, this.#machine.cgroup.memory),
       statusStore: this.#statusStore,
       lookUp: createLookUp(),
       log,
       clock: systemClock,
     })
-    this.#metrics = createMetrics({
-      plane: this.#plane,
-      report: () => this.#statusStore.report,
-      // A data plane in this process tells of the sink that it shares with us.
-      droppedLines: () => (workers === 0 && sinks.log === sinks.stdout ? 0 : sinks.log.dropped),
+    this.#admin = this.#adminServers()
+    this.#succession = new Succession({
       build: BUILD,
+      estate: () => this.#estate,
+      serving: () => (this.#ending ? undefined : this.#serving),
+      served: () => this.#plane.servedBinds,
+      yieldAdmin: () => this.#yieldAdmin(),
+      resumeAdmin: () => this.#resumeAdmin(),
+      drain: (onReleased) => this.#drain(onReleased),
+      drainTimeoutMs: options.drainTimeoutMs,
+      isPidTold: Boolean(process.env['NOTIFY_SOCKET']),
+      log,
     })
+    void this.#succession.over.then((isSound) => this.#ended.resolve(isSound ? 0 : EXIT_DEFECT))
   }
 
-  /** Resolves when the daemon has drained. */
-  get ended(): Promise<void> {
+  /** The exit code, when the daemon has drained and nobody serves in its place. */
+  get ended(): Promise<number> {
     return this.#ended.promise
   }
 
@@ -199,11 +240,11 @@ class Daemon {
    * Resolves when the first configuration serves; never, when `end` comes first.
    * @throws GwProxyError the admin interface cannot be opened, or --strict found problems
    */
-  async start(): Promise<void> {
+  async start(actions: SignalActions): Promise<void> {
+    this.#predecessor?.onStop(actions.drain)
     this.#logMachine()
     this.#logPassed()
-    await this.#openAdmin()
-    await this.#openMetrics()
+    if (this.#isService) await this.#admin.open()
     if (this.#ending) return
     // Workers load their code while the files are read; they open nothing before a publish.
     this.#plane.start()
@@ -228,6 +269,7 @@ class Daemon {
       first.resolve(this.#applied)
     })
     const { generation } = await first.promise
+    await this.#takeOver(actions)
     for (const name of this.#passed.idle) {
       this.#log.warn(
         {},
@@ -238,7 +280,62 @@ class Daemon {
     await this.#notify('ready', this.#status)
     this.#startWatchdog(config)
     // Whoever forked us with a channel (a test, a process manager) waits for this word.
-    process.send?.('ready', undefined, undefined, () => undefined)
+    if (this.#predecessor === undefined) process.send?.('ready', undefined, undefined, ignore)
+    else this.#predecessor.taken(() => this.#plane.predecessorReleased())
+  }
+
+  /** Nothing to do without a predecessor. */
+  async #takeOver(actions: SignalActions): Promise<void> {
+    const serving = this.#serving
+    if (this.#predecessor === undefined || serving === undefined) return
+    await this.#succession.takeOver(this.#predecessor, serving, () => this.#admin.open(), actions)
+    this.#isService = true
+    this.#statusDir?.publish(this.#statusStore.report)
+  }
+
+  get #serving(): Serving | undefined {
+    const { config, settlement } = this.#plane
+    if (config.update === undefined || settlement === undefined) return undefined
+    return servingOf(config.update, settlement)
+  }
+
+  get #estate(): Omit<Estate, 'lifeline'> {
+    const { sockets, ticketRoots } = this.#plane.estate
+    const passed = this.#passed.descriptors
+    const own = [...sockets].filter(([, { fd }]) => passed.every((one) => one.fd !== fd))
+    return {
+      launcher: process.env['GWPROXY_LAUNCHER'] ?? LAUNCHER,
+      args: process.argv.slice(2),
+      passed,
+      inheritance: {
+        build: BUILD,
+        sockets: own.map(([bind, { fd }]) => ({ bind, fd })),
+        ticketRoots,
+        sessionSecret: this.#sessionSecret,
+      },
+    }
+  }
+
+  async #yieldAdmin(): Promise<void> {
+    this.#isService = false
+    this.#watchdog?.stop()
+    this.#admin.close()
+    // The words of the new process shall be the last that systemd hears.
+    await Promise.all([this.#notify('serving', 'handing over'), this.#statusDir?.flushed()])
+  }
+
+  async #resumeAdmin(): Promise<void> {
+    this.#isService = true
+    await this.#admin.open()
+    this.#statusDir?.publish(this.#statusStore.report)
+    await this.#notify('ready', this.#status)
+    if (this.#config !== undefined) this.#startWatchdog(this.#config)
+  }
+
+  /** SIGHUP. */
+  reloadAsTold(): void {
+    if (this.#succession.passOn('reload')) return
+    this.reload().catch((error: unknown) => this.#log.error({}, messageOf(error)))
   }
 
   /** Reads the files again; resolves when every live worker has answered, or none will soon. */
@@ -252,7 +349,7 @@ class Daemon {
       return report
     } finally {
       // systemd waits for this word, also after a reload that came to nothing.
-      if (!this.#ending) void this.#notify('ready', this.#status)
+      if (!this.#ending && this.#isService) void this.#notify('ready', this.#status)
     }
   }
 
@@ -260,6 +357,7 @@ class Daemon {
     const { update } = this.#plane.config
     if (update === undefined || this.#ending) return
     this.#status = serviceStatus(report, update.counts, this.#plane.ready)
+    if (!this.#isService) return
     void this.#notify('serving', this.#status)
   }
 
@@ -267,7 +365,7 @@ class Daemon {
   #startWatchdog(config: ConfigHost): void {
     const timeoutMs = watchdogTimeout(process.env)
     if (timeoutMs === undefined || this.#ending) return
-    new Watchdog(timeoutMs, {
+    this.#watchdog = new Watchdog(timeoutMs, {
       configResponds: () => config.responds(),
       workersAreFresh: () => this.#ending || this.#plane.supervisor.isFresh,
       feed: () => void this.#notify('alive'),
@@ -304,31 +402,36 @@ class Daemon {
     )
   }
 
-  /** Drains and ends; a second call changes nothing. */
+  /** Drains and ends, or lets whoever has taken over; a second call changes nothing. */
   async end(): Promise<void> {
-    if (this.#ending) return
-    this.#ending = true
-    const told = this.#notify('stopping', 'draining')
-    // First: an edit during the drain must open nothing again.
-    await this.#config?.stop()
-    await this.#plane.drain(this.#options.drainTimeoutMs)
-    for (const server of this.#servers) {
-      server.close()
-      server.closeAllConnections()
-    }
+    const taking = this.#succession.abort()
+    if (taking !== undefined) await taking
+    if (this.#succession.passOn('drain') || this.#ending) return
+    const told = this.#isService ? this.#notify('stopping', 'draining') : undefined
+    await this.#drain()
     await Promise.all([this.#statusDir?.flushed(), told])
     this.#log.info({}, 'drained; ending')
-    this.#ended.resolve()
+    await this.#succession.end()
+    this.#ended.resolve(0)
+  }
+
+  async #drain(onReleased?: () => void): Promise<void> {
+    this.#ending = true
+    // First: an edit during the drain must open nothing again.
+    await this.#config?.stop()
+    await this.#plane.drain(this.#options.drainTimeoutMs, onReleased)
+    this.#admin.closeAll()
   }
 
   /** Ends the workers at once; what is left of the process is the caller's. */
   kill(): void {
+    this.#succession.passOn('exit')
     this.#plane.kill()
-    // Takes the admin socket's file along.
-    for (const server of this.#servers) server.close()
+    this.#admin.close()
   }
 
   reopenLogs(): void {
+    this.#succession.passOn('reopen-logs')
     const error = this.#sinks.log.reopen()
     if (error !== undefined) this.#log.error({ errno: errnoOf(error) }, messageOf(error))
     this.#plane.reopenLogs()
@@ -343,41 +446,29 @@ class Daemon {
     }
   }
 
-  async #openAdmin(): Promise<void> {
-    const { admin, adminToken } = this.#options
-    if (admin.kind === 'off') return
-    const rules = adminRules(admin, adminToken)
-    const server = createHttpListener(adminEndpoints(this.#adminPorts()), rules)
-    await listen(server, admin)
-    this.#servers.push(server)
-    this.#log.info({ admin: addressText(admin) }, 'admin interface open')
-  }
-
-  /** A busy metrics port must not keep the proxy from serving. */
-  async #openMetrics(): Promise<void> {
-    const { metrics } = this.#options
-    if (metrics.kind === 'off') return
-    const server = createHttpListener(probeEndpoints(this.#adminPorts()), metricsRules(metrics))
-    try {
-      await listen(server, metrics)
-      this.#servers.push(server)
-    } catch (error) {
-      const help = 'name another address with --metrics HOST:PORT, or off'
-      this.#log.warn({ help }, `no metrics: ${messageOf(error)}`)
-    }
-  }
-
-  #adminPorts(): AdminPorts {
-    return {
+  #adminServers(): AdminServers {
+    const sinks = this.#sinks
+    const isShared = this.#budget.workers === 0 && sinks.log === sinks.stdout
+    const ports = {
       plane: this.#plane,
       statusStore: this.#statusStore,
-      metrics: this.#metrics,
+      metrics: createMetrics({
+        plane: this.#plane,
+        report: () => this.#statusStore.report,
+        // A data plane in this process tells of the sink that it shares with us.
+        droppedLines: () => (isShared ? 0 : sinks.log.dropped),
+        build: BUILD,
+      }),
       explain: explainRequest,
       reload: () => this.reload(),
+      upgrade: () => this.#succession.upgrade(),
       drain: () => void this.end(),
     }
+    return new AdminServers(this.#options, ports, this.#log)
   }
 }
+
+function ignore(): void {}
 
 /** The data plane in this process, over a link that has the same words as a worker's. */
 function startInProcess({ stdout, log }: Sinks): StartedWorker {

@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'GWP_WORKER_FAILED'
   | 'GWP_BUILD_MISMATCH'
   | 'GWP_STATE_UNWRITABLE'
+  | 'GWP_UPGRADE_FAILED'
   | 'GWP_CERT_INVALID'
 
 export class GwProxyError extends Error {

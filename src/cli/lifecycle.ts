@@ -1,6 +1,6 @@
-/** `gwproxy reload` and `gwproxy drain`: ask the running daemon and wait for its answer. */
+/** `gwproxy reload`, `upgrade` and `drain`: ask the running daemon and wait for its answer. */
 import type { AdminClient } from '../control/admin/client.ts'
-import type { ReloadReport } from '../control/admin/contract.ts'
+import type { ReloadReport, UpgradeReport } from '../control/admin/contract.ts'
 import { countText, printDiagnostics } from './diagnostics.ts'
 import { EXIT, type Terminal } from './terminal.ts'
 
@@ -26,6 +26,21 @@ export async function reload(
     )
   }
   return isClean ? EXIT.ok : EXIT.problems
+}
+
+/** Answers when the new process serves; exit 1 when the old one goes on, with the reason. */
+export async function upgrade(
+  client: AdminClient,
+  output: 'text' | 'json',
+  terminal: Terminal,
+): Promise<number> {
+  const { from, build, pid, durationMs } = await client.post<UpgradeReport>('/upgrade')
+  terminal.out(
+    output === 'json'
+      ? JSON.stringify({ from, build, pid, durationMs })
+      : `gwproxy ${build} (pid ${pid}) serves after ${Math.round(durationMs)} ms; gwproxy ${from} drains.`,
+  )
+  return EXIT.ok
 }
 
 /** Returns as soon as the drain has begun; the process ends by itself. */

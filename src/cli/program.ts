@@ -219,6 +219,24 @@ function addLifecycle(program: Command): void {
     const lifecycle = await import('./lifecycle.ts')
     process.exitCode = await lifecycle.reload(await adminClient(flags), flags.output, terminal)
   })
+  const upgrade = program
+    .command('upgrade')
+    .description('hand over to the program as it is installed now; no connection is refused')
+    .addOption(outputOption(['text', 'json']))
+    .addHelpText(
+      'after',
+      `
+The running daemon starts the installed program with its own arguments. That takes the listening
+sockets over; what is under way ends with the old process, within its --drain-timeout. When the new
+one cannot serve what the old one serves, the old one goes on and the answer says why.
+
+Example:
+  npm install -g ./gwproxy-0.2.0.tgz && gwproxy upgrade`,
+    )
+  addAdminFlag(upgrade).action(async (flags: AdminFlags & OutputFlags) => {
+    const lifecycle = await import('./lifecycle.ts')
+    process.exitCode = await lifecycle.upgrade(await adminClient(flags), flags.output, terminal)
+  })
   const drain = program
     .command('drain')
     .description('stop accepting, let running work end, then exit')

@@ -4,11 +4,15 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { GwProxyError } from '../base/errors.ts'
+import type { NativeTcpHandle } from '../ipc/bound-handle.ts'
 import type { ConfigUpdate, WorkerSettings } from '../ipc/messages.ts'
+import type { BindKey } from '../model/identity.ts'
+import type { TicketRoots } from '../model/tls.ts'
 import type { Logger } from '../observe/log.ts'
 import type { ReadyReport, ReloadReport } from './admin/contract.ts'
 import { ConfigLog } from './config-log.ts'
 import { Names } from './dns.ts'
+import type { InheritedSockets } from './inherited-sockets.ts'
 import type { LookUp } from './name-resolver.ts'
 import type { PassedSockets } from './passed-sockets.ts'
 import { Publisher, type Settlement } from './publisher.ts'
@@ -24,6 +28,8 @@ export interface ControlPlaneOptions {
   readonly build: string
   readonly startWorker: () => StartedWorker
   readonly passed: PassedSockets
+  /** Present in a process that takes over from another. */
+  readonly inheritance?: { readonly sockets: InheritedSockets; readonly ticketRoots: TicketRoots }
   readonly settings: WorkerSettings
   readonly statusStore: StatusStore
   readonly lookUp: LookUp
@@ -41,7 +47,7 @@ export class ControlPlane {
   readonly #supervisor: Supervisor
   readonly #names: Names
   readonly #configLog: ConfigLog
-  readonly #tickets = new TicketRootKeeper()
+  readonly #tickets: TicketRootKeeper
   readonly #timers: NodeJS.Timeout[] = []
   #update: ConfigUpdate | undefined
   #cleanAt = 0
@@ -52,14 +58,19 @@ export class ControlPlane {
   #draining = false
 
   constructor(options: ControlPlaneOptions) {
-    const { lookUp, log, passed } = options
+    const { lookUp, log, passed, inheritance } = options
     this.#options = options
-    this.#sockets = new Sockets((address, port, context) => passed.bind(address, port, context))
+    this.#sockets = new Sockets(
+      (address, port, context) =>
+        inheritance?.sockets.take(address, port) ?? passed.bind(address, port, context),
+    )
+    this.#tickets = new TicketRootKeeper(inheritance?.ticketRoots)
     this.#configLog = new ConfigLog(log)
     this.#publisher = new Publisher({
       sockets: this.#sockets,
       send: (slot, outgoing) => this.#supervisor.send(slot, outgoing),
       onSettled: (settlement) => this.#settled(settlement),
+      awaitsUdp: inheritance !== undefined,
     })
     this.#names = new Names({
       lookUp,
@@ -154,6 +165,17 @@ export class ControlPlane {
     return this.#publisher
   }
 
+  /** The newest answer of all workers. */
+  get settlement(): Settlement | undefined {
+    return this.#settlement
+  }
+
+  /** Those on which every worker accepts. */
+  get servedBinds(): ReadonlySet<BindKey> {
+    const results = this.#settlement?.results ?? []
+    return new Set(results.flatMap(({ bind, error }) => (error === undefined ? bind : [])))
+  }
+
   get names(): Pick<Names, 'addressesOf'> {
     return this.#names
   }
@@ -191,8 +213,25 @@ export class ControlPlane {
     this.#supervisor.broadcast({ type: 'reopen-logs' })
   }
 
-  /** Stops accepting, lets running work end until the deadline, then cuts it. */
-  async drain(deadlineMs: number): Promise<void> {
+  /** For a process that takes over. What came with ours is `passed`'s. */
+  get estate(): {
+    readonly sockets: ReadonlyMap<BindKey, NativeTcpHandle>
+    readonly ticketRoots: TicketRoots
+  } {
+    return { sockets: this.#sockets.handles, ticketRoots: this.#tickets.roots }
+  }
+
+  /** The process before this one has let go of its sockets. */
+  predecessorReleased(): void {
+    this.#options.inheritance?.sockets.close()
+    this.#publisher.released()
+  }
+
+  /**
+   * Stops accepting, lets running work end until the deadline, then cuts it. `onReleased`: a successor
+   * waits for the sockets, and is told when nobody here has any.
+   */
+  async drain(deadlineMs: number, onReleased?: () => void): Promise<void> {
     if (this.#draining) return
     this.#draining = true
     this.#options.log.info({ deadlineMs }, 'draining')
@@ -201,7 +240,7 @@ export class ControlPlane {
     // Ours first: a socket refuses connections when its last holder has closed it.
     this.#sockets.retain(new Set())
     this.#options.passed.close()
-    await this.#supervisor.drain(deadlineMs)
+    await this.#supervisor.drain(deadlineMs, onReleased)
   }
 
   /** Ends everything at once. */

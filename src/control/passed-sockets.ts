@@ -41,6 +41,11 @@ export class PassedSockets {
     return this.#sockets.map(nameOf)
   }
 
+  /** In systemd's order, for a process that takes over. */
+  get descriptors(): readonly { readonly name: string; readonly fd: number }[] {
+    return this.#sockets.map(({ name, handle }) => ({ name, fd: handle.fd }))
+  }
+
   /** Those that no listener has asked for so far. */
   get idle(): readonly string[] {
     return this.#sockets.filter(({ takenFor }) => takenFor === undefined).map(nameOf)

@@ -34,6 +34,8 @@ export type Served = Pick<Target, 'manifest' | 'parts' | 'binds'>
 
 export interface PublisherPorts {
   readonly sockets: Sockets
+  /** Another process has the UDP sockets until `released`. */
+  readonly awaitsUdp?: boolean
   send(slot: Slot, outgoing: Outgoing): void
   onSettled(settlement: Settlement): void
 }
@@ -44,12 +46,14 @@ export class Publisher {
   readonly #udpOwners = new UdpOwners()
   /** Forked and not yet greeted: a settlement waits for them. */
   readonly #starting = new Set<Slot>()
+  #awaitsUdp: boolean
   #target: Target | undefined
   #served: Served | undefined
   #settled: Settlement | undefined
 
   constructor(ports: PublisherPorts) {
     this.#ports = ports
+    this.#awaitsUdp = ports.awaitsUdp ?? false
   }
 
   /** The newest manifest and its parts, for the admin interface. */
@@ -114,6 +118,13 @@ export class Publisher {
     else this.#settle()
   }
 
+  /** The predecessor has let go of its sockets: UDP is ours, and what could not be bound may be now. */
+  released(): void {
+    this.#awaitsUdp = false
+    const hasUdp = this.#target?.binds.some(({ transport }) => transport === 'udp') ?? false
+    if (this.#retryFailed() || hasUdp) this.#revise()
+  }
+
   /** A worker's answer for a bind holds no longer: everybody is asked again. */
   bindsChanged(): void {
     this.#revise()
@@ -150,6 +161,7 @@ export class Publisher {
   }
 
   #assignUdp({ binds }: Target): void {
+    if (this.#awaitsUdp) return
     const wanted = binds.flatMap(({ transport, key }) => (transport === 'udp' ? key : []))
     this.#udpOwners.assign(
       wanted,

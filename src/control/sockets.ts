@@ -71,6 +71,15 @@ export class Sockets {
     return changed
   }
 
+  /** Those that are open. */
+  get handles(): ReadonlyMap<BindKey, NativeTcpHandle> {
+    const open = [...this.#entries.keys()].flatMap((key) => {
+      const state = this.state(key)
+      return state?.kind === 'open' ? [[key, state.handle] as const] : []
+    })
+    return new Map(open)
+  }
+
   /** Closes every socket but these; true when one was closed. */
   retain(keep: ReadonlySet<BindKey>): boolean {
     let closed = false

@@ -64,7 +64,10 @@ interface Place {
   stats: WorkerStats | undefined
   endpoints: readonly EndpointHealth[]
   lastEnd: string | undefined
+  /** The program on disk is another than ours: no worker can be started from it. */
+  foreignBuild: string | undefined
   retry: NodeJS.Timeout | undefined
+  released: boolean
   drained: boolean
 }
 
@@ -83,6 +86,7 @@ export class Supervisor {
   #beat: NodeJS.Timeout | undefined
   #draining = false
   #restarts = 0
+  #onReleased: (() => void) | undefined
   #onDrained: (() => void) | undefined
 
   constructor(options: SupervisorOptions) {
@@ -97,7 +101,9 @@ export class Supervisor {
       stats: undefined,
       endpoints: [],
       lastEnd: undefined,
+      foreignBuild: undefined,
       retry: undefined,
+      released: false,
       drained: false,
     }))
   }
@@ -150,7 +156,8 @@ export class Supervisor {
 
   /** One sentence for each place that does not serve as it should. */
   get problems(): readonly string[] {
-    return this.#places.flatMap(({ slot, restarts, lastEnd, worker, greeted }) => {
+    return this.#places.flatMap(({ slot, restarts, lastEnd, worker, greeted, foreignBuild }) => {
+      if (foreignBuild !== undefined) return [`worker ${slot}: ${this.#foreign(foreignBuild)}`]
       if (restarts.loop > 0) {
         return [`worker ${slot} ended ${restarts.loop} times in a row; at last it ${lastEnd}`]
       }
@@ -160,18 +167,25 @@ export class Supervisor {
 
   /**
    * Asks every worker to stop accepting and to finish; resolves when all have, or when the
-   * deadline has passed and what was left is cut.
+   * deadline has passed and what was left is cut. `onReleased`: a successor waits for the sockets,
+   * and is told when no worker has any.
    */
-  async drain(deadlineMs: number): Promise<void> {
+  async drain(deadlineMs: number, onReleased?: () => void): Promise<void> {
     if (this.#draining) return
     this.#draining = true
+    this.#onReleased = onReleased
+    const drain: ControlMessage = {
+      type: 'drain',
+      deadlineMs,
+      ...(onReleased !== undefined && { hasSuccessor: true }),
+    }
     clearInterval(this.#beat)
     const finished = new Promise<void>((resolve) => {
       this.#onDrained = resolve
     })
     for (const place of this.#places) {
       clearTimeout(place.retry)
-      if (place.greeted) place.worker?.link.send({ type: 'drain', deadlineMs })
+      if (place.greeted) place.worker?.link.send(drain)
       else {
         this.#killPlace(place)
         place.drained = true
@@ -243,6 +257,10 @@ export class Supervisor {
       case 'binds-changed':
         this.#options.publisher.bindsChanged()
         break
+      case 'released':
+        place.released = true
+        this.#checkDrained()
+        break
       case 'drained':
         place.drained = true
         this.#checkDrained()
@@ -253,13 +271,15 @@ export class Supervisor {
   #greet(place: Place, worker: StartedWorker, hello: WorkerHello): void {
     const { build, log, settings, greeting, publisher } = this.#options
     if (hello.build !== build) {
-      log.error(
-        { worker: place.slot, pid: worker.pid, build: hello.build, ours: build },
-        'a worker runs another build: the program was replaced under the running daemon; restart it',
-      )
+      // Once, not at every attempt: the files may be put back, and until then readyz says so.
+      if (place.foreignBuild !== hello.build) {
+        log.error({ worker: place.slot, pid: worker.pid }, this.#foreign(hello.build))
+      }
+      place.foreignBuild = hello.build
       worker.kill()
       return
     }
+    place.foreignBuild = undefined
     place.greeted = true
     worker.link.send({ type: 'settings', settings })
     for (const message of greeting()) worker.link.send(message)
@@ -282,7 +302,9 @@ export class Supervisor {
     this.#restarts += 1
     const delayMs = place.restarts.ended()
     const fields = { worker: place.slot, pid, reason, delayMs }
-    this.#options.log.error(fields, 'worker ended; starting it again')
+    if (place.foreignBuild === undefined) {
+      this.#options.log.error(fields, 'worker ended; starting it again')
+    }
     place.retry = setTimeout(() => this.#start(place), delayMs)
   }
 
@@ -302,9 +324,20 @@ export class Supervisor {
     }
   }
 
+  #foreign(build: string): string {
+    return (
+      `the program was replaced: its workers are gwproxy ${build}, this process is ${this.#options.build}. ` +
+      'What runs goes on; "gwproxy upgrade" or a restart brings the new one'
+    )
+  }
+
   /** A memory worker has no exit to wait for: its `drained` is its end. */
   #checkDrained(): void {
     if (!this.#draining) return
+    if (this.#places.every(({ worker, released, drained }) => !worker || released || drained)) {
+      this.#onReleased?.()
+      this.#onReleased = undefined
+    }
     if (this.#places.every((place) => place.worker === undefined || place.drained)) {
       this.#onDrained?.()
     }

@@ -12,7 +12,12 @@ export const TICKET_ROTATION_MS = 8 * 3_600_000
 const KEPT = 3
 
 export class TicketRootKeeper {
-  #roots: TicketRoots = [newRoot()]
+  #roots: TicketRoots
+
+  /** `inherited`: of the process that this one takes over from. */
+  constructor(inherited?: TicketRoots) {
+    this.#roots = inherited ?? [newRoot()]
+  }
 
   get roots(): TicketRoots {
     return this.#roots

@@ -224,6 +224,7 @@ class Worker {
         return
       case 'drain':
         this.#startDrain(message.deadlineMs)
+        if (message.hasSuccessor === true) this.#release()
         return
       case 'reopen-logs':
         this.#reopenLogs()
@@ -382,6 +383,12 @@ class Worker {
     for (const bind of this.#binds.values()) bind.close()
     this.#udpBinds.drain()
     this.#drain = new Drain(this.#connections, this.#httpHub, deadlineMs, () => this.#stopped())
+  }
+
+  /** TCP sockets were closed with the binds. */
+  #release(): void {
+    this.#udpBinds.release()
+    this.#options.link.send({ type: 'released' })
   }
 
   #stopped(): void {

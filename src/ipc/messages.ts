@@ -110,6 +110,8 @@ export type WorkerMessage =
   | { readonly type: 'name-failed'; readonly name: string }
   /** An address of a UDP bind came or went: what was acked for it is no longer so. */
   | { readonly type: 'binds-changed' }
+  /** While draining for a successor: no socket is left on which it would take something new. */
+  | { readonly type: 'released' }
   | { readonly type: 'drained' }
 
 // --- control -> worker ---
@@ -211,5 +213,6 @@ export type ControlMessage =
   /** Resolved no more: no upstream of the snapshots from here on has them. */
   | { readonly type: 'names-gone'; readonly names: readonly string[] }
   | { readonly type: 'ticket-roots'; readonly roots: TicketRoots }
-  | { readonly type: 'drain'; readonly deadlineMs: number }
+  /** `hasSuccessor`: another process waits for the UDP sockets, flows or not. */
+  | { readonly type: 'drain'; readonly deadlineMs: number; readonly hasSuccessor?: true }
   | { readonly type: 'reopen-logs' }

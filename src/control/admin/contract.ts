@@ -40,6 +40,16 @@ export interface ReloadReport {
   readonly refusals: readonly string[]
 }
 
+/** `POST /upgrade`, answered when the new process is the service. */
+export interface UpgradeReport {
+  /** The build that hands over and drains. */
+  readonly from: string
+  /** The build that serves. */
+  readonly build: string
+  readonly pid: number
+  readonly durationMs: number
+}
+
 /** `GET /readyz`: 200 when ready (degraded included), 503 when not. */
 export interface ReadyReport {
   readonly state: 'starting' | 'ready' | 'degraded' | 'draining'

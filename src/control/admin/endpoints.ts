@@ -5,7 +5,7 @@
 import type { ControlPlane } from '../control-plane.ts'
 import { readyStatus } from '../readiness.ts'
 import type { StatusStore } from '../status-store.ts'
-import type { CertificateEntry, ReloadReport, WorkerEndpoints } from './contract.ts'
+import type { CertificateEntry, ReloadReport, UpgradeReport, WorkerEndpoints } from './contract.ts'
 import { type Explain, explainAnswer } from './explain.ts'
 import { type Answer, type Endpoints, json } from './http-listener.ts'
 import type { Metrics } from './metrics.ts'
@@ -20,6 +20,8 @@ export interface AdminPorts {
   readonly explain: Explain
   /** Rescans and answers when the workers have. */
   readonly reload: () => Promise<ReloadReport>
+  /** Starts the program as it is installed now; answers when that has taken over. */
+  readonly upgrade: () => Promise<UpgradeReport>
   /** Begins the drain; the process ends by itself. */
   readonly drain: () => void
 }
@@ -39,7 +41,7 @@ export function probeEndpoints({ plane, metrics }: AdminPorts): Endpoints {
 }
 
 export function adminEndpoints(ports: AdminPorts): Endpoints {
-  const { plane, statusStore, explain, reload, drain } = ports
+  const { plane, statusStore, explain, reload, upgrade, drain } = ports
   return {
     ...probeEndpoints(ports),
     ...pageEndpoints({
@@ -54,6 +56,7 @@ export function adminEndpoints(ports: AdminPorts): Endpoints {
     '/endpoints': { method: 'GET', answer: () => json(200, endpointsOf(plane)) },
     '/explain': { method: 'POST', answerTo: (body) => explainAnswer(plane, explain, body) },
     '/reload': { method: 'POST', answer: async () => json(200, await reload()) },
+    '/upgrade': { method: 'POST', answer: async () => json(200, await upgrade()) },
     '/drain': {
       method: 'POST',
       answer: () => {

@@ -99,6 +99,12 @@ export class UdpBind implements DatagramSink {
     if (this.#table.size === 0) this.#closeSockets()
   }
 
+  /** After `drain`: the sockets are wanted elsewhere. */
+  release(): void {
+    this.#endFlows({ reason: 'draining', detail: 'another process took over' })
+    this.#closeSockets()
+  }
+
   #begin(local: LocalSocket, from: RemoteInfo, key: string): Flow | undefined {
     const chain = this.#isDraining ? undefined : this.#compiled?.choose(local.address)
     if (chain === undefined || !this.#table.makeRoom()) return undefined

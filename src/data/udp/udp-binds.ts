@@ -65,6 +65,11 @@ export class UdpBinds {
     for (const bind of this.#binds.values()) bind.drain()
   }
 
+  /** After `drain`: the flows end, too, since another process wants the sockets. */
+  release(): void {
+    for (const bind of this.#binds.values()) bind.release()
+  }
+
   #listensOn(address: string, port: number): boolean {
     return [...this.#binds.values()].some((bind) => bind.listensOn(address, port))
   }

@@ -95,7 +95,7 @@ class World {
     const sockets = new Sockets((_address, port) => {
       this.open.add(port)
       const close = (): void => void this.open.delete(port)
-      return { kind: 'bound', port, handle: { fd: -1, getsockname: () => 0, close } }
+      return { kind: 'bound', port, handle: { fd: 3, getsockname: () => 0, close } }
     })
     this.publisher = new Publisher({
       sockets,

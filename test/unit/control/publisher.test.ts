@@ -26,7 +26,7 @@ function setUp(workers: number) {
       : {
           kind: 'bound',
           port,
-          handle: { fd: -1, getsockname: () => 0, close: () => void closed.push(port) },
+          handle: { fd: 3, getsockname: () => 0, close: () => void closed.push(port) },
         }
   const sent: Sent[] = []
   const settlements: Settlement[] = []

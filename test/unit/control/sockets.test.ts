@@ -136,7 +136,7 @@ describe('Sockets', () => {
     const own = new Set(['192.0.2.7'])
     const sockets = new Sockets((address, port) =>
       address === '::' || own.has(address)
-        ? { kind: 'bound', port, handle: { fd: -1, getsockname: () => 0, close: () => {} } }
+        ? { kind: 'bound', port, handle: { fd: 3, getsockname: () => 0, close: () => {} } }
         : { kind: 'failed', error: { errno: 'EADDRNOTAVAIL', message: 'not here' } },
     )
     const table = { chains: [], listeners: [] }

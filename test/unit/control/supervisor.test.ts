@@ -146,13 +146,28 @@ describe('Supervisor', () => {
     assert.equal(supervisor.up, 2)
   })
 
-  it('refuses a worker of another build', () => {
-    const { supervisor, worker, lines } = setUp(1)
+  it('refuses a worker of another build, says so once, and serves with the others', () => {
+    const { supervisor, worker, lines, pass } = setUp(2)
     supervisor.start()
-    worker(0).hello('b2')
-    assert.equal(worker(0).killed, true)
-    assert.deepEqual(worker(0).types, [])
-    assert.match(lines.at(-1)?.message ?? '', /another build/)
+    worker(0).hello()
+    const before = lines.length
+    for (const attempt of [1, 2, 3]) {
+      worker(attempt).hello('b2')
+      assert.equal(worker(attempt).killed, true)
+      assert.deepEqual(worker(attempt).types, [])
+      worker(attempt).end('was ended by SIGKILL')
+      pass(10_000)
+      worker(0).say({ type: 'heartbeat', stats: STATS })
+    }
+    const refusal = /workers are gwproxy b2, this process is b1.*"gwproxy upgrade" or a restart/
+    assert.equal(lines.length, before + 1, JSON.stringify(lines.slice(before)))
+    assert.match(lines.at(-1)?.message ?? '', refusal)
+    assert.equal(supervisor.problems.length, 1)
+    assert.match(supervisor.problems[0] ?? '', refusal)
+    assert.equal(supervisor.up, 1)
+    // The files were put back.
+    worker(4).hello()
+    assert.deepEqual([supervisor.up, supervisor.problems], [2, []])
   })
 
   it('kills a worker that was silent for more than five beats, and only that one', () => {
@@ -274,6 +289,26 @@ describe('Supervisor', () => {
     worker(1).say({ type: 'drained' })
     await drained
     assert.equal(workers.length, 2)
+  })
+
+  it('drains for a successor: tells when no worker has a socket left', async () => {
+    const { supervisor, worker } = setUp(3)
+    supervisor.start()
+    for (const slot of [0, 1, 2]) worker(slot).hello()
+    let released = 0
+    const drained = supervisor.drain(8000, () => {
+      released += 1
+    })
+    const told = { type: 'drain', deadlineMs: 8000, hasSuccessor: true }
+    assert.deepEqual(worker(0).received.at(-1), told)
+    worker(0).say({ type: 'released' })
+    worker(1).end('exited with code 0')
+    assert.equal(released, 0)
+    worker(2).say({ type: 'released' })
+    assert.equal(released, 1)
+    for (const slot of [0, 2]) worker(slot).say({ type: 'drained' })
+    await drained
+    assert.equal(released, 1)
   })
 
   it('drains: cuts what is left after the deadline', async () => {

@@ -1,0 +1,207 @@
+/**
+ * The new process of an upgrade, as the running one sees it (ADR 7): a child from the launcher as it
+ * is installed now, which inherits the listening sockets by their descriptors. What goes wrong with
+ * it is one sentence.
+ */
+import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process'
+import type { Socket } from 'node:net'
+import { GwProxyError } from '../base/errors.ts'
+import {
+  HAND_OVER_PROTOCOL,
+  HAND_OVER_VARIABLE,
+  type Inheritance,
+  type PredecessorMessage,
+  protocolRefusal,
+  type Serving,
+  type SuccessorMessage,
+} from '../ipc/hand-over.ts'
+
+/** What it is started with. */
+export interface Estate {
+  readonly launcher: string
+  readonly args: readonly string[]
+  /** Of systemd, in its order. */
+  readonly passed: readonly { readonly name: string; readonly fd: number }[]
+  readonly inheritance: Omit<Inheritance, 'lifeline'>
+  /** `new`: this process stays in place and watches the other end; a number: one that it has itself. */
+  readonly lifeline: 'none' | 'new' | number
+}
+
+/** From its start until it accepts: reading 10,000 routes on a busy machine included. */
+const SERVE_MS = 45_000
+/** Opening the admin interface, and telling systemd. */
+const TAKE_MS = 15_000
+/** Standard input, output and error; passed sockets begin here, as SD_LISTEN_FDS_START has it. */
+const FIRST = 3
+
+type Hello = Extract<SuccessorMessage, { type: 'hello' }>
+
+export class Successor {
+  readonly #child: ChildProcess
+  readonly #inheritance: Inheritance
+  readonly #lifeline: Socket | undefined
+  readonly #failed = Promise.withResolvers<never>()
+  readonly #exited = Promise.withResolvers<void>()
+  readonly #serving = Promise.withResolvers<Serving>()
+  readonly #taken = Promise.withResolvers<void>()
+  #hello: Hello | undefined
+
+  constructor(estate: Estate) {
+    const { launcher, args, passed, lifeline } = estate
+    const { sockets } = estate.inheritance
+    const firstOwn = FIRST + passed.length
+    const channel = firstOwn + sockets.length
+    this.#inheritance = {
+      ...estate.inheritance,
+      sockets: sockets.map(({ bind }, index) => ({ bind, fd: firstOwn + index })),
+      lifeline: lifeline === 'none' ? undefined : channel + 1,
+    }
+    const stdio: StdioOptions = [
+      ...(['ignore', 'inherit', 'inherit'] as const),
+      ...passed.map(({ fd }) => fd),
+      ...sockets.map(({ fd }) => fd),
+      'ipc',
+      ...(lifeline === 'none' ? [] : [lifeline === 'new' ? ('pipe' as const) : lifeline]),
+    ]
+    this.#failed.promise.catch(() => undefined)
+    this.#child = spawn(launcher, args, {
+      stdio,
+      serialization: 'advanced',
+      // A terminal's signals are for us: we pass on what they mean.
+      detached: true,
+      env: environmentFor(passed.map(({ name }) => name)),
+    })
+    this.#lifeline =
+      lifeline === 'new' ? (this.#child.stdio[channel + 1] as Socket | undefined) : undefined
+    this.#child.on('message', (message) => this.#onMessage(message as SuccessorMessage))
+    this.#child.on('error', ({ message }) => this.#fail(`${launcher}: ${message}`))
+    this.#child.on('exit', (code, signal) => {
+      const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`
+      this.#fail(`the new process ${how} before it could take over; the log has its last words`)
+      this.#exited.resolve()
+    })
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
+  get build(): string {
+    return this.#hello?.build ?? 'unknown'
+  }
+
+  /** Our end of the new lifeline. */
+  get lifeline(): Socket | undefined {
+    return this.#lifeline
+  }
+
+  /** Resolves when it has ended. */
+  get exited(): Promise<void> {
+    return this.#exited.promise
+  }
+
+  /**
+   * Resolves when it accepts on every bind that it can.
+   * @throws GwProxyError GWP_UPGRADE_FAILED
+   */
+  serves(): Promise<Serving> {
+    return this.#within(this.#serving.promise, SERVE_MS, 'did not serve')
+  }
+
+  /**
+   * It may open the admin interface; resolves when it has, and is the service.
+   * @throws GwProxyError GWP_UPGRADE_FAILED
+   */
+  take(): Promise<void> {
+    this.#say({ type: 'take' })
+    return this.#within(this.#taken.promise, TAKE_MS, 'did not take over')
+  }
+
+  /** No socket of ours is left. The last word. */
+  release(): void {
+    this.#say({ type: 'released' })
+    if (this.#child.connected) this.#child.disconnect()
+    this.#child.unref()
+  }
+
+  /** It shall not be: what it has accepted so far it may finish, within the time. */
+  stop(reason: string, deadlineMs: number): void {
+    this.#fail(reason)
+    this.#lifeline?.destroy()
+    this.#say({ type: 'stop' })
+    const cut = setTimeout(() => this.kill(), deadlineMs)
+    void this.#exited.promise.then(() => clearTimeout(cut))
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL')
+  }
+
+  #onMessage(message: SuccessorMessage): void {
+    switch (message.type) {
+      case 'hello':
+        this.#onHello(message)
+        break
+      case 'failed':
+        this.#fail(message.message)
+        break
+      case 'serving':
+        this.#serving.resolve(message.serving)
+        break
+      case 'taken':
+        this.#taken.resolve()
+        break
+    }
+  }
+
+  #onHello(hello: Hello): void {
+    this.#hello = hello
+    const { build } = this.#inheritance
+    const refusal = protocolRefusal({ protocol: HAND_OVER_PROTOCOL, build }, hello)
+    if (refusal === undefined) {
+      this.#say({ type: 'inheritance', inheritance: this.#inheritance })
+      return
+    }
+    this.#fail(refusal)
+    this.kill()
+  }
+
+  #say(message: PredecessorMessage): void {
+    // A channel that breaks while sending is told by `exit`.
+    if (this.#child.connected) this.#child.send(message, undefined, {}, () => undefined)
+  }
+
+  #fail(message: string): void {
+    this.#failed.reject(new GwProxyError('GWP_UPGRADE_FAILED', message))
+  }
+
+  async #within<T>(step: Promise<T>, limitMs: number, what: string): Promise<T> {
+    const limit = setTimeout(() => {
+      this.#fail(`the new process ${what} within ${limitMs / 1000} s`)
+    }, limitMs)
+    try {
+      return await Promise.race([step, this.#failed.promise])
+    } finally {
+      clearTimeout(limit)
+    }
+  }
+}
+
+/** What systemd said to us is for it, too, but for the pids: those are ours. */
+function environmentFor(passed: readonly string[]): NodeJS.ProcessEnv {
+  const {
+    LISTEN_FDS: _fds,
+    LISTEN_FDNAMES: _names,
+    LISTEN_PID: _pid,
+    WATCHDOG_PID: _watched,
+    ...rest
+  } = process.env
+  return {
+    ...rest,
+    [HAND_OVER_VARIABLE]: String(HAND_OVER_PROTOCOL),
+    ...(passed.length > 0 && {
+      LISTEN_FDS: String(passed.length),
+      LISTEN_FDNAMES: passed.join(':'),
+    }),
+  }
+}

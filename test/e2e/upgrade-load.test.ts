@@ -1,0 +1,145 @@
+/** Upgrades and restarts under 500 requests a second: no request fails. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import type { UpgradeReport } from '../../src/control/admin/contract.ts'
+import { bindTcp } from '../../src/control/bind-tcp.ts'
+import { testAuthority, testCertificate } from '../support/certificates.ts'
+import { ownAddress, startDaemon } from '../support/daemon.ts'
+import { startOrigin } from '../support/http-origin.ts'
+import {
+  backendRef,
+  gateway,
+  httpListener,
+  httpRoute,
+  service,
+  tlsListener,
+  tlsRoute,
+  tlsSecret,
+  yaml,
+} from '../support/manifests.ts'
+import { type LoadResult, SteadyLoad } from '../support/steady-load.ts'
+import { startTlsEchoOrigin } from '../support/tls-origin.ts'
+import { isGone } from '../support/processes.ts'
+import { until } from '../support/until.ts'
+
+const HTTP = 8080
+const TLS = 8443
+/** Of each, with 0 and with 2 workers: 20 and 20. */
+const TIMES = 10
+
+const scratch = mkdtempSync(join(tmpdir(), 'gwproxy-upgrade-'))
+/** Starting takes a third of the time with it: the tests are about the hand-over. */
+const env = { NODE_COMPILE_CACHE: join(scratch, 'compiled') }
+after(() => rmSync(scratch, { recursive: true, force: true }))
+
+interface World {
+  readonly files: Readonly<Record<string, string>>
+  readonly ca: string
+  close(): void
+}
+
+async function makeWorld(): Promise<World> {
+  const web = await startOrigin((_request, response) => response.end('ok'))
+  const passed = await testCertificate(['pass.test'])
+  const echo = await startTlsEchoOrigin({ cert: passed.certPem, key: passed.keyPem })
+  const files = {
+    'all.yaml': yaml(
+      gateway([
+        httpListener('http', HTTP),
+        tlsListener('web', TLS, 'web.test', ['web'], 'HTTPS'),
+        tlsListener('pass', TLS, 'pass.test', 'passthrough'),
+      ]),
+      tlsSecret('web', await testCertificate(['web.test'])),
+      httpRoute('web', undefined, [{ backendRefs: [backendRef('web')] }]),
+      tlsRoute('pass', ['pass.test'], [backendRef('echo')], { sectionName: 'pass' }),
+      ...service('web', 80, [{ address: '127.0.0.1', port: web.port }]),
+      ...service('echo', 80, [{ address: '127.0.0.1', port: echo.port }]),
+    ),
+  }
+  return {
+    files,
+    ca: (await testAuthority()).certPem,
+    close: () => {
+      web[Symbol.dispose]()
+      echo.close()
+    },
+  }
+}
+
+function loadOn(address: string, { ca }: World): SteadyLoad {
+  return new SteadyLoad({
+    ...{ address, ca, httpPort: HTTP, tlsPort: TLS },
+    ...{ h2Name: 'web.test', passthroughName: 'pass.test' },
+  })
+}
+
+/** `sinceMs`: when the load began. */
+function assertUnharmed(
+  { requests, failures, refused, slowestMs }: LoadResult,
+  sinceMs: number,
+): string {
+  const total = Object.values(requests).reduce((sum, count) => sum + count, 0)
+  const seconds = (performance.now() - sinceMs) / 1000
+  assert.deepEqual(failures, [])
+  assert.ok(total > 400 * seconds, `${total} requests in ${seconds} s are too few`)
+  return `${total} requests, 0 failed, ${refused} streams begun again, slowest ${Math.round(slowestMs)} ms`
+}
+
+for (const workers of [0, 2]) {
+  describe(`under 500 requests/s with --workers ${workers}`, () => {
+    let world: World
+    before(async () => {
+      world = await makeWorld()
+    })
+    after(() => world.close())
+
+    it(`${TIMES} upgrades fail no request`, { timeout: 120_000 }, async (t) => {
+      const daemon = await startDaemon({ workers, files: world.files, env })
+      const startedAt = performance.now()
+      const load = loadOn(daemon.address, world)
+      const pids = new Set([daemon.pid])
+      const durations: number[] = []
+      for (let time = 0; time < TIMES; time++) {
+        const { pid, durationMs } = await daemon.admin.post<UpgradeReport>('/upgrade')
+        pids.add(pid)
+        durations.push(Math.round(durationMs))
+      }
+      t.diagnostic(assertUnharmed(await load.stop(), startedAt))
+      t.diagnostic(`milliseconds for each: ${durations.join(', ')}`)
+      assert.equal(pids.size, TIMES + 1)
+      // The first stays, the last serves, those between have ended.
+      const [first = 0, ...later] = pids
+      const last = later.pop() ?? 0
+      await until(() => later.every(isGone))
+      assert.deepEqual([isGone(first), isGone(last)], [false, false])
+      assert.equal(await daemon.stop(), 0)
+      await until(() => isGone(last))
+    })
+
+    it(`${TIMES} restarts with sockets of systemd fail no request`, {
+      timeout: 120_000,
+    }, async (t) => {
+      const address = ownAddress()
+      const passed = [HTTP, TLS].map((port) => {
+        const bound = bindTcp(address, port)
+        assert.ok(bound.kind === 'bound')
+        after(() => bound.handle.close())
+        return bound.handle.fd
+      })
+      const files = { 'all.yaml': (world.files['all.yaml'] ?? '').replaceAll('{address}', address) }
+      const start = () => startDaemon({ workers, files, passed, env })
+      let daemon = await start()
+      const startedAt = performance.now()
+      const load = loadOn(address, world)
+      for (let time = 0; time < TIMES; time++) {
+        assert.equal(await daemon.stop(), 0)
+        daemon = await start()
+      }
+      t.diagnostic(assertUnharmed(await load.stop(), startedAt))
+      assert.equal(await daemon.stop(), 0)
+    })
+  })
+}
