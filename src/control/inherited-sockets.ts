@@ -1,5 +1,5 @@
 /**
- * Sockets that a process takes over from the one before it (ADR 7), listening already: used instead
+ * Sockets that a process takes over from the one before it (ADR 11), listening already: used instead
  * of binding, once each. Owns those that nobody has taken.
  */
 import type { NativeTcpHandle } from '../ipc/bound-handle.ts'

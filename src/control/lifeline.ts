@@ -1,6 +1,6 @@
 /**
  * The channel between the process whose pid the service is known by, once it has handed over, and
- * the process that serves (ADR 7). The first passes on what its pid is told; the second says when it
+ * the process that serves (ADR 11). The first passes on what its pid is told; the second says when it
  * ends. Each sees the other go by the end of the stream. Lines of one word.
  */
 import { Socket } from 'node:net'

@@ -1,5 +1,5 @@
 /**
- * The process that started this one for an upgrade, as this one sees it (ADR 7). Until `taken` it
+ * The process that started this one for an upgrade, as this one sees it (ADR 11). Until `taken` it
  * is the service and we go when it says so or is gone; afterwards we are.
  */
 import { GwProxyError } from '../base/errors.ts'

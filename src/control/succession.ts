@@ -1,5 +1,5 @@
 /**
- * Who is the service: this process, or one that took over from it (ADR 7). The walk of an upgrade on
+ * Who is the service: this process, or one that took over from it (ADR 11). The walk of an upgrade on
  * the side of the process that runs: start the new one, compare, let it take over, drain, stay for
  * those who know our pid. Until it has taken over nothing here has changed, and whatever fails
  * leaves it so.

@@ -1,5 +1,5 @@
 /**
- * The new process of an upgrade, as the running one sees it (ADR 7): a child from the launcher as it
+ * The new process of an upgrade, as the running one sees it (ADR 11): a child from the launcher as it
  * is installed now, which inherits the listening sockets by their descriptors. What goes wrong with
  * it is one sentence.
  */

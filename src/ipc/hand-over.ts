@@ -1,6 +1,6 @@
 /**
  * What a gwproxy and the new process that it starts for an upgrade say to each other, over the IPC
- * channel between the two (ADR 7). Only `hello` and `failed` must be understood by every version.
+ * channel between the two (ADR 11). Only `hello` and `failed` must be understood by every version.
  */
 import type { BindKey } from '../model/identity.ts'
 import type { TicketRoots } from '../model/tls.ts'

@@ -22,6 +22,11 @@ import { type Http2Link, Http2Responder } from './responder-h2.ts'
 const FREE_RESETS = 100
 /** Between the two GOAWAYs of a drain, when the client does not answer our ping. */
 const GOAWAY_MS = 1000
+/**
+ * Between the answer to the ping and the second GOAWAY: streams that the client had begun before it
+ * saw the first one, and which its answer may have overtaken in its own queue.
+ */
+const LAST_STREAMS_MS = 100
 const LAST_STREAM_ID = 2 ** 31 - 1
 
 export class Http2Server {
@@ -92,11 +97,13 @@ class Http2Connection implements Protocol, Http2Link {
     const session = this.#session
     if (session.destroyed) return
     session.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM_ID)
-    const timer = setTimeout(() => session.close(), GOAWAY_MS)
-    // What the client sent before it saw the first GOAWAY is here when the ping comes back.
+    const close = (): void => {
+      if (!session.destroyed) session.close()
+    }
+    const timer = setTimeout(close, GOAWAY_MS)
     session.ping(() => {
       clearTimeout(timer)
-      if (!session.destroyed) session.close()
+      setTimeout(close, LAST_STREAMS_MS)
     })
   }
 
