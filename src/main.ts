@@ -271,10 +271,8 @@ class Daemon {
     const { generation } = await first.promise
     await this.#takeOver(actions)
     for (const name of this.#passed.idle) {
-      this.#log.warn(
-        {},
-        `systemd passed ${name}, and no listener has this address and port, or this name`,
-      )
+      const why = 'no listener has this address and port, or this name'
+      this.#log.warn({}, `systemd passed ${name}, and ${why}`)
     }
     this.#log.info({ generation, pid: process.pid, build: BUILD }, 'ready')
     await this.#notify('ready', this.#status)
