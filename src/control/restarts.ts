@@ -29,6 +29,11 @@ export class Restarts {
     return Math.min(LAST_DELAY_MS, FIRST_DELAY_MS * 2 ** (this.#ends - 1))
   }
 
+  /** The ends so far were no fault of its own. */
+  forgive(): void {
+    this.#ends = 0
+  }
+
   /** How often it ended in a row; 0 while it looks sound. */
   get loop(): number {
     const sound = this.#clock.monotonic() - this.#startedAt >= STABLE_MS

@@ -279,6 +279,8 @@ export class Supervisor {
       worker.kill()
       return
     }
+    // It was refused, and has not crashed, while the files were others.
+    if (place.foreignBuild !== undefined) place.restarts.forgive()
     place.foreignBuild = undefined
     place.greeted = true
     worker.link.send({ type: 'settings', settings })
