@@ -69,7 +69,7 @@ describe('HTTP attacks', () => {
       const head = await headOf(() =>
         exchangeBytes(target, `GET / HTTP/1.1\r\n${HOST}${lines}${more}Connection: close\r\n\r\n`),
       )
-      assert.doesNotMatch(head, /6\.6\.6\.6|evil|666/)
+      assert.doesNotMatch(head, /6\.6\.6\.6|evil|\b666\b/)
       assert.equal(head.match(/^x[-_]forwarded[-_]for: 127\.0\.0\.1$/gim)?.length, 1, head)
     }
     const session = await connectH2(plainOrigin(target))
@@ -78,7 +78,7 @@ describe('HTTP attacks', () => {
       h2Request(session, { ':path': '/', ':authority': 'rec.test', ...fields }),
     )
     session.destroy()
-    assert.doesNotMatch(head, /6\.6\.6\.6|evil|666/)
+    assert.doesNotMatch(head, /6\.6\.6\.6|evil|\b666\b/)
     assert.match(head, /^x-forwarded-for: 127\.0\.0\.1$/im)
   })
 
