@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { UpgradeReport } from '../../src/control/admin/contract.ts'
+import { bindTcp } from '../../src/control/bind-tcp.ts'
 import { testAuthority, testCertificate } from '../support/certificates.ts'
-import { startDaemon } from '../support/daemon.ts'
+import { ownAddress, startDaemon } from '../support/daemon.ts'
 import { startOrigin } from '../support/http-origin.ts'
 import {
   backendRef,
@@ -116,6 +117,31 @@ for (const workers of [0, 2]) {
       assert.deepEqual([isGone(first), isGone(last)], [false, false])
       assert.equal(await daemon.stop(), 0)
       await until(() => isGone(last))
+    })
+
+    it(`${TIMES} restarts with sockets of systemd fail no request`, {
+      timeout: 120_000,
+    }, async (t) => {
+      const address = ownAddress()
+      const passed = [HTTP, TLS].map((port) => {
+        const bound = bindTcp(address, port)
+        assert.ok(bound.kind === 'bound')
+        after(() => bound.handle.close())
+        return bound.handle.fd
+      })
+      const files = { 'all.yaml': (world.files['all.yaml'] ?? '').replaceAll('{address}', address) }
+      const start = () => startDaemon({ workers, files, passed, env })
+      let daemon = await start()
+      const startedAt = performance.now()
+      const load = loadOn(address, world)
+      for (let time = 0; time < TIMES; time++) {
+        assert.equal(await daemon.stop(), 0)
+        daemon = await start()
+        // What waited in the kernel meanwhile: otherwise it would wait for one restart after another.
+        await load.caughtUp()
+      }
+      t.diagnostic(assertUnharmed(await load.stop(), startedAt))
+      assert.equal(await daemon.stop(), 0)
     })
   })
 }
