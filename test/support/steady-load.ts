@@ -37,6 +37,8 @@ const BATCH: readonly Kind[] = [
 ]
 const EVERY_MS = 20
 /** Beyond this a client would have given up. */
+/** Of one request. */
+const MAX_REFUSALS = 5
 const PATIENCE_MS = 20_000
 
 export class SteadyLoad {
@@ -105,7 +107,7 @@ export class SteadyLoad {
       case 'new':
         return this.#http1(false)
       case 'h2':
-        return this.#http2().catch((error: unknown) => this.#again(error))
+        return this.#http2().catch((error: unknown) => this.#again(error, 1))
       case 'passthrough':
         return this.#passthrough()
     }
@@ -147,15 +149,15 @@ export class SteadyLoad {
   }
 
   /**
-   * Refused: it was not processed (RFC 9113 section 8.7), and clients send it again, once. Those that
-   * wait in the client's own queue when a GOAWAY comes are refused there.
+   * Refused: it was not processed (RFC 9113 section 8.7), and clients send it again. Those that wait
+   * in the client's own queue when a GOAWAY comes are refused there, and may meet the next one, too.
    */
-  async #again(error: unknown): Promise<void> {
-    if (!String(error).includes('NGHTTP2_REFUSED_STREAM')) throw error
+  async #again(error: unknown, refusals: number): Promise<void> {
+    if (!String(error).includes('NGHTTP2_REFUSED_STREAM') || refusals > MAX_REFUSALS) throw error
     this.#refused += 1
     // A session hears of its GOAWAY later than its streams.
     await setImmediate()
-    return this.#http2()
+    return this.#http2().catch((again: unknown) => this.#again(again, refusals + 1))
   }
 
   #liveSession(): http2.ClientHttp2Session {
