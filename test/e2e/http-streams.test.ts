@@ -71,3 +71,22 @@ describe('one HTTP/2 connection', () => {
     session.destroy()
   })
 })
+
+describe('trailers of an HTTP/2 backend', () => {
+  for (const length of [{}, { 'content-length': 4 }]) {
+    it(`arrive behind a body of ${'content-length' in length ? 'known' : 'unknown'} length`, async () => {
+      using origin = await startH2Origin((stream) => {
+        stream.respond({ ':status': 200, ...length }, { waitForTrailers: true })
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'x-sum': 'abc' }))
+        stream.end('body')
+      })
+      await using proxy = await startProxy({
+        listeners: [{ hostname: '', rules: [{ ports: [origin.port], protocol: 'h2c' }] }],
+      })
+      const session = await connectH2(proxy.origin)
+      const { status, body, trailers } = await h2Request(session, { ':path': '/' })
+      assert.deepEqual([status, String(body), trailers?.['x-sum']], [200, 'body', 'abc'])
+      session.destroy()
+    })
+  }
+})

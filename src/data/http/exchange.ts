@@ -64,6 +64,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   #tunnel: Tunnel | undefined
   #session: ClientSession | undefined
   #grpc = false
+  #mayTrail = false
   #blocked = false
   #headSent = false
   /** Nothing can follow this exchange on its connection. */
@@ -229,6 +230,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   #forward(head: RequestHead, rule: HttpRule, upstream: Upstream, target: string): void {
     const { host, raw } = sealRequestFields(head.fields)
     this.#facts.upstream = upstream.name
+    this.#mayTrail = upstream.protocol !== 'http/1.1'
     const request = {
       method: head.method,
       target,
@@ -298,7 +300,8 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     this.#filterResponse(fields)
     this.#facts.session = this.#session?.answered(this.#facts.endpoint, fields)
     try {
-      this.#responder.head({ status, fields, contentLength, isWhole }, this.#lastOne())
+      const head = { status, fields, contentLength, isWhole, mayTrail: this.#mayTrail }
+      this.#responder.head(head, this.#lastOne())
     } catch (error) {
       this.#fail('upstream-protocol-error', messageOf(error))
       return

@@ -72,14 +72,14 @@ export class Http2Responder implements Responder {
     this.stream.additionalHeaders({ ...fields.toHttp2(), ':status': status })
   }
 
-  head({ status, fields, contentLength, isWhole }: ResponseHead): void {
+  head({ status, fields, contentLength, isWhole, mayTrail }: ResponseHead): void {
     // Gone, with its 'close' still to come.
     if (this.stream.destroyed || this.stream.closed) return
     const raw = fields.toHttp2Raw([':status', String(status)])
     if (contentLength !== undefined) raw.push('content-length', String(contentLength))
     const endStream = isWhole || hasNoContent(this.#method, status)
     this.#ended = endStream
-    this.#owesTrailers = !endStream && contentLength === undefined
+    this.#owesTrailers = !endStream && (mayTrail === true || contentLength === undefined)
     if (this.#owesTrailers) this.stream.on('wantTrailers', onWantTrailers)
     this.stream.respond(raw, { endStream, waitForTrailers: this.#owesTrailers })
   }

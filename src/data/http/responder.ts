@@ -15,6 +15,8 @@ export interface ResponseHead {
   readonly contentLength: number | undefined
   /** Nothing follows, neither body nor trailers: of gRPC a trailers-only response. */
   readonly isWhole: boolean
+  /** Trailers may follow a body of known length, too: the upstream speaks HTTP/2. */
+  readonly mayTrail?: boolean
 }
 
 export interface Responder {
