@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -46,7 +47,7 @@ func (p *Proxy) Heaps() ([]Heap, error) {
 	}
 	var heaps []Heap
 	for number, address := range inspectorAddress.FindAllSubmatch(text, -1) {
-		found, err := heapsOf(fmt.Sprintf("process %d", number), string(address[1]))
+		found, err := askedHeaps(fmt.Sprintf("process %d", number), string(address[1]))
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			continue // It has ended.
 		}
@@ -56,6 +57,23 @@ func (p *Proxy) Heaps() ([]Heap, error) {
 		heaps = append(heaps, found...)
 	}
 	return heaps, nil
+}
+
+// answerTime is some times what a snapshot takes on a busy machine.
+var answerTime = 15 * time.Second
+
+// attempts at a process that does not answer.
+const attempts = 3
+
+// askedHeaps asks again, on a connection of its own, when a thread does not answer.
+func askedHeaps(process, address string) (heaps []Heap, err error) {
+	for range attempts {
+		heaps, err = heapsOf(process, address)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+	}
+	return heaps, err
 }
 
 func heapsOf(process, address string) ([]Heap, error) {
@@ -110,7 +128,8 @@ type message struct {
 	} `json:"params"`
 }
 
-// call returns when the thread has answered, and keeps what was told meanwhile.
+// call returns when the thread has answered, and keeps what was told meanwhile; os.ErrDeadlineExceeded
+// when it has not in time.
 func (i *inspector) call(to thread, method string, params map[string]any) error {
 	i.calls++
 	number := i.calls
@@ -124,6 +143,10 @@ func (i *inspector) call(to thread, method string, params map[string]any) error 
 		request = map[string]any{"id": i.calls, "method": "NodeWorker.sendMessageToWorker", "params": map[string]any{"sessionId": to.session, "message": string(text)}}
 	}
 	if err := i.connection.WriteJSON(request); err != nil {
+		return err
+	}
+	// Of the whole answer: chunks of a snapshot come all the time until it is there.
+	if err := i.connection.SetReadDeadline(time.Now().Add(answerTime)); err != nil {
 		return err
 	}
 	for {

@@ -2,11 +2,17 @@ package proxy
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -59,4 +65,40 @@ func TestHeapsShowWhatIsKept(t *testing.T) {
 	lines, err := UnexpectedLines(file)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"ready", "kept"}, lines)
+}
+
+// A process that says nothing would hold the whole run up.
+func TestHeapsAreAskedForAgain(t *testing.T) {
+	defer func(before time.Duration) { answerTime = before }(answerTime)
+	answerTime = 50 * time.Millisecond
+	var connections atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(response http.ResponseWriter, request *http.Request) {
+		upgrader := websocket.Upgrader{}
+		connection, err := upgrader.Upgrade(response, request, nil)
+		if err != nil {
+			return
+		}
+		defer connection.Close()
+		isMute := connections.Add(1) == 1
+		for {
+			var asked message
+			if connection.ReadJSON(&asked) != nil {
+				return
+			}
+			if isMute {
+				continue
+			}
+			if asked.Method == "HeapProfiler.takeHeapSnapshot" {
+				const file = `{"snapshot":{"meta":{"node_fields":["type","name","self_size"],"node_types":[["object"]]}},"nodes":[0,0,7],"strings":["Kept"]}`
+				connection.WriteJSON(map[string]any{"method": "HeapProfiler.addHeapSnapshotChunk", "params": map[string]any{"chunk": file}})
+			}
+			connection.WriteJSON(map[string]any{"id": asked.ID})
+		}
+	}))
+	defer server.Close()
+	heaps, err := askedHeaps("process 0", strings.Replace(server.URL, "http", "ws", 1))
+	require.NoError(t, err)
+	require.Len(t, heaps, 1)
+	assert.Equal(t, 7, heaps[0].Size())
+	assert.EqualValues(t, 2, connections.Load())
 }
