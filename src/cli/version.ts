@@ -1,9 +1,11 @@
 /** `gwproxy version`: this build and what it runs on. */
-import { BUILD } from '../ipc/build.ts'
+import { BUILD, VERSION } from '../ipc/build.ts'
 import { EXIT, type Terminal } from './terminal.ts'
 
 export interface VersionFacts {
   readonly gwproxy: string
+  /** Tells builds of one version apart. */
+  readonly build: string
   readonly gatewayApi: string
   readonly node: string
   readonly openssl: string
@@ -15,7 +17,8 @@ const GATEWAY_API_VERSION = 'v1.6.1'
 
 export function versionFacts(): VersionFacts {
   return {
-    gwproxy: BUILD,
+    gwproxy: VERSION,
+    build: BUILD,
     gatewayApi: GATEWAY_API_VERSION,
     node: process.versions.node,
     openssl: process.versions.openssl ?? 'unknown',
@@ -31,6 +34,6 @@ export function printVersion(output: 'text' | 'json', terminal: Terminal): numbe
 }
 
 export function versionLine(): string {
-  const { gwproxy, gatewayApi, node, openssl, platform } = versionFacts()
-  return `gwproxy ${gwproxy} (Gateway API ${gatewayApi}), Node.js ${node}, OpenSSL ${openssl}, ${platform}`
+  const { build, gatewayApi, node, openssl, platform } = versionFacts()
+  return `gwproxy ${build} (Gateway API ${gatewayApi}), Node.js ${node}, OpenSSL ${openssl}, ${platform}`
 }

@@ -5,6 +5,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { GwProxyError, messageOf } from '../base/errors.ts'
+import { BUILD } from '../ipc/build.ts'
 import type { ConfigUpdate, ObjectRecord } from '../ipc/messages.ts'
 import type { ObjectStatus } from '../model/status.ts'
 import type {
@@ -106,7 +107,11 @@ class ThreadHost implements ConfigHost {
   }
 
   #spawn(): Worker {
-    const workerData: ConfigThreadData = { options: this.#options, start: this.#start }
+    const workerData: ConfigThreadData = {
+      build: BUILD,
+      options: this.#options,
+      start: this.#start,
+    }
     const resourceLimits = heapLimits(this.#heapMiB)
     const worker = new Worker(ENTRY, { name: 'gwproxy-config', workerData, resourceLimits })
     worker.on('message', (message: ThreadMessage) => this.#received(message))

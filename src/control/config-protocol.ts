@@ -32,6 +32,8 @@ export interface ConfigStart {
 }
 
 export interface ConfigThreadData {
+  /** Of the process whose thread it is. */
+  readonly build: string
   readonly options: ConfigThreadOptions
   readonly start: ConfigStart
 }

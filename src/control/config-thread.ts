@@ -2,16 +2,24 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../base/clock.ts'
 import { GwProxyError, messageOf } from '../base/errors.ts'
+import { BUILD, foreignBuild } from '../ipc/build.ts'
 import { ConfigPasses } from './config-passes.ts'
 import type { ConfigThreadData, ThreadMessage, ThreadRequest } from './config-protocol.ts'
 
 const port = parentPort
 if (port === null) throw new GwProxyError('GWP_DEFECT_INVARIANT', 'config-thread is no main module')
 
-const { options, start } = workerData as ConfigThreadData
+const { build, options, start } = workerData as ConfigThreadData
 const post = (message: ThreadMessage): void => port.postMessage(message)
 
 try {
+  // A thread that is started anew comes from the files as they are now.
+  if (build !== BUILD) {
+    throw new GwProxyError(
+      'GWP_CONFIG_UNREADABLE',
+      foreignBuild('thread that reads the configuration is', BUILD, build),
+    )
+  }
   const passes = new ConfigPasses(options, start, systemClock, post)
   port.on('message', (asked: ThreadRequest) => {
     if (asked.type === 'ping') post({ type: 'alive' })

@@ -5,6 +5,7 @@
  */
 import { type Clock, systemClock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
+import { foreignBuild } from '../ipc/build.ts'
 import type { WorkerLink } from '../ipc/link.ts'
 import type {
   ControlMessage,
@@ -327,10 +328,7 @@ export class Supervisor {
   }
 
   #foreign(build: string): string {
-    return (
-      `the program was replaced: its workers are gwproxy ${build}, this process is ${this.#options.build}. ` +
-      'What runs goes on; "gwproxy upgrade" or a restart brings the new one'
-    )
+    return foreignBuild('workers are', build, this.#options.build)
   }
 
   /** A memory worker has no exit to wait for: its `drained` is its end. */

@@ -67,9 +67,12 @@ describe('help and usage', () => {
 describe('version', () => {
   it('tells the build and what it runs on, as text and JSON', async () => {
     const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
-    assert.match((await gwproxy(['version'])).stdout, new RegExp(`^gwproxy ${manifest.version} `))
+    const { stdout } = await gwproxy(['version'])
     const facts = JSON.parse((await gwproxy(['version', '-o', 'json'])).stdout)
     assert.equal(facts.gwproxy, manifest.version)
+    assert.match(facts.build, /\+[0-9a-z]+$/)
+    assert.ok(stdout.startsWith(`gwproxy ${facts.build} `), stdout)
+    assert.ok(facts.build.startsWith(`${manifest.version}+`), facts.build)
   })
 })
 

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import type { Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import { type ConfigHost, startConfigThread } from '../../src/control/config-host.ts'
 import { loadOnce } from '../../src/control/load-once.ts'
 import type { ConfigUpdate } from '../../src/ipc/messages.ts'
@@ -41,6 +41,18 @@ function firstUpdate(host: ConfigHost): Promise<ConfigUpdate> {
 }
 
 describe('the config thread', () => {
+  it('of another build says so and reads nothing', async () => {
+    const entry = new URL('../../src/control/config-thread.ts', import.meta.url)
+    const thread = new Worker(entry, { workerData: { build: '0.0.1+old', options: {}, start: {} } })
+    const [said] = await once(thread, 'message')
+    assert.equal(said.type, 'config-failed')
+    assert.match(
+      said.message,
+      /replaced: its thread that reads the configuration is gwproxy \S+, this process is 0\.0\.1\+old/,
+    )
+    assert.deepEqual(await once(thread, 'exit'), [0])
+  })
+
   it('sends whole updates of which only new parts travel', async () => {
     writeFileSync(join(dir, 'gateway.yaml'), gateway(8443))
     writeFileSync(join(dir, 'ns.yaml'), namespace('a'))

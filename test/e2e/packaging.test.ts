@@ -1,17 +1,6 @@
-/**
- * What npm packs runs where npm puts it: compiled, below node_modules, started by a link. Only the
- * dependencies are this checkout's, so that the test needs no network.
- */
+/** What npm packs runs where npm puts it. */
 import assert from 'node:assert/strict'
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -19,6 +8,7 @@ import { startHttpBackend } from '../../demo/backends.ts'
 import { testCertificate } from '../support/certificates.ts'
 import { command, curl } from '../support/command.ts'
 import { startDaemon } from '../support/daemon.ts'
+import { installPackage } from '../support/package.ts'
 import {
   backendRef,
   gateway,
@@ -31,35 +21,15 @@ import {
 } from '../support/manifests.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-/** What is not ours to pack, or not needed to. */
-const LEFT_OUT = new Set(['node_modules', 'dist', 'test', 'tools'])
 
 describe('the npm package', () => {
   const scratch = mkdtempSync(join(tmpdir(), 'gwproxy-package-'))
-  const installed = join(scratch, 'lib/node_modules/gwproxy')
-  const launcher = join(scratch, 'bin/gwproxy')
-
+  let installed: string
+  let launcher: string
   before(async () => {
-    const source = join(scratch, 'source')
-    mkdirSync(source)
-    for (const name of readdirSync(ROOT)) {
-      if (LEFT_OUT.has(name) || (name.startsWith('.') && name !== '.npmrc')) continue
-      cpSync(join(ROOT, name), join(source, name), { recursive: true })
-    }
-    symlinkSync(join(ROOT, 'node_modules'), join(source, 'node_modules'))
-    const packed = await command('npm', ['pack', '--offline', '--pack-destination', scratch], {
-      cwd: source,
-      timeoutMs: 60_000,
-    })
-    assert.equal(packed.code, 0, packed.stderr)
-    const tarball = readdirSync(scratch).find((name) => name.endsWith('.tgz')) ?? ''
-    mkdirSync(installed, { recursive: true })
-    mkdirSync(join(scratch, 'bin'))
-    const untar = ['-xzf', join(scratch, tarball), '-C', installed, '--strip-components=1']
-    assert.equal((await command('tar', untar)).code, 0)
-    symlinkSync(join(ROOT, 'node_modules'), join(installed, 'node_modules'))
-    // As `npm install --global` links it.
-    symlinkSync('../lib/node_modules/gwproxy/bin/gwproxy', launcher)
+    const { directory, launcher: link } = await installPackage(scratch)
+    installed = directory
+    launcher = link
   })
 
   after(() => rmSync(scratch, { recursive: true, force: true }))
@@ -79,7 +49,9 @@ describe('the npm package', () => {
   it('says its version and checks the examples', async () => {
     const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
     const version = await command(launcher, ['version'])
-    assert.match(version.stdout, new RegExp(`^gwproxy ${manifest.version} `), version.stderr)
+    const mark = readFileSync(join(installed, 'dist/build-mark'), 'utf8').trim()
+    assert.match(mark, /^\d+$/)
+    assert.ok(version.stdout.startsWith(`gwproxy ${manifest.version}+${mark} `), version.stdout)
     const example = join(installed, 'config-examples/redirect-https')
     const checked = await command(launcher, ['check', '--offline', example])
     assert.match(checked.stdout, /0 errors/, checked.stderr)

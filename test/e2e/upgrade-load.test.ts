@@ -6,27 +6,18 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { UpgradeReport } from '../../src/control/admin/contract.ts'
 import { bindTcp } from '../../src/control/bind-tcp.ts'
-import { testAuthority, testCertificate } from '../support/certificates.ts'
 import { ownAddress, startDaemon } from '../support/daemon.ts'
-import { startOrigin } from '../support/http-origin.ts'
 import {
-  backendRef,
-  gateway,
-  httpListener,
-  httpRoute,
-  service,
-  tlsListener,
-  tlsRoute,
-  tlsSecret,
-  yaml,
-} from '../support/manifests.ts'
-import { type LoadResult, SteadyLoad } from '../support/steady-load.ts'
-import { startTlsEchoOrigin } from '../support/tls-origin.ts'
+  assertUnharmed,
+  HTTP,
+  loadOn,
+  type LoadedWorld,
+  makeLoadedWorld,
+  TLS,
+} from '../support/loaded-world.ts'
 import { isGone } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
-const HTTP = 8080
-const TLS = 8443
 /** Of each, with 0 and with 2 workers: 20 and 20. */
 const TIMES = 10
 
@@ -35,64 +26,11 @@ const scratch = mkdtempSync(join(tmpdir(), 'gwproxy-upgrade-'))
 const env = { NODE_COMPILE_CACHE: join(scratch, 'compiled') }
 after(() => rmSync(scratch, { recursive: true, force: true }))
 
-interface World {
-  readonly files: Readonly<Record<string, string>>
-  readonly ca: string
-  close(): void
-}
-
-async function makeWorld(): Promise<World> {
-  const web = await startOrigin((_request, response) => response.end('ok'))
-  const passed = await testCertificate(['pass.test'])
-  const echo = await startTlsEchoOrigin({ cert: passed.certPem, key: passed.keyPem })
-  const files = {
-    'all.yaml': yaml(
-      gateway([
-        httpListener('http', HTTP),
-        tlsListener('web', TLS, 'web.test', ['web'], 'HTTPS'),
-        tlsListener('pass', TLS, 'pass.test', 'passthrough'),
-      ]),
-      tlsSecret('web', await testCertificate(['web.test'])),
-      httpRoute('web', undefined, [{ backendRefs: [backendRef('web')] }]),
-      tlsRoute('pass', ['pass.test'], [backendRef('echo')], { sectionName: 'pass' }),
-      ...service('web', 80, [{ address: '127.0.0.1', port: web.port }]),
-      ...service('echo', 80, [{ address: '127.0.0.1', port: echo.port }]),
-    ),
-  }
-  return {
-    files,
-    ca: (await testAuthority()).certPem,
-    close: () => {
-      web[Symbol.dispose]()
-      echo.close()
-    },
-  }
-}
-
-function loadOn(address: string, { ca }: World): SteadyLoad {
-  return new SteadyLoad({
-    ...{ address, ca, httpPort: HTTP, tlsPort: TLS },
-    ...{ h2Name: 'web.test', passthroughName: 'pass.test' },
-  })
-}
-
-/** `sinceMs`: when the load began. */
-function assertUnharmed(
-  { requests, failures, refused, slowestMs }: LoadResult,
-  sinceMs: number,
-): string {
-  const total = Object.values(requests).reduce((sum, count) => sum + count, 0)
-  const seconds = (performance.now() - sinceMs) / 1000
-  assert.deepEqual(failures, [])
-  assert.ok(total > 400 * seconds, `${total} requests in ${seconds} s are too few`)
-  return `${total} requests, 0 failed, ${refused} streams begun again, slowest ${Math.round(slowestMs)} ms`
-}
-
 for (const workers of [0, 2]) {
   describe(`under 500 requests/s with --workers ${workers}`, () => {
-    let world: World
+    let world: LoadedWorld
     before(async () => {
-      world = await makeWorld()
+      world = await makeLoadedWorld()
     })
     after(() => world.close())
 

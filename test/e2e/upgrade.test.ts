@@ -252,7 +252,7 @@ describe('an upgrade that fails', () => {
     [
       'speaks another protocol',
       () => speaking({ type: 'hello', protocol: 99, build: '9.9.9', pid: 1 }),
-      /gwproxy 9\.9\.9 hands over by protocol 99, gwproxy [0-9.]+ by protocol 1: .* only a restart/,
+      /gwproxy 9\.9\.9 hands over by protocol 99, gwproxy [0-9a-z.+]+ by protocol 1: .* only a restart/,
     ],
     ['gives up', () => speaking({ type: 'failed', message: 'no luck' }), /no luck/],
     [
@@ -393,7 +393,10 @@ describe('gwproxy upgrade', () => {
     const ask = () =>
       command(LAUNCHER, ['upgrade', '--admin', `unix:${join(daemon.directory, 'admin.sock')}`])
     const done = await ask()
-    assert.match(done.stdout, /^gwproxy [0-9.]+ \(pid \d+\) serves after \d+ ms; .* drains\.\n$/)
+    assert.match(
+      done.stdout,
+      /^gwproxy [0-9a-z.+]+ \(pid \d+\) serves after \d+ ms; .* drains\.\n$/,
+    )
     assert.equal(done.code, 0)
     launcher.put('exit 3')
     const failed = await ask()
