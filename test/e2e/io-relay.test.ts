@@ -73,6 +73,31 @@ for (const { title, name, isStream } of KINDS) {
       }
     })
 
+    // What moves bytes in the relay thread is not ours to break here.
+    it('a defect costs this pair alone', { skip: name === 'native' && !isStream }, async () => {
+      const other = await started()
+      const pair = await started()
+      const defect = new Error('a clock that stands')
+      // As a relay looks at the time with whatever it is told.
+      Object.defineProperty(harness.wheel, 'now', {
+        configurable: true,
+        get: () => {
+          throw defect
+        },
+      })
+      pair.client.socket.write('x')
+      await Promise.all([pair.client.closes(), pair.server.closes()])
+      Reflect.deleteProperty(harness.wheel, 'now')
+      assert.ok(pair.defects.length > 0)
+      assert.ok(pair.defects.every((error) => error === defect))
+      assert.equal(pair.told(), 0)
+      other.client.socket.end('still there')
+      await other.server.ends()
+      assert.equal(other.server.text, 'still there')
+      other.server.socket.end()
+      assert.equal(await other.over, 'completed')
+    })
+
     it('carries a reset also behind a FIN', async () => {
       const pair = await started()
       pair.client.socket.end('bye')

@@ -80,6 +80,7 @@ export interface Pair {
   readonly over: Promise<RelayReason>
   /** Calls to the sink so far. */
   readonly told: () => number
+  readonly defects: readonly unknown[]
 }
 
 export interface PairOptions {
@@ -191,14 +192,19 @@ export class IoHarness implements AcceptSink {
     }
     const { promise: over, resolve } = Promise.withResolvers<RelayReason>()
     let told = 0
+    const defects: unknown[] = []
     const sink: RelaySink = {
       onRelayEnd: (reason) => {
         told++
         resolve(reason)
       },
+      onDefect: (error) => {
+        defects.push(error)
+        relay.stop('reset')
+      },
     }
     const relay = this.io.relay(held.accepted.takeRelayEnd(), upstream.end, idleMs, sink)
-    return { client, server, held, relay, over, told: () => told }
+    return { client, server, held, relay, over, told: () => told, defects }
   }
 
   close(): void {

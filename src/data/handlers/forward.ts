@@ -7,7 +7,7 @@ import { proxyHeader } from '../../wire/proxy-protocol-writer.ts'
 import type { Connection, Stage } from '../connection.ts'
 import type { Dial, Relay } from '../io/backend.ts'
 import type { DialReason, DialSink } from '../io/dial.ts'
-import type { RelayEnd } from '../io/relay-end.ts'
+import { dropEnd, type RelayEnd } from '../io/relay-end.ts'
 import type { RelayReason, RelaySink } from '../relay/stream.ts'
 import type { BackendChoice, EndpointState, Upstream } from '../upstream/contract.ts'
 
@@ -71,10 +71,18 @@ export class Forward implements Stage, DialSink, RelaySink {
     const { connectMs } = this.#connection.context.limits
     this.#cancelWait = upstream.whenResolved(connectMs, () => {
       this.#cancelWait = undefined
-      const pick = upstream.pick(this.#tried)
-      if (pick.kind === 'endpoint') this.#dialEndpoint(pick.endpoint)
-      else this.#connection.end({ reason: pick.kind === 'none' ? pick.reason : 'name-unresolved' })
+      try {
+        this.#afterWait(upstream)
+      } catch (error) {
+        this.#connection.fail(error)
+      }
     })
+  }
+
+  #afterWait(upstream: Upstream): void {
+    const pick = upstream.pick(this.#tried)
+    if (pick.kind === 'endpoint') this.#dialEndpoint(pick.endpoint)
+    else this.#connection.end({ reason: pick.kind === 'none' ? pick.reason : 'name-unresolved' })
   }
 
   #dialEndpoint(endpoint: EndpointState): void {
@@ -100,6 +108,14 @@ export class Forward implements Stage, DialSink, RelaySink {
   }
 
   onDialFailed(reason: DialReason, detail: string): void {
+    try {
+      this.#dialFailed(reason, detail)
+    } catch (error) {
+      this.#connection.fail(error)
+    }
+  }
+
+  #dialFailed(reason: DialReason, detail: string): void {
     const endpoint = this.#releaseEndpoint()
     this.#dial = undefined
     this.#failure = { reason, detail }
@@ -119,17 +135,32 @@ export class Forward implements Stage, DialSink, RelaySink {
 
   onConnected(upstreamEnd: RelayEnd): void {
     const { accepted, context, facts } = this.#connection
+    let downstreamEnd: RelayEnd | undefined
     this.#dial = undefined
-    this.#endpoint?.connected()
-    this.#endpoint?.succeeded()
-    facts.connectMs = context.clock.monotonic() - this.#dialStarted
-    const { tcpIdleMs } = context.limits
-    this.#relay = context.io.relay(accepted.takeRelayEnd(), upstreamEnd, tcpIdleMs, this)
-    this.#relay.start()
+    try {
+      this.#endpoint?.connected()
+      this.#endpoint?.succeeded()
+      facts.connectMs = context.clock.monotonic() - this.#dialStarted
+      const { tcpIdleMs } = context.limits
+      downstreamEnd = accepted.takeRelayEnd()
+      this.#relay = context.io.relay(downstreamEnd, upstreamEnd, tcpIdleMs, this)
+      this.#relay.start()
+    } catch (error) {
+      // What no relay has nobody else would close.
+      if (this.#relay === undefined) {
+        dropEnd(upstreamEnd)
+        if (downstreamEnd !== undefined) dropEnd(downstreamEnd)
+      }
+      this.#connection.fail(error)
+    }
   }
 
   onRelayEnd(reason: RelayReason, detail: string | undefined): void {
     this.#connection.end(detail === undefined ? { reason } : { reason, detail })
+  }
+
+  onDefect(error: unknown): void {
+    this.#connection.fail(error)
   }
 
   /** The connection has ended, for whatever reason: nothing of ours may stay. */

@@ -92,7 +92,11 @@ class Handshake implements TlsHandshake, Stage {
     connection.facts.handshakeMs = connection.context.clock.monotonic() - this.#startedAt
     connection.accepted.putSecure(socket, connection)
     connection.deadline.cancel()
-    this.#then.start(connection)
+    try {
+      this.#then.start(connection)
+    } catch (error) {
+      connection.fail(error)
+    }
   }
 
   onError(reason: Reason, detail: string): void {

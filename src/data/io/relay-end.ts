@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { assertNever } from '../../base/assert-never.ts'
-import { type TcpHandle, wrapHandle } from './raw/native.ts'
+import { closeHandle, type TcpHandle, wrapHandle } from './raw/native.ts'
 
 export type RelayEnd = StreamEnd | RawEnd | NativeEnd
 
@@ -87,4 +87,21 @@ export function closeEnd({ socket, transport }: StreamEnd, how: 'fin' | 'reset')
   if (how === 'reset') resetSocket(transport)
   else transport.destroy()
   if (socket !== transport) setImmediate(() => socket.destroy())
+}
+
+/** Resets an end that was taken and goes to no relay. */
+export function dropEnd(end: RelayEnd): void {
+  switch (end.kind) {
+    case 'stream':
+      closeEnd(end, 'reset')
+      return
+    case 'raw':
+      closeHandle(end.handle, 'reset')
+      return
+    case 'native':
+      // Its Accepted still closes it.
+      return
+    default:
+      assertNever(end)
+  }
 }

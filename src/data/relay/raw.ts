@@ -3,7 +3,6 @@
  * FIN travels on after the bytes before it, RST as RST, a slow reader stops the other side's
  * reading. At most one write is in flight for each direction. Owns both handles.
  */
-import { messageOf } from '../../base/errors.ts'
 import {
   ALREADY,
   closeHandle,
@@ -174,9 +173,8 @@ export class RawRelay implements TimerSink {
     else if (!this.#over && status < 0) this.#onLoss(side, status)
   }
 
-  /** Our own fault: it ends this connection alone. */
   onDefect(error: unknown): void {
-    this.#finish('internal-error', messageOf(error))
+    this.#sink.onDefect(error)
   }
 
   #begin(side: Side): void {
@@ -277,10 +275,20 @@ function onRead(this: RelayedHandle, buffer: ArrayBuffer | undefined): void {
 
 function onWritten(this: SideRequest, status: number): void {
   const side = this[kSide]
-  if (side !== undefined) side.relay.onWritten(side, status)
+  if (side === undefined) return
+  try {
+    side.relay.onWritten(side, status)
+  } catch (error) {
+    side.relay.onDefect(error)
+  }
 }
 
 function onShutdown(this: SideRequest, status: number): void {
   const side = this[kSide]
-  if (side !== undefined) side.relay.onShutdown(side, status)
+  if (side === undefined) return
+  try {
+    side.relay.onShutdown(side, status)
+  } catch (error) {
+    side.relay.onDefect(error)
+  }
 }

@@ -12,12 +12,14 @@ import { Deadline, type TimerSink, type TimerWheel } from '../timer-wheel.ts'
 
 export type RelayReason = Extract<
   Reason,
-  'completed' | 'client-reset' | 'upstream-reset' | 'idle-timeout' | 'internal-error'
+  'completed' | 'client-reset' | 'upstream-reset' | 'idle-timeout'
 >
 
 export interface RelaySink {
   /** Both sockets are closed, or about to be. Called once, not after `stop`. */
   onRelayEnd(reason: RelayReason, detail: string | undefined): void
+  /** A fault of ours, at any time: it ends this connection alone. Nothing is closed yet. */
+  onDefect(error: unknown): void
 }
 
 const kSide = Symbol('relay side')
@@ -134,6 +136,10 @@ export class StreamRelay implements TimerSink {
     else if (this.#peerOf(side).closed) this.#finish('completed', undefined, 'fin')
   }
 
+  onDefect(error: unknown): void {
+    this.#sink.onDefect(error)
+  }
+
   #begin(side: Side): void {
     side.socket.resume()
     if (side.end.head.length > 0) this.onData(side, side.end.head)
@@ -162,27 +168,23 @@ function listen(side: Side): void {
   socket.on('close', onClose)
 }
 
-function onData(this: RelayedSocket, chunk: Buffer): void {
-  const side = this[kSide]
-  side?.relay.onData(side, chunk)
+/** A listener of all relays. */
+function listener<Told>(act: (side: Side, told: Told) => void) {
+  return function (this: RelayedSocket, told: Told): void {
+    const side = this[kSide]
+    if (side === undefined) return
+    try {
+      act(side, told)
+    } catch (error) {
+      side.relay.onDefect(error)
+    }
+  }
 }
 
-function onDrain(this: RelayedSocket): void {
-  const side = this[kSide]
-  side?.relay.onDrain(side)
-}
-
-function onEnd(this: RelayedSocket): void {
-  const side = this[kSide]
-  side?.relay.onEnd(side)
-}
-
-function onError(this: RelayedSocket, error: Error): void {
-  const side = this[kSide]
-  side?.relay.onLoss(side, errnoOf(error) ?? error.message)
-}
-
-function onClose(this: RelayedSocket): void {
-  const side = this[kSide]
-  side?.relay.onClose(side)
-}
+const onData = listener((side, chunk: Buffer) => side.relay.onData(side, chunk))
+const onDrain = listener<void>((side) => side.relay.onDrain(side))
+const onEnd = listener<void>((side) => side.relay.onEnd(side))
+const onError = listener((side, error: Error) =>
+  side.relay.onLoss(side, errnoOf(error) ?? error.message),
+)
+const onClose = listener<unknown>((side) => side.relay.onClose(side))

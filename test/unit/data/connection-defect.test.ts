@@ -2,14 +2,36 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { systemClock } from '../../../src/base/clock.ts'
-import { Connection, type ConnectionContext, type Router } from '../../../src/data/connection.ts'
+import {
+  Connection,
+  type ConnectionContext,
+  type LiveChain,
+  type Router,
+} from '../../../src/data/connection.ts'
 import { ConnectionSet } from '../../../src/data/connection-set.ts'
+import type { LiveAction } from '../../../src/data/handlers/contract.ts'
+import { Forward } from '../../../src/data/handlers/forward.ts'
 import type { Accepted, AcceptedSink } from '../../../src/data/io/accepted.ts'
+import type { IoBackend } from '../../../src/data/io/backend.ts'
+import type { DialSink } from '../../../src/data/io/dial.ts'
+import type { TcpHandle } from '../../../src/data/io/raw/native.ts'
+import { NO_BYTES, type RelayEnd } from '../../../src/data/io/relay-end.ts'
 import { TimerWheel } from '../../../src/data/timer-wheel.ts'
+import type { Upstream } from '../../../src/data/upstream/contract.ts'
 import { DEFAULT_LIMITS } from '../../../src/ipc/messages.ts'
 import { bindKey } from '../../../src/model/identity.ts'
 import type { ConnectionRecord } from '../../../src/observe/access-log.ts'
 import { helloMessage, records, serverName } from '../../support/client-hello.ts'
+
+const SLOT = { join: () => {}, leave: () => {} }
+
+/** How the ends of relays were closed. */
+const resets: string[] = []
+
+function rawEnd(): RelayEnd {
+  const handle = { reset: () => resets.push('reset'), close: () => resets.push('fin') }
+  return { kind: 'raw', handle: handle as unknown as TcpHandle, head: NO_BYTES, ended: false }
+}
 
 class AcceptedStub implements Accepted {
   readonly peerAddress = '192.0.2.1'
@@ -37,8 +59,54 @@ class AcceptedStub implements Accepted {
     throw new Error('nobody takes it')
   }
 
-  takeRelayEnd(): never {
+  takeRelayEnd(): RelayEnd {
     throw new Error('nobody takes it')
+  }
+}
+
+/** A connection whose lines and defects are kept. */
+class Scene {
+  readonly lines: ConnectionRecord[] = []
+  readonly defects: unknown[] = []
+  readonly wheel = new TimerWheel(systemClock)
+  readonly accepted = new AcceptedStub()
+  readonly context: ConnectionContext
+
+  constructor(io?: Partial<IoBackend>) {
+    this.context = {
+      clock: systemClock,
+      wheel: this.wheel,
+      io,
+      limits: DEFAULT_LIMITS,
+      accessLog: {
+        connection: (line: ConnectionRecord) => this.lines.push(line),
+        exchange: () => {},
+      },
+      connections: new ConnectionSet(),
+      nextId: () => 'id',
+      onDefect: (error: unknown) => this.defects.push(error),
+    } as unknown as ConnectionContext
+  }
+
+  start(ingress: 'tcp' | 'tls', choose: Router['choose']): void {
+    const key = bindKey('tcp', '192.0.2.2', 2)
+    const router: Router = {
+      ...{ key, ingress: { ingress }, choose },
+      ...{ wait: () => {}, forget: () => {} },
+    }
+    new Connection(this.accepted, router, this.context).start()
+  }
+
+  /** It ended, once, as a fault of ours. */
+  assertOver(defect: Error): void {
+    assert.deepEqual(this.accepted.closed, ['reset'])
+    assert.deepEqual(this.defects, [defect])
+    assert.deepEqual(
+      this.lines.map(({ reason, detail }) => [reason, detail]),
+      [['internal-error', defect.message]],
+    )
+    assert.equal(this.context.connections.size, 0)
+    this.wheel.stop()
   }
 }
 
@@ -47,41 +115,64 @@ for (const [where, ingress] of [
   ['in the bytes of a peek', 'tls'],
 ] as const) {
   it(`a defect ${where} costs one connection`, () => {
-    const lines: ConnectionRecord[] = []
-    const defects: unknown[] = []
-    const wheel = new TimerWheel(systemClock)
-    const context = {
-      clock: systemClock,
-      wheel,
-      limits: DEFAULT_LIMITS,
-      accessLog: { connection: (line: ConnectionRecord) => lines.push(line), exchange: () => {} },
-      connections: new ConnectionSet(),
-      nextId: () => 'id',
-      onDefect: (error: unknown) => defects.push(error),
-    } as unknown as ConnectionContext
     const defect = new Error('a table that is none')
-    const router: Router = {
-      key: bindKey('tcp', '192.0.2.2', 2),
-      ingress: { ingress },
-      choose: () => {
-        throw defect
-      },
-      wait: () => {},
-      forget: () => {},
-    }
-    const accepted = new AcceptedStub()
-    new Connection(accepted, router, context).start()
+    const scene = new Scene()
+    scene.start(ingress, () => {
+      throw defect
+    })
     if (ingress === 'tls') {
       const hello = records(helloMessage({ extensions: [serverName('a.test')] }))
-      assert.equal(accepted.sink?.onPeek(hello), true, 'no more is read')
+      assert.equal(scene.accepted.sink?.onPeek(hello), true, 'no more is read')
     }
-    assert.deepEqual(accepted.closed, ['reset'])
-    assert.deepEqual(defects, [defect])
-    assert.deepEqual(
-      lines.map(({ reason, detail }) => [reason, detail]),
-      [['internal-error', 'a table that is none']],
-    )
-    assert.equal(context.connections.size, 0)
-    wheel.stop()
+    scene.assertOver(defect)
+  })
+}
+
+/** What an upstream is asked for, and what its dial tells. */
+for (const [where, tell, dropped] of [
+  ['when the upstream refuses', (sink) => sink.onDialFailed('connect-refused', 'ECONNREFUSED'), []],
+  ['when the upstream is connected', (sink) => sink.onConnected(rawEnd()), ['reset', 'reset']],
+] as const satisfies readonly (readonly [string, (sink: DialSink) => void, readonly string[]])[]) {
+  it(`a defect ${where} costs one connection`, () => {
+    const defect = new Error('a health that is none')
+    resets.length = 0
+    let sink: DialSink | undefined
+    const scene = new Scene({
+      dial: (_endpoint, _options, told) => {
+        sink = told
+        return { cancel: () => {} }
+      },
+      relay: () => {
+        throw defect
+      },
+    })
+    const endpoint = {
+      ...{ text: '192.0.2.3:3', tls: undefined, endpoint: undefined },
+      ...{ begin: () => {}, end: () => {}, connected: () => {}, succeeded: () => {} },
+      failed: () => {
+        throw defect
+      },
+    }
+    const upstream = { name: 'u', pick: () => ({ kind: 'endpoint', endpoint }) }
+    const action: LiveAction = {
+      start: (connection) =>
+        new Forward(connection).start({
+          kind: 'upstream',
+          upstream: upstream as unknown as Upstream,
+          filters: [],
+        }),
+      release: () => {},
+    }
+    const value = { chain: { action: { kind: 'tcp-forward' } }, slot: SLOT, action }
+    scene.accepted.takeRelayEnd = rawEnd
+    scene.start('tcp', () => ({
+      kind: 'found',
+      value: value as unknown as LiveChain,
+      name: undefined,
+    }))
+    assert.ok(sink)
+    tell(sink)
+    scene.assertOver(defect)
+    assert.deepEqual(resets, dropped)
   })
 }

@@ -90,6 +90,7 @@ function relayTo(
           onConnected: (end) => {
             const joined = io.relay(downstream.takeRelayEnd(), end, LIMIT_MS, {
               onRelayEnd: (reason) => (reason === 'completed' ? resolve(joined) : fail(reason)),
+              onDefect: reject,
             })
             joined.start()
           },
