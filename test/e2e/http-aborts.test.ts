@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { describe, it } from 'node:test'
 import { connectH2 } from '../support/h2-client.ts'
-import { startH2Origin, startOrigin, startTcpOrigin } from '../support/http-origin.ts'
+import { startH2Origin, startOrigin } from '../support/http-origin.ts'
 import { startProxy } from '../support/http-proxy.ts'
 import { rawRequest } from '../support/raw-http.ts'
 
@@ -73,24 +73,6 @@ describe('odd sequences', () => {
     const connect = 'CONNECT a.test:443 HTTP/1.1\r\nHost: a.test\r\n\r\n'
     const refused = await rawRequest(proxy.port, first + connect)
     assert.deepEqual(refused.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 200', 'HTTP/1.1 405'])
-  })
-
-  it('a malformed early hint is dropped, the answer comes', async () => {
-    using origin = await startTcpOrigin((socket) => {
-      socket.on('data', () =>
-        socket.write(
-          'HTTP/1.1 103 Early Hints\r\nLink: nonsense\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
-        ),
-      )
-    })
-    await using proxy = await startProxy({
-      listeners: [{ hostname: '', rules: [{ ports: [origin.port] }] }],
-    })
-    const text = await rawRequest(
-      proxy.port,
-      'GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n',
-    )
-    assert.match(text, /^HTTP\/1\.1 200 OK\r\n/)
   })
 
   it('a stream that is reset while it waits for its timeout ends once', async () => {

@@ -124,6 +124,29 @@ describe('bodies', () => {
     session.destroy()
   })
 
+  it('103 Early Hints go through whatever is in them, but not without end', async () => {
+    const hints = [
+      ...['Link: nonsense', 'Link: ,</a.css>', 'Content-Security-Policy: x', ''],
+      ...Array.from({ length: 40 }, (_, i) => `X-Hint: ${i}`),
+    ].map((field) => `HTTP/1.1 103 Early Hints\r\n${field === '' ? '' : `${field}\r\n`}\r\n`)
+    using origin = await startTcpOrigin((socket) => {
+      const last = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'
+      socket.on('data', () => socket.write(hints.join('') + last))
+    })
+    await using proxy = await proxyFor(origin.port)
+    const text = await rawRequest(proxy.port, `GET / HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
+    assert.ok(text.startsWith(`${hints.slice(0, 32).join('')}HTTP/1.1 200 OK\r\n`), text)
+    const session = await connectH2(proxy.origin)
+    const stream = session.request({ ':path': '/' })
+    const seen: unknown[] = []
+    stream.on('headers', ({ link, 'x-hint': hint }) => seen.push(link ?? hint ?? ''))
+    stream.resume()
+    await once(stream, 'close')
+    assert.deepEqual(seen.slice(0, 5), ['nonsense', ',</a.css>', '', '', '0'])
+    assert.equal(seen.length, 32)
+    session.destroy()
+  })
+
   it('103 Early Hints and repeated fields go through', async () => {
     using origin = await startTcpOrigin((socket) => {
       socket.on('data', () =>

@@ -23,6 +23,8 @@ import type {
 } from './upstream-client.ts'
 
 const MAX_ATTEMPTS = 3
+/** Interim responses of a request that go on: nothing else bounds what waits for a slow client. */
+const MAX_HINTS = 32
 
 /** Safe methods may be sent again when a reused connection turned out to be closed (RFC 9110 9.2.2). */
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
@@ -72,6 +74,7 @@ export class Forwarding implements UpstreamEvents {
   #body: BodySource | undefined
   #cancelWait: (() => void) | undefined
   #headReceived = false
+  #hints = 0
   /** Why the last attempt failed. */
   #failure: { readonly reason: Reason; readonly detail: string } | undefined
   #over = false
@@ -160,7 +163,7 @@ export class Forwarding implements UpstreamEvents {
   }
 
   onInformation(status: number, rawFields: readonly string[]): void {
-    this.#sink.onInformation(status, rawFields)
+    if (++this.#hints <= MAX_HINTS) this.#sink.onInformation(status, rawFields)
   }
 
   onHead(status: number, rawFields: readonly string[], isWhole: boolean): void {

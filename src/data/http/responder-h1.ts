@@ -74,7 +74,7 @@ export class Http1Responder implements Responder {
   inform(status: number, fields: Fields): void {
     // HTTP/1.0 knows no interim responses; clients of HTTP/1.1 are not used to others than this.
     if (status !== 103 || this.#asked.minorVersion === 0) return
-    if (!fields.get('link')?.startsWith('<') || this.#headSent || this.#state !== 'open') return
+    if (this.#headSent || this.#state !== 'open') return
     this.#say(`${statusLine(103)}${fields.toLines()}\r\n`)
   }
 

@@ -185,7 +185,8 @@ describe('an HTTP/1.1 answer', () => {
     responder.inform(103, hint)
     responder.end(undefined)
     const interim =
-      'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n'
+      'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n' +
+      'HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n'
     assert.ok(text().startsWith(`${interim}HTTP/1.1 200 OK\r\n`), text())
     const old = answering({ minorVersion: 0 })
     old.responder.inform(103, hint)
