@@ -14,13 +14,14 @@ import { EXIT, type Terminal, table } from './terminal.ts'
 
 export type StatusOutput = 'table' | 'yaml' | 'json'
 
-/** Exit 1 when an object has a condition that is not as it should be. */
+/** Exit 1 when something is wrong in the files, or asked for and not served. */
 export async function showStatus(
   client: AdminClient,
   output: StatusOutput,
   terminal: Terminal,
 ): Promise<number> {
   const report = await client.get<StatusReport>('/status')
+  const { reasons } = await readiness(client)
   switch (output) {
     case 'json':
       terminal.out(JSON.stringify(report, null, 2))
@@ -40,21 +41,34 @@ export async function showStatus(
         printDiagnostics(report.problems, terminal)
         terminal.out(countText(report.problems))
       }
+      if (reasons.length > 0) {
+        terminal.out(['', ...reasons.map((reason) => notServed(reason, terminal))].join('\n'))
+      }
   }
-  return report.problems.some((problem) => problem.severity === 'error') ? EXIT.problems : EXIT.ok
+  const isClean =
+    reasons.length === 0 && report.problems.every(({ severity }) => severity !== 'error')
+  return isClean ? EXIT.ok : EXIT.problems
 }
 
-/** `gwproxy status --ready`: one line and an exit code, for health checks. */
+/** `gwproxy status --ready`: the state, what is wrong below it, and an exit code, for health checks. */
 export async function showReady(
   client: AdminClient,
   output: StatusOutput,
   terminal: Terminal,
 ): Promise<number> {
-  const { status, body } = await client.send('GET', '/readyz')
-  const report = body as ReadyReport
+  const { isReady, ...report } = await readiness(client)
   if (output === 'json') terminal.out(JSON.stringify(report))
-  else terminal.out([report.state, ...report.reasons].join(': '))
-  return status === 200 ? EXIT.ok : EXIT.problems
+  else terminal.out([report.state, ...report.reasons.map((reason) => `  ${reason}`)].join('\n'))
+  return isReady ? EXIT.ok : EXIT.problems
+}
+
+async function readiness(client: AdminClient): Promise<ReadyReport & { isReady: boolean }> {
+  const { status, body } = await client.send('GET', '/readyz')
+  return { ...(body as ReadyReport), isReady: status === 200 }
+}
+
+function notServed(reason: string, terminal: Terminal): string {
+  return `${terminal.style('red', 'error')}: ${reason}`
 }
 
 function statusTable(entries: readonly StatusEntry[], terminal: Terminal): string {

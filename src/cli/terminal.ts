@@ -13,11 +13,20 @@ export interface Terminal {
   style(style: Style, text: string): string
 }
 
-/** Standard output and error of this process. */
+/** Standard output and error of this process. A reader may leave early, as `head` does. */
 export const terminal: Terminal = {
-  out: (text) => void process.stdout.write(`${text}\n`),
-  err: (text) => void process.stderr.write(`${text}\n`),
+  out: (text) => write(process.stdout, text),
+  err: (text) => write(process.stderr, text),
   style: (style, text) => styleText(style, text, { stream: process.stdout }),
+}
+
+function write(stream: NodeJS.WriteStream, text: string): void {
+  if (stream.listenerCount('error', onWriteError) === 0) stream.on('error', onWriteError)
+  stream.write(`${text}\n`)
+}
+
+function onWriteError(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
 }
 
 /** Columns padded to their widest cell; `visible` cells may hold escape codes. */

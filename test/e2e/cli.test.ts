@@ -1,12 +1,14 @@
 /** The command line as a user meets it: help, formats, exit codes. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { parseAllDocuments } from 'yaml'
-import { type CommandResult, command } from '../support/command.ts'
+import { type CommandResult, command, shell } from '../support/command.ts'
 import { startDaemon } from '../support/daemon.ts'
 import { gateway, httpListener, httpRoute, yaml } from '../support/manifests.ts'
 
@@ -157,6 +159,10 @@ describe('status, reload and drain', () => {
     const ready = await gwproxy(['status', '--ready', ...admin])
     assert.equal(ready.stdout, 'ready\n')
 
+    // `head` has gone before anything is written.
+    const piped = await shell(`${join(ROOT, 'bin/gwproxy')} status ${admin.join(' ')} | true`)
+    assert.equal(piped.stderr, '')
+
     const reloaded = await gwproxy(['reload', '-o', 'json', ...admin])
     assert.equal(JSON.parse(reloaded.stdout).applied, true)
     daemon.write({ 'broken.yaml': 'kind: [' })
@@ -166,5 +172,28 @@ describe('status, reload and drain', () => {
 
     assert.equal((await gwproxy(['drain', ...admin])).code, 0)
     assert.equal(await daemon.exited, 0)
+  })
+
+  it('say what is not served, and why', async () => {
+    const taken = net.createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const { port } = taken.address() as net.AddressInfo
+    const daemon = await startDaemon({
+      files: {
+        'all.yaml': yaml(
+          gateway([httpListener('http', port)], { addresses: [{ value: '127.0.0.1' }] }),
+        ),
+      },
+    })
+    const admin = ['--admin', `unix:${join(daemon.directory, 'admin.sock')}`]
+    const why = `tcp/127.0.0.1:${port}: Cannot listen on 127.0.0.1:${port} (EADDRINUSE)`
+    const shown = await gwproxy(['status', ...admin])
+    assert.equal(shown.code, 1)
+    assert.ok(shown.stdout.includes(`\nerror: ${why}`), shown.stdout)
+    const ready = await gwproxy(['status', '--ready', ...admin])
+    assert.equal(ready.code, 0, 'what it can serve it serves')
+    assert.ok(ready.stdout.startsWith(`degraded\n  ${why}`), ready.stdout)
+    taken.close()
+    assert.equal(await daemon.stop(), 0)
   })
 })
