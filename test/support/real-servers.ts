@@ -28,6 +28,7 @@ const PACKAGES = {
   haproxy: 'haproxy',
   socat: 'socat',
   chromium: 'chromium',
+  promtool: 'prometheus',
 } as const
 
 export type Program = keyof typeof PACKAGES
