@@ -15,6 +15,8 @@ export interface Resource<T> {
   readonly generation: number
   /** Milliseconds since the epoch; undefined counts as youngest. */
   readonly createdAt: number | undefined
+  /** For people: creationTimestamp, else when this process or --state-dir first saw it. */
+  readonly seenAt: number
   /** An older version served because the present text is broken. */
   readonly stale: boolean
   /** For file-backed Secrets and ConfigMaps: why the files could not be read. */

@@ -19,7 +19,8 @@ export function resourceOf(held: Held, keepsAge: boolean): Resource<AnyObject> {
     origin: originOf(path, document, admitted),
     locate: locator(held),
     generation: held.generation,
-    createdAt: createdAt(held, keepsAge),
+    createdAt: statedAge(admitted) ?? (keepsAge ? held.firstSeen : undefined),
+    seenAt: statedAge(admitted) ?? held.firstSeen,
     stale: held.stale,
   }
   made.set(held, resource)
@@ -40,9 +41,8 @@ function locator({ path, document, admitted }: Held): (at: DocumentPath) => Orig
   }
 }
 
-function createdAt({ admitted, firstSeen }: Held, keepsAge: boolean): number | undefined {
-  const { creationTimestamp } = admitted.object.metadata
+function statedAge({ object }: Held['admitted']): number | undefined {
+  const { creationTimestamp } = object.metadata
   const stated = creationTimestamp === undefined ? Number.NaN : Date.parse(creationTimestamp)
-  if (!Number.isNaN(stated)) return stated
-  return keepsAge ? firstSeen : undefined
+  return Number.isNaN(stated) ? undefined : stated
 }

@@ -12,12 +12,13 @@ const records = new WeakMap<AnyResource, ObjectRecord>()
 export function recordOf(resource: AnyResource): ObjectRecord {
   const known = records.get(resource)
   if (known !== undefined) return known
-  const { key, origin, generation, stale, object } = resource
+  const { key, origin, generation, seenAt, stale, object } = resource
   const record: ObjectRecord = {
     key,
     apiVersion: object.apiVersion,
     origin,
     generation,
+    seenAt,
     stale,
     object: key.kind === 'Secret' ? redactSecret(object) : object,
   }

@@ -80,7 +80,7 @@ function entryOf(record: ObjectRecord, status: Status | undefined): StatusEntry 
     ...rest,
     ...(status === undefined ? {} : { status }),
   }
-  return { origin: record.origin, stale: record.stale, object }
+  return { origin: record.origin, seenAt: record.seenAt, stale: record.stale, object }
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

@@ -21,6 +21,8 @@ export interface ObjectRecord {
   readonly apiVersion: string
   readonly origin: Origin
   readonly generation: number
+  /** Milliseconds since the epoch: its creationTimestamp, else when it was first seen. */
+  readonly seenAt: number
   /** Served from its last good version. */
   readonly stale: boolean
   readonly object: unknown

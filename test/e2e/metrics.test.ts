@@ -210,6 +210,12 @@ describe('metrics', { skip: withoutParser() }, () => {
     assert.equal(last.sum('gatewayapi_httproute_status_parent_info', parent), 1)
     assert.equal(last.sum('gatewayapi_tlsroute_hostname_info', { hostname: 'pass.test' }), 1)
     assert.equal(last.sum('gatewayapi_gatewayclass_status', { type: 'Accepted' }), 1)
+    // Dashboards count objects by these; the files have no creationTimestamp.
+    const now = Date.now() / 1000
+    for (const kind of ['gatewayclass', 'gateway', 'httproute', 'tlsroute']) {
+      const created = last.sum(`gatewayapi_${kind}_created`) ?? 0
+      assert.ok(created > now - 600 && created <= now, `${kind}: ${created}`)
+    }
   })
 
   it('show nothing that a client chose', () => {

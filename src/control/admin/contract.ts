@@ -9,6 +9,8 @@ import type { EndpointHealth } from '../../ipc/messages.ts'
 /** One object in the shape of `kubectl get -o yaml`, with the place it was read from. */
 export interface StatusEntry {
   readonly origin: Origin
+  /** Milliseconds since the epoch: its creationTimestamp, else when gwproxy first saw it. */
+  readonly seenAt: number
   /** Served from its last good version, because the present text is broken. */
   readonly stale: boolean
   readonly object: ManifestObject

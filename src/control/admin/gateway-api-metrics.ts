@@ -10,7 +10,7 @@ export type SetSeries = (value: number, labels: Readonly<Record<string, string>>
 interface StateFamily {
   readonly help: string
   readonly labels: readonly string[]
-  readonly series: (object: ManifestObject, set: SetSeries) => void
+  readonly series: (object: ManifestObject, set: SetSeries, seenAt: number) => void
   /** Of which kinds. */
   readonly of: (kind: string) => boolean
 }
@@ -90,6 +90,7 @@ const FAMILIES: Readonly<Record<string, StateFamily>> = {
         controller_name: text(spec(object)['controllerName']),
       }),
   },
+  gatewayclass_created: created(isClass),
   gatewayclass_status: conditions(isClass),
   gatewayclass_status_supported_features: {
     help: 'Features that a GatewayClass supports.',
@@ -116,8 +117,8 @@ export function stateFamilies(): readonly {
     help: family.help,
     labels: family.labels,
     addSeries: (report, set) => {
-      for (const { object } of report.objects) {
-        if (family.of(object.kind)) family.series(object, set)
+      for (const { object, seenAt } of report.objects) {
+        if (family.of(object.kind)) family.series(object, set, seenAt)
       }
     },
   }))
@@ -172,13 +173,10 @@ function routeFamilies(kind: (typeof ROUTE_KINDS)[number]): readonly [string, St
 
 function created(of: (kind: string) => boolean): StateFamily {
   return {
-    help: 'When the object was created, seconds since the epoch.',
+    help: 'When the object was created or first seen, seconds since the epoch.',
     labels: OBJECT,
     of,
-    series: (object, set) => {
-      const at = Date.parse(text(object.metadata['creationTimestamp']))
-      if (!Number.isNaN(at)) set(at / 1000, named(object))
-    },
+    series: (object, set, seenAt) => set(seenAt / 1000, named(object)),
   }
 }
 

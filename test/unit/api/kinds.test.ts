@@ -88,6 +88,7 @@ function configMap(namespace: string, name: string): AnyResource {
     locate: () => origin,
     generation: 1,
     createdAt: undefined,
+    seenAt: 0,
     stale: false,
   }
 }

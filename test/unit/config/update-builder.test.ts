@@ -27,7 +27,15 @@ function translation(...digests: readonly string[]): Translation {
 
 function record(name: string): ObjectRecord {
   const key = { group: '', kind: 'Service', namespace: 'default', name }
-  return { key, apiVersion: 'v1', origin: ORIGIN, generation: 1, stale: false, object: {} }
+  return {
+    key,
+    apiVersion: 'v1',
+    origin: ORIGIN,
+    generation: 1,
+    seenAt: 0,
+    stale: false,
+    object: {},
+  }
 }
 
 function result(pass: number, made: Translation, records: readonly ObjectRecord[] = []) {

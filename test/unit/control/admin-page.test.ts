@@ -78,7 +78,7 @@ function entry(
     spec,
     status,
   }
-  return { origin: { file: 'a.yaml', line: 3, column: 1 }, stale, object }
+  return { origin: { file: 'a.yaml', line: 3, column: 1 }, seenAt: 0, stale, object }
 }
 
 const condition = (type: string, status: string, message = '') => ({

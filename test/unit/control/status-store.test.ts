@@ -46,6 +46,7 @@ function update(
     apiVersion: 'gateway.networking.k8s.io/v1',
     origin: ORIGIN,
     generation: 7,
+    seenAt: 0,
     stale: false,
     object: {
       apiVersion: 'gateway.networking.k8s.io/v1',
@@ -177,6 +178,7 @@ describe('StatusDirectory', () => {
     const { log, lines } = recordingLog()
     const objects = ['a', 'b'].map((last) => ({
       origin: { file: 'a.yaml', line: 1, column: 1 },
+      seenAt: 0,
       stale: false,
       object: {
         apiVersion: 'v1',

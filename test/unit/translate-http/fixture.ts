@@ -35,6 +35,7 @@ export function resourceOf(manifest: Manifest, createdAt?: number): AnyResource 
     locate: () => origin,
     generation: 1,
     createdAt,
+    seenAt: 0,
     stale: false,
   } as AnyResource
 }
