@@ -84,29 +84,32 @@ export class ClientHelloReader {
     if (this.#needed === 0 || this.#gathered < this.#needed) return undefined
     // A second message behind the hello in the same record would be read by some stacks only.
     if (this.#gathered > this.#needed) return malformed('bytes after the hello in its record')
-    const body = this.#message(bytes).subarray(HANDSHAKE_HEADER)
-    const hello = parseBody(new Cursor(body), this.#offset)
+    const message = this.#message(bytes)
+    message.skip(HANDSHAKE_HEADER)
+    const hello = parseBody(message, this.#offset)
     return typeof hello === 'string' ? malformed(hello) : { kind: 'complete', hello }
   }
 
   #readHandshakeHeader(bytes: Buffer): HelloVerdict | undefined {
     if (this.#gathered === 0) return undefined
     const message = this.#message(bytes)
-    if (message[0] !== HANDSHAKE_CLIENT_HELLO) return malformed('not a ClientHello')
-    if (message.length < HANDSHAKE_HEADER) return undefined
-    this.#needed = HANDSHAKE_HEADER + message.readUIntBE(1, 3)
+    if (message.uint8() !== HANDSHAKE_CLIENT_HELLO) return malformed('not a ClientHello')
+    const length = message.uint24()
+    if (message.failed) return undefined
+    this.#needed = HANDSHAKE_HEADER + length
     return this.#needed > this.#maxBytes ? TOO_LARGE : undefined
   }
 
-  /** The handshake bytes so far; a view when one record holds them all. */
-  #message(bytes: Buffer): Buffer {
-    const [start, end] = this.#fragments
-    if (this.#fragments.length === 2) return bytes.subarray(start, end)
+  /** The handshake bytes so far; not copied when one record holds them all. */
+  #message(bytes: Buffer): Cursor {
+    const [start = 0, end = 0] = this.#fragments
+    if (this.#fragments.length === 2) return new Cursor(bytes, start, end)
     const parts: Buffer[] = []
     for (let i = 0; i < this.#fragments.length; i += 2) {
       parts.push(bytes.subarray(this.#fragments[i], this.#fragments[i + 1]))
     }
-    return Buffer.concat(parts)
+    const all = Buffer.concat(parts)
+    return new Cursor(all, 0, all.length)
   }
 }
 
@@ -141,10 +144,10 @@ function parseBody(body: Cursor, length: number): ClientHello | string {
     sni: undefined,
     alpn: [],
     versions: [legacyVersion],
-    types: new Set(),
   }
+  SEEN.clear()
   if (!body.atEnd) {
-    const list = new Cursor(body.vector(2))
+    const list = body.vector(2)
     if (body.failed || !body.atEnd) return 'extensions do not fill the hello'
     const wrong = parseExtensions(list, found)
     if (wrong !== undefined) return wrong
@@ -153,8 +156,8 @@ function parseBody(body: Cursor, length: number): ClientHello | string {
     sni: found.sni,
     alpn: found.alpn,
     versions: found.versions,
-    hasEch: found.types.has(EXT_ECH),
-    hasEarlyData: found.types.has(EXT_EARLY_DATA),
+    hasEch: SEEN.has(EXT_ECH),
+    hasEarlyData: SEEN.has(EXT_EARLY_DATA),
     length,
   }
 }
@@ -170,18 +173,39 @@ interface Extensions {
   sni: string | undefined
   alpn: readonly string[]
   versions: readonly number[]
-  readonly types: Set<number>
 }
+
+/** The types of the extensions of one hello. Used over and over: a Set costs as much as the parsing. */
+class ExtensionTypes {
+  readonly #isSeen = new Uint8Array(65_536)
+  readonly #seen: number[] = []
+
+  clear(): void {
+    for (const type of this.#seen) this.#isSeen[type] = 0
+    this.#seen.length = 0
+  }
+
+  has(type: number): boolean {
+    return this.#isSeen[type] === 1
+  }
+
+  add(type: number): void {
+    this.#isSeen[type] = 1
+    this.#seen.push(type)
+  }
+}
+
+const SEEN = new ExtensionTypes()
 
 function parseExtensions(list: Cursor, found: Extensions): string | undefined {
   while (!list.atEnd) {
     const type = list.uint16()
-    const data = new Cursor(list.vector(2))
+    const data = list.vector(2)
     if (list.failed) return 'truncated extension'
     // RFC 8446 section 4.2: one of a type; stacks differ in which of two they would believe.
-    if (found.types.has(type)) return 'duplicate extension'
-    if (found.types.has(EXT_PRE_SHARED_KEY)) return 'pre_shared_key is not last'
-    found.types.add(type)
+    if (SEEN.has(type)) return 'duplicate extension'
+    if (SEEN.has(EXT_PRE_SHARED_KEY)) return 'pre_shared_key is not last'
+    SEEN.add(type)
     const wrong = parseExtension(type, data, found)
     if (wrong !== undefined) return wrong
   }
@@ -210,78 +234,97 @@ function parseExtension(type: number, data: Cursor, found: Extensions): string |
 
 /** RFC 6066 section 3: exactly one name, of type host_name. */
 function parseServerName(data: Cursor): string | undefined {
-  const list = new Cursor(data.vector(2))
+  const list = data.vector(2)
   const type = list.uint8()
   const name = list.vector(2)
   if (data.failed || !data.atEnd || list.failed || !list.atEnd) return undefined
-  return type === 0 && name.length > 0 ? name.toString('latin1') : undefined
+  return type === 0 && name.length > 0 ? name.text() : undefined
 }
 
 /** RFC 7301 section 3.1. */
 function parseAlpn(data: Cursor): string[] | undefined {
-  const list = new Cursor(data.vector(2))
+  const list = data.vector(2)
   if (data.failed || !data.atEnd || list.atEnd) return undefined
   const names: string[] = []
   while (!list.atEnd) {
     const name = list.vector(1)
     if (list.failed || name.length === 0) return undefined
-    names.push(name.toString('latin1'))
+    names.push(name.text())
   }
   return names
 }
 
 /** RFC 8446 section 4.2.1. */
 function parseVersions(data: Cursor): number[] | undefined {
-  const list = new Cursor(data.vector(1))
+  const list = data.vector(1)
   if (data.failed || !data.atEnd || list.atEnd) return undefined
   const versions: number[] = []
   while (!list.atEnd) versions.push(list.uint16())
   return list.failed ? undefined : versions
 }
 
-const EMPTY = Buffer.alloc(0)
-
-/** A bounded reader: past the end it gives zeros and remembers that it failed. */
+/**
+ * A bounded reader of a part of `bytes`: past the end it gives zeros and remembers that it failed.
+ * It makes no views: one of each field would cost ten times what the parsing does.
+ */
 class Cursor {
   readonly #bytes: Buffer
-  #offset = 0
+  readonly #end: number
+  #offset: number
   failed = false
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, start: number, end: number) {
     this.#bytes = bytes
+    this.#offset = start
+    this.#end = end
   }
 
   get atEnd(): boolean {
-    return this.failed || this.#offset === this.#bytes.length
+    return this.failed || this.#offset === this.#end
+  }
+
+  /** Bytes that are left. */
+  get length(): number {
+    return this.#end - this.#offset
   }
 
   uint8(): number {
-    return this.#take(1)[0] ?? 0
+    const at = this.#take(1)
+    return this.failed ? 0 : (this.#bytes[at] as number)
   }
 
   uint16(): number {
-    const taken = this.#take(2)
-    return ((taken[0] ?? 0) << 8) | (taken[1] ?? 0)
+    const at = this.#take(2)
+    if (this.failed) return 0
+    return ((this.#bytes[at] as number) << 8) | (this.#bytes[at + 1] as number)
+  }
+
+  uint24(): number {
+    const high = this.uint8()
+    return (high << 16) | this.uint16()
   }
 
   skip(length: number): void {
     this.#take(length)
   }
 
-  /** A vector whose length stands before it in `lengthBytes` bytes. */
-  vector(lengthBytes: 1 | 2): Buffer {
-    return this.#take(lengthBytes === 1 ? this.uint8() : this.uint16())
+  /** A vector whose length stands before it in `lengthBytes` bytes; empty where that failed. */
+  vector(lengthBytes: 1 | 2): Cursor {
+    const start = this.#take(lengthBytes === 1 ? this.uint8() : this.uint16())
+    return new Cursor(this.#bytes, start, this.failed ? start : this.#offset)
   }
 
-  #take(length: number): Buffer {
-    const end = this.#offset + length
-    if (this.failed || end > this.#bytes.length) {
-      this.failed = true
-      return EMPTY
-    }
-    const taken = this.#bytes.subarray(this.#offset, end)
-    this.#offset = end
-    return taken
+  /** What is left, one character per byte. */
+  text(): string {
+    return this.#bytes.toString('latin1', this.#offset, this.#end)
+  }
+
+  /** Where they begin. */
+  #take(length: number): number {
+    const start = this.#offset
+    if (this.failed || start + length > this.#end) this.failed = true
+    else this.#offset = start + length
+    return start
   }
 }
 
