@@ -7,8 +7,8 @@
 
 import { isIP } from 'node:net'
 
-const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
-const LAST_LABEL_IS_NUMERIC = /^(?:[0-9]+|0x[0-9a-f]*)$/
+const LAST_LABEL_IS_NUMERIC = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$/
+const MAX_LABEL = 63
 
 /**
  * Lower-cases and strips one trailing dot. undefined: not a DNS host name (an IP literal, a bad
@@ -19,10 +19,39 @@ export function normalizeHostname(raw: string): string | undefined {
   const lower = raw.toLowerCase()
   const name = lower.endsWith('.') ? lower.slice(0, -1) : lower
   if (name === '' || name.length > 253) return undefined
-  const labels = name.split('.')
-  if (!labels.every((label) => LABEL.test(label))) return undefined
+  if (!areLabels(name)) return undefined
   // A numeric last label makes it an IPv4 address in every lenient parser (WHATWG URL).
-  return LAST_LABEL_IS_NUMERIC.test(labels.at(-1) ?? '') ? undefined : name
+  return LAST_LABEL_IS_NUMERIC.test(name) ? undefined : name
+}
+
+/** One or more labels of `a-z`, `0-9`, `_` and, inside only, `-`: one pass, since every client sends one. */
+function areLabels(name: string): boolean {
+  let length = 0
+  let endsInHyphen = false
+  for (let i = 0; i < name.length; i++) {
+    const code = name.charCodeAt(i)
+    if (code === DOT) {
+      if (length === 0 || endsInHyphen) return false
+      length = 0
+      continue
+    }
+    endsInHyphen = code === HYPHEN
+    length++
+    if (length > MAX_LABEL || (endsInHyphen ? length === 1 : !isWordCode(code))) return false
+  }
+  return length > 0 && !endsInHyphen
+}
+
+const DOT = 0x2e
+const HYPHEN = 0x2d
+const UNDERSCORE = 0x5f
+
+function isWordCode(code: number): boolean {
+  return (code >= 0x61 && code <= 0x7a) || isDigit(code) || code === UNDERSCORE
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39
 }
 
 /**
@@ -36,9 +65,15 @@ export type HostForm =
   | { readonly kind: 'invalid' }
 
 export function parseHost(raw: string): HostForm {
-  if (isIP(raw) !== 0) return { kind: 'address', address: raw.toLowerCase() }
+  if (looksLikeAddress(raw) && isIP(raw) !== 0)
+    return { kind: 'address', address: raw.toLowerCase() }
   const name = normalizeHostname(raw)
   return name === undefined ? { kind: 'invalid' } : { kind: 'name', name }
+}
+
+/** False for most names, which need not be tried as one. */
+function looksLikeAddress(raw: string): boolean {
+  return isDigit(raw.charCodeAt(raw.length - 1)) || raw.includes(':')
 }
 
 /** Whether any client can send a name that the pattern matches: `10.0.0.1` is never one. */

@@ -6,6 +6,7 @@
 import { outcomeRow, type Reason } from '../model/outcome.ts'
 import type { RouteRef } from '../model/identity.ts'
 import type { AccessLog, ConnectionRecord, ExchangeRecord } from './access-log.ts'
+import { ConnectionTallies, type ConnectionTally } from './connection-tallies.ts'
 import { Distribution } from './distribution.ts'
 import { type ExchangeTally, ExchangeTallies } from './exchange-tallies.ts'
 import {
@@ -32,19 +33,14 @@ const RESUMED = { true: 'true', false: 'false' } as const
 export class TrafficMeter implements AccessLog {
   readonly #counters = mapsFor<CounterName, number>(COUNTERS)
   readonly #histograms = mapsFor<HistogramName, Distribution>(HISTOGRAMS)
+  readonly #connections = new ConnectionTallies()
   readonly #exchanges = new ExchangeTallies()
   #isEmpty = true
 
   connection(record: ConnectionRecord): void {
-    const from = listenerLabels(record.listener)
-    this.count('connections_total', [record.bind, from, record.action ?? '', record.reason])
-    if (record.reason === 'no-chain') this.count('sni_unmatched_total', [record.bind])
-    this.#handshake(record, from)
-    if (record.connectMs !== undefined && record.upstream !== undefined) {
-      this.observe('upstream_connect_seconds', [record.upstream], record.connectMs)
-    }
-    // The bytes of HTTP are counted by exchange.
-    if (record.exchanges === undefined && record.route !== undefined) this.#bytes(record, from)
+    this.#connections.add(record)
+    this.#handshake(record)
+    this.#isEmpty = false
   }
 
   exchange(record: ExchangeRecord): void {
@@ -70,9 +66,24 @@ export class TrafficMeter implements AccessLog {
   /** What was counted since the last call; undefined: nothing. */
   take(): TrafficDelta | undefined {
     if (this.#isEmpty) return undefined
+    for (const tally of this.#connections.take()) this.#countConnections(tally)
     for (const tally of this.#exchanges.take()) this.#countExchanges(tally)
     this.#isEmpty = true
     return { counters: emptied(this.#counters), histograms: emptied(this.#histograms) }
+  }
+
+  #countConnections(tally: ConnectionTally): void {
+    const { bind, action = '', route, upstream, reason, count, connects } = tally
+    const from = listenerLabels(tally.listener)
+    this.count('connections_total', [bind, from, action, reason], count)
+    if (reason === 'no-chain') this.count('sni_unmatched_total', [bind], count)
+    if (connects !== undefined && upstream !== undefined) {
+      this.#distribution('upstream_connect_seconds', [upstream]).addAll(connects)
+    }
+    if (route === undefined) return
+    const labels = [from, routeLabel(route), upstream ?? '']
+    this.count('received_bytes_total', labels, tally.received)
+    this.count('sent_bytes_total', labels, tally.sent)
   }
 
   #countExchanges(tally: ExchangeTally): void {
@@ -90,9 +101,10 @@ export class TrafficMeter implements AccessLog {
     this.count('sent_bytes_total', [from, route, backend], tally.sent)
   }
 
-  #handshake(record: ConnectionRecord, from: string): void {
-    const { tls, handshakeMs, action } = record
+  #handshake(record: ConnectionRecord): void {
+    const { tls, handshakeMs, action, listener } = record
     if (tls !== undefined) {
+      const from = listenerLabels(listener)
       const resumed = RESUMED[`${tls.resumed}`]
       const { version, group = '' } = tls
       this.count('tls_handshakes_total', [from, 'ok', version, group, resumed])
@@ -100,14 +112,9 @@ export class TrafficMeter implements AccessLog {
         this.observe('tls_handshake_seconds', [from, resumed], handshakeMs)
       }
     } else if (action === 'tls-terminate' && failsHandshake(record.reason)) {
-      this.count('tls_handshakes_total', [from, record.reason, '', '', ''])
+      const labels = [listenerLabels(listener), record.reason, '', '', '']
+      this.count('tls_handshakes_total', labels)
     }
-  }
-
-  #bytes(record: ConnectionRecord, from: string): void {
-    const labels = [from, routeLabel(record.route), record.upstream ?? '']
-    this.count('received_bytes_total', labels, record.bytesReceived)
-    this.count('sent_bytes_total', labels, record.bytesSent)
   }
 
   #distribution(name: HistogramName, labels: readonly string[]): Distribution {

@@ -14,11 +14,13 @@ import type { BackendChoice, EndpointState, Upstream } from '../upstream/contrac
 /** A client should not wait for more refusals than this. */
 const MAX_ATTEMPTS = 5
 
+const NONE: ReadonlySet<EndpointState> = new Set()
+
 export class Forward implements Stage, DialSink, RelaySink {
   readonly #connection: Connection
   #upstream: Upstream | undefined
   #endpoint: EndpointState | undefined
-  readonly #tried = new Set<EndpointState>()
+  #tried = NONE
   /** How the last attempt failed. */
   #failure: Outcome | undefined
   #dialStarted = 0
@@ -87,7 +89,7 @@ export class Forward implements Stage, DialSink, RelaySink {
 
   #dialEndpoint(endpoint: EndpointState): void {
     const { context } = this.#connection
-    this.#tried.add(endpoint)
+    this.#tried = this.#tried === NONE ? new Set([endpoint]) : new Set([...this.#tried, endpoint])
     this.#endpoint = endpoint
     endpoint.begin()
     this.#connection.facts.endpoint = endpoint.text

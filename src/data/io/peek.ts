@@ -21,7 +21,8 @@ export class PeekBuffer {
 
   /** All bytes so far, valid until the next call. */
   get bytes(): Buffer {
-    return this.#bytes.subarray(0, this.#length)
+    const bytes = this.#bytes
+    return bytes.length === this.#length ? bytes : bytes.subarray(0, this.#length)
   }
 
   /** Gives all bytes so far, as `bytes` does. A single chunk is not copied. */

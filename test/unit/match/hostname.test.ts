@@ -19,7 +19,27 @@ const pattern = fc.oneof(
   name.map((text) => `*.${text}`),
 )
 
+const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
+
 describe('normalizeHostname', () => {
+  it('takes the names whose labels are all host labels', () => {
+    const odd = fc.string({ unit: fc.constantFrom(...'aZ09_-. '), maxLength: 12 })
+    const long = fc.integer({ min: 60, max: 66 }).map((length) => 'a'.repeat(length))
+    const raw = fc.array(fc.oneof(odd, long), { maxLength: 4 }).map((parts) => parts.join('.'))
+    fc.assert(
+      fc.property(raw, (text) => {
+        const name = text.toLowerCase().replace(/\.$/, '')
+        const labels = name.split('.')
+        const isName =
+          name.length <= 253 &&
+          labels.every((one) => LABEL.test(one)) &&
+          !/^(?:[0-9]+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '')
+        assert.equal(normalizeHostname(text), isName ? name : undefined)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
   const accepted: readonly (readonly [string, string])[] = [
     ['Example.COM', 'example.com'],
     ['example.com.', 'example.com'],

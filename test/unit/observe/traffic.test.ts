@@ -92,6 +92,49 @@ describe('traffic', () => {
     assert.equal(connect?.[1].sum, 0.002)
   })
 
+  it('of connections that differ in one thing each', () => {
+    const meter = new TrafficMeter()
+    const other = { ...CONNECTION, route: { kind: 'TLSRoute', namespace: 'default', name: 'b' } }
+    const same = { ...CONNECTION, route: { ...CONNECTION.route } } as ConnectionRecord
+    for (const record of [
+      ...[CONNECTION, same, other as ConnectionRecord],
+      { ...CONNECTION, reason: 'idle-timeout' as const },
+      { ...CONNECTION, upstream: 'default/b:443', connectMs: undefined },
+      { ...CONNECTION, listener: 'Gateway/default/edge/other' },
+      { ...CONNECTION, bind: 'tcp/[::]:444' },
+    ]) {
+      meter.connection(record)
+    }
+    const totals = totalsOf(meter)
+    const row = (bind: string, listener: string, reason: string): string[] => [
+      ...['tcp/[::]:' + bind, 'default/edge', listener, 'tls-passthrough', reason],
+    ]
+    assert.deepEqual(
+      new Map(totals.counter('connections_total').map(([key, n]) => [key.join(), n])),
+      new Map([
+        [row('443', 'tls', 'completed').join(), 4],
+        [row('443', 'tls', 'idle-timeout').join(), 1],
+        [row('443', 'other', 'completed').join(), 1],
+        [row('444', 'tls', 'completed').join(), 1],
+      ]),
+    )
+    const sent = totals.counter('sent_bytes_total')
+    assert.deepEqual(
+      sent.map(([[, listener, route, backend], bytes]) => [listener, route, backend, bytes]),
+      [
+        ['tls', 'TLSRoute/default/a', 'default/a:443', 80],
+        ['tls', 'TLSRoute/default/a', 'default/b:443', 20],
+        ['tls', 'TLSRoute/default/b', 'default/a:443', 20],
+        ['other', 'TLSRoute/default/a', 'default/a:443', 20],
+      ],
+    )
+    const connects = totals.histogram('upstream_connect_seconds')
+    assert.deepEqual(
+      connects.map(([labels, { buckets }]) => [labels, buckets[1]]),
+      [[['default/a:443'], 6]],
+    )
+  })
+
   it('of a name that nobody answers to', () => {
     const meter = new TrafficMeter()
     const unmatched = { listener: undefined, route: undefined, upstream: undefined }

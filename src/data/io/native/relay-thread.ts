@@ -215,7 +215,9 @@ export class RelayThread {
   }
 
   #copy(from: number, to: number): Buffer {
-    return Buffer.from(this.#bytes.subarray(from, to))
+    const copy = Buffer.allocUnsafe(to - from)
+    this.#bytes.copy(copy, 0, from, to)
+    return copy
   }
 }
 
