@@ -38,7 +38,6 @@ static bool is_wildcard(const struct sockaddr_storage *address) {
 
 int listener_open(struct listener *listener, int fd, int backlog) {
   memset(listener, 0, sizeof *listener);
-  listener->source = SOURCE_LISTENER;
   listener->timer.of_listener = true;
   if (listen(fd, backlog) != 0) return errno;
   struct sockaddr_storage address;
@@ -50,12 +49,14 @@ int listener_open(struct listener *listener, int fd, int backlog) {
   if (listener->fd < 0) return errno;
   int flags = fcntl(listener->fd, F_GETFL);
   fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK);
-  socket_options(listener->fd);
+  socket_no_delay(listener->fd);
+  socket_keep_alive(listener->fd);
   return 0;
 }
 
 void listener_start(struct relay *relay, struct listener *listener) {
-  struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = listener};
+  struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE,
+                              .data.u64 = LISTENER_TOKEN | (uintptr_t)listener};
   if (epoll_ctl(relay->epoll_fd, EPOLL_CTL_ADD, listener->fd, &event) == 0) {
     listener->registered = true;
   } else {
@@ -122,7 +123,7 @@ static void take_in(struct relay *relay, struct listener *listener, int fd,
   /* Most clients speak first, and by now they have: one turn less. */
   ssize_t got = recv(fd, relay->mover.buffer, PEEK_BYTES, 0);
   int error = got < 0 ? errno : 0;
-  if (!end_register(relay, &conn->ends[CLIENT])) error = errno;
+  if (!end_register(relay, conn, CLIENT)) error = errno;
   struct event event = {
       .kind = EVENT_ACCEPTED,
       .slot = (int32_t)conn->slot,

@@ -64,10 +64,16 @@ bool queue_is_news(struct queue *);
 bool queue_has_room(struct queue *);
 size_t queue_read(struct queue *, uint8_t *out, size_t size);
 
+/* --- what epoll's events are of --- */
+
+/* An end in one of its lives, or with LISTENER_TOKEN a listener; without one: the wake-up. */
+#define LISTENER_TOKEN (UINT64_C(1) << 63)
+#define WAKE_TOKEN LISTENER_TOKEN
+#define LIFE_MASK 0x7fffffffu
+
 /* --- accept.c --- */
 
 struct listener {
-  enum source source; /* first: epoll's data points here */
   int fd;
   uint32_t id;
   bool registered;
@@ -83,7 +89,6 @@ struct relay {
   struct wheel wheel;
   int epoll_fd;
   int spare_fd; /* given up for a moment to shed connections when descriptors run out */
-  enum source wake_source;
   struct listener *listeners;
   struct conn *blocks[BLOCKS];
   uint32_t slots;
@@ -107,7 +112,8 @@ void listener_accept(struct relay *, struct listener *);
 struct conn *conn_new(struct relay *);
 /* It is HELD from now on, and the user will let it go. */
 void conn_lost(struct relay *, struct conn *, int error);
-bool end_register(struct relay *, struct end *);
-/* No delay, keep-alive: of a listener they are inherited. */
-void socket_options(int fd);
+bool end_register(struct relay *, struct conn *, int side);
+/* Of a listener they are inherited. */
+void socket_no_delay(int fd);
+void socket_keep_alive(int fd);
 void socket_close(int fd, bool reset);

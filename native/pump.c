@@ -152,7 +152,7 @@ static enum step read_more(struct mover *mover, struct way *way, struct end *fro
 
 static enum pumped finish(struct mover *mover, struct way *way, struct end *to) {
   if (way->shut) return PUMP_WAITS;
-  if (shutdown(to->fd, SHUT_WR) != 0) {
+  if (!way->last && shutdown(to->fd, SHUT_WR) != 0) {
     mover->error = errno;
     return PUMP_LOST_TARGET;
   }

@@ -41,16 +41,12 @@ void pipes_close(struct pipes *);
 
 /* --- pump.c: one direction --- */
 
-enum source { SOURCE_END, SOURCE_LISTENER, SOURCE_WAKE };
-
 struct end {
-  enum source source; /* first: epoll's data points here */
-  int fd;             /* -1: none */
-  uint8_t side;       /* CLIENT or UPSTREAM */
-  bool registered;    /* in the epoll set */
-  bool readable;      /* an edge came that no read has used up yet */
-  bool hung_up;       /* RDHUP, HUP or ERR was seen: no further edge may come, read until 0 or EAGAIN */
-  struct conn *conn;
+  int fd;          /* -1: none */
+  uint32_t life;   /* of how many descriptors before this one: tells late events of those apart */
+  bool registered; /* in the epoll set */
+  bool readable;   /* an edge came that no read has used up yet */
+  bool hung_up;    /* RDHUP, HUP or ERR was seen: no further edge may come, read until 0 or EAGAIN */
 };
 
 struct way {
@@ -62,6 +58,7 @@ struct way {
   bool plain;   /* this kind of socket does not splice */
   bool ended;   /* FIN was read */
   bool shut;    /* FIN was sent on */
+  bool last;    /* the other way is shut: what sends the FIN on is the close */
   _Atomic uint64_t bytes; /* read from the source */
 };
 
@@ -143,8 +140,9 @@ struct conn {
   uint32_t attempt;
   uint64_t since; /* connect begun, or last activity */
   uint32_t limit_ms;
-  uint8_t has_more; /* ways that used up their turn, by bit */
-  bool queued;      /* in the list of those */
+  uint8_t has_more;  /* ways that used up their turn, by bit */
+  bool queued;       /* in the list of those */
+  bool kept_alive;   /* the upstream's keep-alive is on */
   struct conn *next_queued, *next_free;
 };
 

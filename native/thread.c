@@ -43,22 +43,23 @@ static bool add_block(struct relay *relay) {
   return true;
 }
 
-static void end_init(struct conn *conn, uint8_t side) {
-  conn->ends[side] = (struct end){.source = SOURCE_END, .fd = -1, .side = side, .conn = conn};
+static void end_init(struct end *end) {
+  *end = (struct end){.fd = -1, .life = (end->life + 1) & LIFE_MASK};
 }
 
 struct conn *conn_new(struct relay *relay) {
   if (relay->free_conns == NULL && !add_block(relay)) return NULL;
   struct conn *conn = relay->free_conns;
   relay->free_conns = conn->next_free;
-  end_init(conn, CLIENT);
-  end_init(conn, UPSTREAM);
+  end_init(&conn->ends[CLIENT]);
+  end_init(&conn->ends[UPSTREAM]);
   way_init(&conn->ways[CLIENT]);
   way_init(&conn->ways[UPSTREAM]);
   conn->target = NULL;
   conn->attempt = 0;
   /* It may still be in the list of those with more to do, and leaves it by itself. */
   conn->has_more = 0;
+  conn->kept_alive = false;
   return conn;
 }
 
@@ -68,9 +69,13 @@ static void tell(struct relay *relay, struct conn *conn, enum event_kind kind, i
   queue_event(&relay->queue, event, NULL, 0, NULL);
 }
 
-void socket_options(int fd) {
-  int on = 1, seconds = KEEP_ALIVE_SECONDS;
+void socket_no_delay(int fd) {
+  int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+void socket_keep_alive(int fd) {
+  int on = 1, seconds = KEEP_ALIVE_SECONDS;
   setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
 }
@@ -87,31 +92,39 @@ static int socket_error(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
 }
 
-bool end_register(struct relay *relay, struct end *end) {
-  struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = end};
+static uint64_t end_token(const struct conn *conn, int side) {
+  return (uint64_t)conn->ends[side].life << 32 | (uint64_t)conn->slot << 1 | (uint64_t)side;
+}
+
+bool end_register(struct relay *relay, struct conn *conn, int side) {
+  struct end *end = &conn->ends[side];
+  struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                              .data.u64 = end_token(conn, side)};
   end->registered = epoll_ctl(relay->epoll_fd, EPOLL_CTL_ADD, end->fd, &event) == 0;
   return end->registered;
 }
 
-/* Out of the epoll set before the close: a child between fork and exec has a copy of it. */
-static void end_close(struct relay *relay, struct end *end, bool reset) {
+/*
+ * The last close takes it out of the epoll set. While a child between fork and exec has a copy of it,
+ * its events still come: they are of an earlier life of the end.
+ */
+static void end_close(struct end *end, bool reset) {
   if (end->fd < 0) return;
-  if (end->registered) epoll_ctl(relay->epoll_fd, EPOLL_CTL_DEL, end->fd, NULL);
   socket_close(end->fd, reset);
-  end_init(end->conn, end->side);
+  end_init(end);
 }
 
 static void drop_upstream(struct relay *relay, struct conn *conn) {
   wheel_cancel(&relay->wheel, &conn->timer);
-  end_close(relay, &conn->ends[UPSTREAM], true);
+  end_close(&conn->ends[UPSTREAM], true);
   free(conn->target);
   conn->target = NULL;
 }
 
 static void conn_close(struct relay *relay, struct conn *conn, bool reset) {
-  end_close(relay, &conn->ends[CLIENT], reset);
+  end_close(&conn->ends[CLIENT], reset);
   /* A connect that is given up is no reset: nobody has heard of it. */
-  end_close(relay, &conn->ends[UPSTREAM], reset);
+  end_close(&conn->ends[UPSTREAM], reset);
   drop_upstream(relay, conn);
   way_drop(&relay->mover, &conn->ways[CLIENT]);
   way_drop(&relay->mover, &conn->ways[UPSTREAM]);
@@ -177,6 +190,7 @@ static void run(struct relay *relay, struct conn *conn, int side) {
   if (conn->state != RELAYING) return;
   struct mover *mover = &relay->mover;
   mover->moved = false;
+  conn->ways[side].last = conn->ways[1 - side].shut;
   switch (pump(mover, &conn->ways[side], &conn->ends[side], &conn->ends[1 - side])) {
     case PUMP_WAITS:
       break;
@@ -260,7 +274,7 @@ static void connected(struct relay *relay, struct conn *conn, size_t sent) {
 
 static int open_socket(const struct target *target) {
   int fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd >= 0 && target->address.any.sa_family != AF_UNIX) socket_options(fd);
+  if (fd >= 0 && target->address.any.sa_family != AF_UNIX) socket_no_delay(fd);
   return fd;
 }
 
@@ -297,7 +311,7 @@ static void start_connect(struct relay *relay, struct conn *conn, struct target 
       return;
     }
   }
-  if (!end_register(relay, end)) refused(relay, conn, errno);
+  if (!end_register(relay, conn, UPSTREAM)) refused(relay, conn, errno);
   else if (done) connected(relay, conn, (size_t)sent);
   else wheel_arm(&relay->wheel, &conn->timer, conn->since, conn->since + conn->limit_ms);
 }
@@ -316,9 +330,11 @@ static void connecting_ready(struct relay *relay, struct conn *conn, int side, u
 /* --- the loop --- */
 
 /* An event may be of a connection that was closed in the same batch, or had this slot before. */
-static void end_ready(struct relay *relay, struct end *end, uint32_t events) {
-  struct conn *conn = end->conn;
-  if (end->fd < 0) return;
+static void end_ready(struct relay *relay, uint64_t token, uint32_t events) {
+  struct conn *conn = conn_of(relay, (uint32_t)token >> 1);
+  int side = (int)(token & 1);
+  struct end *end = &conn->ends[side];
+  if (token != end_token(conn, side) || end->fd < 0) return;
   if (events & EPOLLIN) end->readable = true;
   if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) end->hung_up = true;
   switch (conn->state) {
@@ -326,10 +342,10 @@ static void end_ready(struct relay *relay, struct end *end, uint32_t events) {
       read_peek(relay, conn);
       return;
     case CONNECTING:
-      connecting_ready(relay, conn, end->side, events);
+      connecting_ready(relay, conn, side, events);
       return;
     case RELAYING:
-      relay_ready(relay, conn, end->side, events);
+      relay_ready(relay, conn, side, events);
       return;
     case HELD:
       if (events & EPOLLERR) conn_lost(relay, conn, ECONNRESET);
@@ -340,6 +356,16 @@ static void end_ready(struct relay *relay, struct end *end, uint32_t events) {
   }
 }
 
+/*
+ * Most connections end before the wheel visits them once, which saves them the calls. The kernel
+ * counts from the last packet, so nothing is late.
+ */
+static void keep_alive(struct conn *conn) {
+  if (conn->kept_alive || conn->state != RELAYING) return;
+  conn->kept_alive = true;
+  socket_keep_alive(conn->ends[UPSTREAM].fd);
+}
+
 static void timer_due(struct relay *relay, struct timer *timer) {
   if (timer->of_listener) {
     struct listener *listener =
@@ -348,6 +374,7 @@ static void timer_due(struct relay *relay, struct timer *timer) {
     return;
   }
   struct conn *conn = (struct conn *)timer;
+  keep_alive(conn);
   uint64_t due = conn->since + conn->limit_ms;
   if (due > relay->mover.now) wheel_arm(&relay->wheel, timer, relay->mover.now, due);
   else if (conn->state == CONNECTING) refused(relay, conn, ETIMEDOUT);
@@ -370,7 +397,7 @@ static bool obey(struct relay *relay, const struct command *command) {
       start_connect(relay, conn_of(relay, command->slot), command->owned);
       return true;
     case COMMAND_TAKEN:
-      end_init(conn_of(relay, command->slot), CLIENT);
+      end_init(&conn_of(relay, command->slot)->ends[CLIENT]);
       conn_free(relay, conn_of(relay, command->slot));
       return true;
     case COMMAND_CUT:
@@ -423,9 +450,11 @@ static void *thread_main(void *argument) {
     int count = epoll_wait(relay->epoll_fd, events, BATCH, time_to_wait(relay));
     relay->mover.now = monotonic_ms();
     for (int i = 0; i < count; i++) {
-      enum source *source = events[i].data.ptr;
-      if (*source == SOURCE_END) end_ready(relay, (struct end *)source, events[i].events);
-      else if (*source == SOURCE_LISTENER) listener_accept(relay, (struct listener *)source);
+      uint64_t token = events[i].data.u64;
+      if ((token & LISTENER_TOKEN) == 0) end_ready(relay, token, events[i].events);
+      else if (token != WAKE_TOKEN) {
+        listener_accept(relay, (struct listener *)(uintptr_t)(token & ~LISTENER_TOKEN));
+      }
     }
     run_queued(relay);
     struct timer *timer;
@@ -477,14 +506,13 @@ struct relay *relay_open(void (*notify)(void *), void *context) {
   relay->notify = notify;
   relay->notify_context = context;
   relay->queued_end = &relay->queued;
-  relay->wake_source = SOURCE_WAKE;
   relay->mover.now = monotonic_ms();
   wheel_init(&relay->wheel, relay->mover.now);
   relay->mover.buffer = malloc(READ_BYTES);
   relay->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
   relay->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   bool queue = queue_init(&relay->queue);
-  struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = &relay->wake_source};
+  struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = WAKE_TOKEN};
   if (!queue || relay->mover.buffer == NULL || relay->epoll_fd < 0 ||
       epoll_ctl(relay->epoll_fd, EPOLL_CTL_ADD, relay->queue.wake_fd, &event) != 0 ||
       start_thread(relay) != 0) {

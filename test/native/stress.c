@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -252,6 +253,7 @@ static void on_event(const struct event *event, const uint8_t *bytes) {
       decide(life);
       return;
     case EVENT_LOST:
+      CHECK(life->client.over || life->client.fin_sent, "connection %u is not lost", life->id);
       life->disturbed = true;
       let_go(life, true);
       return;
@@ -437,6 +439,17 @@ static void turn(uint64_t now) {
   }
 }
 
+/* Has copies of all descriptors for a moment, as one between fork and exec. */
+static pid_t fork_now_and_then(pid_t child) {
+  if (child > 0 && waitpid(child, NULL, WNOHANG) == 0) return child;
+  if (rnd(20) > 0) return 0;
+  child = fork();
+  CHECK(child >= 0, "fork: %s", strerror(errno));
+  if (child > 0) return child;
+  usleep(rnd(30000));
+  _exit(0);
+}
+
 static int open_descriptors(void) {
   int count = 0;
   DIR *directory = opendir("/proc/self/fd");
@@ -465,8 +478,10 @@ int main(int argc, char **argv) {
   CHECK(relay_listen(relay, listen_fd, 512, 7) == 0, "no listener");
   relay_flush(relay);
   uint64_t progress = now_ms();
+  pid_t child = 0;
   while (ended < total) {
     uint64_t now = now_ms();
+    child = fork_now_and_then(child);
     for (int i = 0; i < LIVE_MAX; i++) {
       if (lives[i] == NULL && started < total && rnd(3) == 0) lives[i] = life_new(++started);
     }
@@ -492,6 +507,7 @@ int main(int argc, char **argv) {
       CHECK(false, "no progress");
     }
   }
+  if (child > 0) waitpid(child, NULL, 0);
   relay_unlisten(relay, 7);
   read_relay();
   /* Some stay open across the end of the relay. */
