@@ -1,9 +1,11 @@
 /** Which backend a worker gets: what is asked for, what this Node has, what the log says. */
 import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { describe, it } from 'node:test'
 import { systemClock } from '../../../src/base/clock.ts'
 import { createIoBackend, findIoSupport, type IoSupport } from '../../../src/data/io/choose.ts'
-import { loadAddon } from '../../../src/data/io/native/addon.ts'
+import { type Addon, loadAddon, type RelayHandle } from '../../../src/data/io/native/addon.ts'
+import { testAddon } from '../../../src/data/io/native/self-test.ts'
 import { findNative, Native } from '../../../src/data/io/raw/native.ts'
 import { testNative } from '../../../src/data/io/raw/self-test.ts'
 import type { IoMode } from '../../../src/ipc/messages.ts'
@@ -73,6 +75,33 @@ describe('the addon', () => {
     assert.equal(typeof loadAddon('/nowhere/relay.node'), 'string')
     const other = loadAddon(import.meta.filename)
     assert.ok(typeof other === 'string' && other.startsWith(import.meta.filename))
+  })
+
+  it('is refused when it accepts nothing, whether clients are kept waiting or refused', async () => {
+    let holder: ChildProcess | undefined
+    const refusing: Addon = {
+      interface: 1,
+      open: () => ({}) as RelayHandle,
+      close: () => holder?.kill('SIGKILL'),
+      hold: () => {},
+      listen: () => 0,
+      unlisten: () => {},
+      peek: () => {},
+      connect: () => 0,
+      take: () => -1,
+      cut: () => {},
+      bytes: () => 0,
+    }
+    assert.match((await testAddon(refusing)) ?? '', /ECONNREFUSED/)
+    // A process that keeps the socket open, and accepts nothing.
+    const silent: Addon = {
+      ...refusing,
+      listen: (_relay, fd) => {
+        holder = spawn('sleep', ['60'], { stdio: [fd, 'ignore', 'ignore'] })
+        return 0
+      },
+    }
+    assert.equal(await testAddon(silent), 'no answer in time')
   })
 })
 

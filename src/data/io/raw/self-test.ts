@@ -5,6 +5,7 @@
  */
 import { createServer, type Server } from 'node:net'
 import { messageOf } from '../../../base/errors.ts'
+import { inTime } from '../in-time.ts'
 import {
   closeHandle,
   END_OF_FILE,
@@ -16,27 +17,19 @@ import {
   wrapHandle,
 } from './native.ts'
 
-/** Together 100 ms, looked at in steps: an event loop that was kept busy meanwhile is no failure. */
-const LOOKS = 10
+/** Together 100 ms. */
 const LOOK_MS = 10
 const PROBE = Buffer.from('gwproxy')
 
 /** undefined: all of it works. Otherwise what does not. */
 export async function testNative(native: Native): Promise<string | undefined> {
   const trial = new Trial(native)
-  const { promise: tooLate, reject } = Promise.withResolvers<never>()
-  let looks = 0
-  const timer = setInterval(() => {
-    looks++
-    if (looks === LOOKS) reject(new Error('no answer in time'))
-  }, LOOK_MS)
   try {
-    await Promise.race([trial.run(), tooLate])
+    await inTime(trial.run(), LOOK_MS)
     return undefined
   } catch (error) {
     return `${trial.step}: ${messageOf(error)}`
   } finally {
-    clearInterval(timer)
     trial.close()
   }
 }
@@ -54,10 +47,8 @@ class Trial {
   async run(): Promise<void> {
     const port = this.#listen()
     this.step = 'connect'
-    const accepting = this.#accept()
-    const client = await this.#connect(port)
-    this.step = 'accept'
-    const accepted = await accepting
+    // Together, so that neither fails while nobody waits for it.
+    const [client, accepted] = await Promise.all([this.#connect(port), this.#accept()])
     this.step = 'read'
     this.#write(client)
     expectProbe(await this.#read(accepted))
