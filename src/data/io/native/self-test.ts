@@ -10,7 +10,7 @@ import type { SocketHandle } from '../../../ipc/link.ts'
 import { TimerWheel } from '../../timer-wheel.ts'
 import type { Accepted } from '../accepted.ts'
 import type { IoBackend, Relay } from '../backend.ts'
-import { inTime } from '../in-time.ts'
+import { inTime } from '../../in-time.ts'
 import type { Addon } from './addon.ts'
 import { createNativeBackend } from './backend.ts'
 

@@ -5,7 +5,7 @@
  */
 import { createServer, type Server } from 'node:net'
 import { messageOf } from '../../../base/errors.ts'
-import { inTime } from '../in-time.ts'
+import { inTime } from '../../in-time.ts'
 import {
   closeHandle,
   END_OF_FILE,

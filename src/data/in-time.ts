@@ -1,4 +1,4 @@
-/** How long a test of a backend may take. */
+/** How long the tests at the start may take, of what this Node and this machine can do. */
 
 /** Looked at in steps: a process that was kept busy, or from the processor, meanwhile is no failure. */
 const LOOKS = 10
