@@ -112,6 +112,14 @@ describe('names', () => {
     )
   })
 
+  it('of all reasons are explained where one looks for them', () => {
+    const named = new Set(codeSpans(read('docs/troubleshooting.md'), /^[a-z-]+$/))
+    assert.deepEqual(
+      Object.keys(OUTCOMES).filter((reason) => !named.has(reason)),
+      [],
+    )
+  })
+
   it('of log fields and metrics are those of a running daemon', async () => {
     const redirect = { type: 'RequestRedirect', requestRedirect: { hostname: 'to.test' } }
     const daemon = await startDaemon({
