@@ -70,6 +70,7 @@ export class ControlPlane {
       sockets: this.#sockets,
       send: (slot, outgoing) => this.#supervisor.send(slot, outgoing),
       onSettled: (settlement) => this.#settled(settlement),
+      datagramsOf: (bind) => passed.datagramsOf(bind),
       awaitsUdp: inheritance !== undefined,
     })
     this.#names = new Names({

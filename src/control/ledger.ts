@@ -4,6 +4,7 @@
  * and a bind that leaves and returns is never confused with its former self.
  */
 import type { Digest } from '../base/brand.ts'
+import type { NativeUdpHandle } from '../ipc/datagram-handle.ts'
 import type { ControlMessage } from '../ipc/messages.ts'
 import type { BindKey } from '../model/identity.ts'
 import type { BindPart, Part, Snapshot } from '../model/snapshot.ts'
@@ -24,6 +25,13 @@ export interface Target extends Snapshot {
 export interface Outgoing {
   readonly message: ControlMessage
   readonly socketOf?: BindKey
+  readonly datagrams?: NativeUdpHandle
+}
+
+/** A socket that came with the process, for one address of a UDP bind. */
+export interface Datagrams {
+  readonly address: string
+  readonly handle: NativeUdpHandle
 }
 
 /** How a worker answered a revision. */
@@ -54,6 +62,7 @@ export class WorkerLedger {
     target: Target,
     socketOf: (bind: BindKey) => SocketState | undefined,
     ownsUdp: (bind: BindKey) => boolean,
+    datagramsOf: (bind: BindPart) => readonly Datagrams[] = () => [],
   ): readonly Outgoing[] {
     if (this.#inFlight !== undefined || this.#answer?.revision === target.revision) return []
     this.#inFlight = target
@@ -65,7 +74,7 @@ export class WorkerLedger {
     return [
       ...target.binds.flatMap((bind) =>
         bind.transport === 'udp'
-          ? this.#ownership(bind.key, ownsUdp(bind.key))
+          ? this.#ownership(bind, ownsUdp(bind.key), datagramsOf)
           : this.#socket(bind, socketOf(bind.key)),
       ),
       { message: { type: 'publish', manifest, parts, keys } },
@@ -118,11 +127,24 @@ export class WorkerLedger {
     return [{ message: { type: 'socket', bind: bind.key }, socketOf: bind.key }]
   }
 
-  /** UDP sockets are the worker's own (decision 15). */
-  #ownership(bind: BindKey, isOwner: boolean): Outgoing[] {
-    if (!isOwner || this.#sockets.has(bind)) return []
-    this.#sockets.add(bind)
-    return [{ message: { type: 'own-udp', bind } }]
+  /** UDP sockets are the worker's own (decision 15), but for those of systemd. */
+  #ownership(
+    bind: BindPart,
+    isOwner: boolean,
+    datagramsOf: (bind: BindPart) => readonly Datagrams[],
+  ): Outgoing[] {
+    const { key } = bind
+    if (!isOwner || this.#sockets.has(key)) return []
+    this.#sockets.add(key)
+    return [
+      { message: { type: 'own-udp', bind: key } },
+      ...datagramsOf(bind).map(
+        ({ address, handle }): Outgoing => ({
+          message: { type: 'datagrams', bind: key, address },
+          datagrams: handle,
+        }),
+      ),
+    ]
   }
 }
 

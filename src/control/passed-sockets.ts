@@ -3,8 +3,12 @@
  * address and port that they are bound to, else by the name of a listener. One whose listener leaves
  * is kept for a later one: only systemd can make it anew. Owns these descriptors until the drain.
  */
+import { isIPv4 } from 'node:net'
+import { type NativeUdpHandle, openUdp } from '../ipc/datagram-handle.ts'
 import { canonicalAddress } from '../match/target-address.ts'
+import type { BindPart } from '../model/snapshot.ts'
 import { type BindAttempt, bindTcp, openTcp, type PassedTcpHandle } from './bind-tcp.ts'
+import type { Datagrams } from './ledger.ts'
 import type { BindContext } from './sockets.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -14,6 +18,16 @@ const FIRST = 3
 
 /** Systemd's word for a descriptor without a name. */
 const NO_NAME = 'unknown'
+
+/** A UDP socket. */
+interface PassedDatagrams {
+  readonly name: string
+  readonly address: string
+  readonly port: number
+  readonly handle: NativeUdpHandle
+  /** Some listener has asked for it. */
+  isTaken: boolean
+}
 
 interface PassedSocket {
   readonly name: string
@@ -26,29 +40,37 @@ interface PassedSocket {
 
 export class PassedSockets {
   readonly #sockets: readonly PassedSocket[]
+  readonly #datagrams: readonly PassedDatagrams[]
   /** What was passed and can never serve, one sentence each; those descriptors are closed. */
   readonly refused: readonly string[]
 
   /** Descriptors that are meant for another process are left alone. */
   constructor(environment: Environment, pid: number = process.pid) {
     const passed = passedFds(environment, pid).map(({ fd, name }) => adopt(fd, name))
-    this.#sockets = passed.filter((one) => typeof one !== 'string')
+    const sockets = passed.filter((one) => typeof one !== 'string')
+    this.#sockets = sockets.filter((one) => 'takenFor' in one)
+    this.#datagrams = sockets.filter((one) => 'isTaken' in one)
     this.refused = passed.filter((one) => typeof one === 'string')
   }
 
   /** `NAME (ADDRESS:PORT)` of each. */
   get names(): readonly string[] {
-    return this.#sockets.map(nameOf)
+    return [...this.#sockets, ...this.#datagrams].map(nameOf)
   }
 
   /** In systemd's order, for a process that takes over. */
   get descriptors(): readonly { readonly name: string; readonly fd: number }[] {
-    return this.#sockets.map(({ name, handle }) => ({ name, fd: handle.fd }))
+    return [...this.#sockets, ...this.#datagrams]
+      .map(({ name, handle }) => ({ name, fd: handle.fd }))
+      .toSorted((a, b) => a.fd - b.fd)
   }
 
   /** Those that no listener has asked for so far. */
   get idle(): readonly string[] {
-    return this.#sockets.filter(({ takenFor }) => takenFor === undefined).map(nameOf)
+    return [
+      ...this.#sockets.filter(({ takenFor }) => takenFor === undefined),
+      ...this.#datagrams.filter(({ isTaken }) => !isTaken),
+    ].map(nameOf)
   }
 
   /** What was passed for this place or for a listener there, else a socket of our own. */
@@ -57,6 +79,22 @@ export class PassedSockets {
     if (socket === undefined) return bindTcp(address, port)
     socket.takenFor = placeOf(address, port)
     return { kind: 'bound', handle: socket.handle, port }
+  }
+
+  /**
+   * UDP sockets for addresses of a bind, for the worker that owns it. Ours stay open and are not read
+   * from, so that datagrams wait while there is no such worker.
+   */
+  datagramsOf({ address, port }: Pick<BindPart, 'address' | 'port'>): readonly Datagrams[] {
+    const found = this.#datagrams.filter(
+      (socket) =>
+        socket.port === port &&
+        (socket.address === address ||
+          address === '::' ||
+          (address === '0.0.0.0' && isIPv4(socket.address))),
+    )
+    for (const socket of found) socket.isTaken = true
+    return found
   }
 
   /** The descriptors themselves: what comes from now on waits with systemd for our successor. */
@@ -100,11 +138,11 @@ function passedFds(environment: Environment, pid: number): { fd: number; name: s
 }
 
 /** A sentence: why it can serve nothing. */
-function adopt(fd: number, name: string): PassedSocket | string {
+function adopt(fd: number, name: string): PassedSocket | PassedDatagrams | string {
+  const datagrams = openUdp(fd)
+  if (datagrams !== undefined) return adoptDatagrams(datagrams, name)
   const handle = openTcp(fd)
-  if (handle === undefined) {
-    return `${name} (descriptor ${fd}) is no TCP socket: gwproxy opens UDP sockets itself`
-  }
+  if (handle === undefined) return `${name} (descriptor ${fd}) is neither a TCP nor a UDP socket`
   const local: { address?: string; port?: number } = {}
   if (handle.getpeername({}) === 0 || handle.getsockname(local) !== 0) {
     handle.close()
@@ -115,6 +153,24 @@ function adopt(fd: number, name: string): PassedSocket | string {
   const socket: PassedSocket = { name, address, port, handle, takenFor: undefined }
   keepOpen(socket)
   return socket
+}
+
+/** A sentence: why it can serve nothing. */
+function adoptDatagrams(handle: NativeUdpHandle, name: string): PassedDatagrams | string {
+  const local: { address?: string; port?: number } = {}
+  handle.getsockname(local)
+  const { address: own = '', port = 0 } = local
+  const address = canonicalAddress(own) ?? own
+  if (address === '::' || address === '0.0.0.0') {
+    handle.close()
+    return (
+      `${name} (${placeOf(address, port)}) takes datagrams for every address, and answers could leave from ` +
+      'another than the client wrote to: name each one, ListenDatagram=ADDRESS:PORT'
+    )
+  }
+  // With `--workers 0` the data plane has this very handle.
+  handle.close = () => void handle.recvStop()
+  return { name, address, port, handle, isTaken: false }
 }
 
 /**
@@ -130,7 +186,8 @@ function keepOpen(socket: PassedSocket): void {
   }
 }
 
-function nameOf({ name, address, port }: PassedSocket): string {
+function nameOf({ name, address, port, ...rest }: PassedSocket | PassedDatagrams): string {
+  if ('isTaken' in rest) return `${name} (${placeOf(address, port)}, UDP)`
   return `${name} (${placeOf(address, port)})`
 }
 

@@ -9,7 +9,7 @@ import type { ConfigUpdate, WorkerMessage } from '../ipc/messages.ts'
 import type { BindPart, Manifest, Part } from '../model/snapshot.ts'
 import type { BindResult } from '../model/status.ts'
 import type { KeyMaterial } from '../model/tls.ts'
-import { type Answer, type Outgoing, type Target, WorkerLedger } from './ledger.ts'
+import { type Answer, type Datagrams, type Outgoing, type Target, WorkerLedger } from './ledger.ts'
 import type { Sockets } from './sockets.ts'
 import { UdpOwners } from './udp-owners.ts'
 
@@ -34,6 +34,8 @@ export type Served = Pick<Target, 'manifest' | 'parts' | 'binds'>
 
 export interface PublisherPorts {
   readonly sockets: Sockets
+  /** UDP sockets that came with the process, for addresses of the bind. */
+  datagramsOf?(bind: BindPart): readonly Datagrams[]
   /** Another process has the UDP sockets until `released`. */
   readonly awaitsUdp?: boolean
   send(slot: Slot, outgoing: Outgoing): void
@@ -154,6 +156,7 @@ export class Publisher {
         target,
         (bind) => this.#ports.sockets.state(bind),
         (bind) => this.#udpOwners.isOwner(slot, bind),
+        (bind) => this.#ports.datagramsOf?.(bind) ?? [],
       )
       for (const one of outgoing) this.#ports.send(slot, one)
     }

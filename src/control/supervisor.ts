@@ -115,12 +115,12 @@ export class Supervisor {
   }
 
   /** What the publisher sends. */
-  send(slot: Slot, { message, socketOf }: Outgoing): void {
+  send(slot: Slot, { message, socketOf, datagrams }: Outgoing): void {
     const link = this.#places[slot]?.worker?.link
     if (link === undefined) return
     const state = socketOf === undefined ? undefined : this.#options.sockets.state(socketOf)
     if (state?.kind === 'open') link.send(message, state.handle)
-    else link.send(message)
+    else link.send(message, datagrams)
   }
 
   /** To every worker that was greeted; a later one gets it by its greeting. */

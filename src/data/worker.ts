@@ -10,6 +10,7 @@ import type { Digest } from '../base/brand.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { errnoOf, messageOf } from '../base/errors.ts'
 import { BUILD } from '../ipc/build.ts'
+import type { NativeUdpHandle } from '../ipc/datagram-handle.ts'
 import type { ControlLink, SocketHandle } from '../ipc/link.ts'
 import type {
   ControlMessage,
@@ -206,6 +207,10 @@ class Worker {
         return
       case 'own-udp':
         this.#udpBinds.own(message.bind)
+        return
+      case 'datagrams':
+        // Of that kind, as the message says.
+        this.#udpBinds.adopt(message.bind, message.address, socket as NativeUdpHandle)
         return
       case 'publish':
         this.#store.add(message.parts, message.keys)

@@ -3,10 +3,11 @@
  * `memory-link` inside one process: the same messages, so `--workers 0` is no special case.
  */
 import type { NativeTcpHandle } from './bound-handle.ts'
+import type { NativeUdpHandle } from './datagram-handle.ts'
 import type { ControlMessage, WorkerMessage } from './messages.ts'
 
-/** A socket that control bound; the receiver listens on it. */
-export type SocketHandle = NativeTcpHandle
+/** A socket that control has; the receiver listens on it, or reads from it. */
+export type SocketHandle = NativeTcpHandle | NativeUdpHandle
 
 /** Control's end. */
 export interface WorkerLink {

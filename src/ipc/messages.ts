@@ -211,6 +211,8 @@ export type ControlMessage =
   | { readonly type: 'socket-failed'; readonly result: BindResult }
   /** Precedes the publish that needs it: this worker alone opens and serves the UDP bind. */
   | { readonly type: 'own-udp'; readonly bind: BindKey }
+  /** Follows it: for one address of the bind the socket is there already, the handle beside the message. */
+  | { readonly type: 'datagrams'; readonly bind: BindKey; readonly address: string }
   | { readonly type: 'names'; readonly names: readonly ResolvedName[] }
   /** Resolved no more: no upstream of the snapshots from here on has them. */
   | { readonly type: 'names-gone'; readonly names: readonly string[] }

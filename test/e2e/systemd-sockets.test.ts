@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { bindTcp } from '../../src/control/bind-tcp.ts'
+import { nativeHandleOf } from '../../src/ipc/datagram-handle.ts'
 import { curl } from '../support/command.ts'
 import { type Daemon, type DaemonOptions, ownAddress, startDaemon } from '../support/daemon.ts'
 import { freeWildcardPort } from '../support/free-port.ts'
@@ -183,18 +184,26 @@ describe('sockets of systemd', () => {
 
   it('of another kind are named and closed', { timeout: 60_000 }, async () => {
     const address = ownAddress()
-    const udp = dgram.createSocket('udp4').bind(0, address)
+    const udp = dgram.createSocket('udp4').bind(0, '0.0.0.0')
     await once(udp, 'listening')
     const unix = net.createServer().listen(`\0gwproxy-test-${process.pid}`)
     const server = net.createServer().listen(0, address)
     await once(server, 'listening')
     const connection = net.connect((server.address() as net.AddressInfo).port, address)
     await once(connection, 'connect')
-    const daemon = await start([udp, unix, connection].map(fdOf), 'dns:admin:held', {
-      files: { 'all.yaml': manifest(address, PORT) },
-    })
-    await daemon.line(({ msg }) => /dns \(descriptor 3\) is no TCP socket/.test(String(msg)))
-    await daemon.line(({ msg }) => /admin \(descriptor 4\) is no TCP socket/.test(String(msg)))
+    const daemon = await start(
+      [nativeHandleOf(udp).fd, fdOf(unix), fdOf(connection)],
+      'dns:admin:held',
+      {
+        files: { 'all.yaml': manifest(address, PORT) },
+      },
+    )
+    await daemon.line(({ msg }) =>
+      /dns \(0\.0\.0\.0:\d+\) takes datagrams for every address/.test(String(msg)),
+    )
+    await daemon.line(({ msg }) =>
+      /admin \(descriptor 4\) is neither a TCP nor a UDP/.test(String(msg)),
+    )
     await daemon.line(({ msg }) => /held \(descriptor 5\) is a connection/.test(String(msg)))
     assert.equal(await status(address), '302')
     assert.equal(await daemon.stop(), 0)

@@ -2,9 +2,10 @@
  * One local address of a UDP bind: where clients send to, and where answers leave from. Owns the
  * socket.
  */
-import type { RemoteInfo, Socket } from 'node:dgram'
+import type { BindOptions, RemoteInfo, Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import { errnoOf, messageOf } from '../../base/errors.ts'
+import type { NativeUdpHandle } from '../../ipc/datagram-handle.ts'
 import { createSocket, SEND_QUEUE_BYTES } from './datagram-socket.ts'
 import type { BindResult } from '../../model/status.ts'
 
@@ -22,10 +23,13 @@ export class LocalSocket {
   readonly address: string
   readonly #sink: DatagramSink
   readonly #socket: Socket
+  readonly #adopted: NativeUdpHandle | undefined
   #port: number
   #isClosed = false
 
-  constructor(address: string, port: number, sink: DatagramSink) {
+  /** `adopted`: bound already. */
+  constructor(address: string, port: number, sink: DatagramSink, adopted?: NativeUdpHandle) {
+    this.#adopted = adopted
     this.address = address
     this.#port = port
     this.#sink = sink
@@ -51,7 +55,12 @@ export class LocalSocket {
         resolve(undefined)
       })
       try {
-        socket.bind({ address: this.address, port: this.#port, exclusive: true })
+        if (this.#adopted === undefined) {
+          socket.bind({ address: this.address, port: this.#port, exclusive: true })
+        } else {
+          // As node:cluster gives a worker the handle of its primary; the types do not know it.
+          socket.bind(this.#adopted as unknown as BindOptions)
+        }
       } catch (error) {
         fail(error)
       }
@@ -63,6 +72,16 @@ export class LocalSocket {
     if (this.#isClosed || this.#socket.getSendQueueSize() > SEND_QUEUE_BYTES) return false
     this.#socket.send(datagram, port, address, ignore)
     return true
+  }
+
+  /** It came with the process, and is somebody else's as well. */
+  get isAdopted(): boolean {
+    return this.#adopted !== undefined
+  }
+
+  /** What comes from now on waits in the kernel; answers still leave. */
+  pause(): void {
+    if (!this.#isClosed) this.#adopted?.recvStop()
   }
 
   get isClosed(): boolean {

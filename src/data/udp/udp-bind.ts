@@ -3,6 +3,7 @@
  * of the current runtime. Addresses of a wildcard come and go with the machine's interfaces.
  */
 import type { RemoteInfo } from 'node:dgram'
+import type { NativeUdpHandle } from '../../ipc/datagram-handle.ts'
 import type { BindKey } from '../../model/identity.ts'
 import type { Outcome } from '../../model/outcome.ts'
 import type { BindResult } from '../../model/status.ts'
@@ -31,6 +32,8 @@ export class UdpBind implements DatagramSink {
   readonly #table: FlowTable
   readonly #isOwn: FlowPlace['isOwn']
   readonly #sockets = new Map<string, LocalSocket>()
+  /** By address: came with the process and was not opened yet. */
+  readonly #adopted = new Map<string, NativeUdpHandle>()
   /** By address. */
   #errors = new Map<string, BindError>()
   #compiled: CompiledUdpBind | undefined
@@ -60,6 +63,12 @@ export class UdpBind implements DatagramSink {
   get result(): BindResult {
     const [error] = this.#errors.values()
     return error === undefined ? { bind: this.key } : { bind: this.key, error }
+  }
+
+  /** For one of its addresses the socket is there already, and stays whatever interfaces say. */
+  adopt(address: string, handle: NativeUdpHandle): void {
+    this.#adopted.get(address)?.close()
+    this.#adopted.set(address, handle)
   }
 
   /** The swap. Flows keep their backends; those of a listener that went away end. */
@@ -92,17 +101,25 @@ export class UdpBind implements DatagramSink {
     this.#closeSockets()
   }
 
-  /** No new flows; those that are there go on until they are silent. */
+  /**
+   * No new flows; those that are there go on until they are silent. What comes on systemd's sockets
+   * waits for our successor, and their flows are answered still.
+   */
   drain(): void {
     this.#isDraining = true
+    for (const socket of this.#sockets.values()) if (socket.isAdopted) socket.pause()
     this.#table.drain()
     if (this.#table.size === 0) this.#closeSockets()
   }
 
-  /** After `drain`: the sockets are wanted elsewhere. */
+  /** After `drain`: the sockets are wanted elsewhere; systemd's are there as well. */
   release(): void {
-    this.#endFlows({ reason: 'draining', detail: 'another process took over' })
-    this.#closeSockets()
+    for (const socket of this.#sockets.values()) {
+      if (socket.isAdopted) continue
+      this.#sockets.delete(socket.address)
+      this.#endFlows({ reason: 'draining', detail: 'another process took over' }, socket)
+      socket.close()
+    }
   }
 
   #begin(local: LocalSocket, from: RemoteInfo, key: string): Flow | undefined {
@@ -128,12 +145,18 @@ export class UdpBind implements DatagramSink {
   async #openSockets(): Promise<void> {
     const compiled = this.#wanted
     if (compiled === undefined) return
-    const addresses = compiled.localAddresses
-    if (addresses === undefined) {
+    const listed = compiled.localAddresses
+    if (listed === undefined) {
       // What is open stays.
       if (this.#sockets.size === 0) this.#errors = new Map([['', NOT_LISTED]])
       return
     }
+    const adopted = [...this.#sockets.values()].filter(({ isAdopted }) => isAdopted)
+    const addresses = new Set([
+      ...listed,
+      ...this.#adopted.keys(),
+      ...adopted.map(({ address }) => address),
+    ])
     for (const [address, socket] of this.#sockets) {
       if (!addresses.has(address) || socket.isClosed) this.#closeSocket(socket)
     }
@@ -147,7 +170,8 @@ export class UdpBind implements DatagramSink {
   }
 
   async #open(address: string, port: number): Promise<[string, BindError] | undefined> {
-    const socket = new LocalSocket(address, port, this)
+    const socket = new LocalSocket(address, port, this, this.#adopted.get(address))
+    this.#adopted.delete(address)
     const error = await socket.open()
     if (error !== undefined) return [address, error]
     if (this.#wanted === undefined) socket.close()
@@ -169,6 +193,8 @@ export class UdpBind implements DatagramSink {
   #closeSockets(): void {
     for (const socket of this.#sockets.values()) socket.close()
     this.#sockets.clear()
+    for (const handle of this.#adopted.values()) handle.close()
+    this.#adopted.clear()
   }
 
   /** `local`: of this socket only. */

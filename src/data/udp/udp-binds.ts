@@ -2,6 +2,7 @@
  * The UDP binds that this worker owns. Control gives each to one worker, which opens the sockets
  * itself: a flow lives in one process, and there is no accept queue that would outlive a worker.
  */
+import type { NativeUdpHandle } from '../../ipc/datagram-handle.ts'
 import type { BindKey } from '../../model/identity.ts'
 import type { BindResult } from '../../model/status.ts'
 import type { CompiledUdpBind } from './compiled-bind.ts'
@@ -32,6 +33,14 @@ export class UdpBinds {
     if (this.#isDraining || this.#binds.has(key)) return
     const isOwn = (address: string, port: number): boolean => this.#listensOn(address, port)
     this.#binds.set(key, new UdpBind(key, this.#context, this.#budget, isOwn))
+  }
+
+  /** The socket for one address of a bind that it owns. */
+  adopt(key: BindKey, address: string, handle: NativeUdpHandle | undefined): void {
+    if (handle === undefined) return
+    const bind = this.#isDraining ? undefined : this.#binds.get(key)
+    if (bind === undefined) handle.close()
+    else bind.adopt(address, handle)
   }
 
   owns(key: BindKey): boolean {

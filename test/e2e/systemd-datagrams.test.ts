@@ -1,0 +1,200 @@
+/** UDP sockets of systemd: datagrams wait in them while nobody reads, and none is lost. */
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import dgram from 'node:dgram'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import type { UpgradeReport } from '../../src/control/admin/contract.ts'
+import { nativeHandleOf } from '../../src/ipc/datagram-handle.ts'
+import { type Daemon, type DaemonOptions, ownAddress, startDaemon } from '../support/daemon.ts'
+import {
+  backendRef,
+  gateway,
+  httpListener,
+  udpListener,
+  udpRoute,
+  udpService,
+  yaml,
+} from '../support/manifests.ts'
+import { UdpBackend, UdpClient } from '../support/udp-peers.ts'
+import { until } from '../support/until.ts'
+
+const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
+const PORT = 5353
+const LIMIT = { timeout: 120_000 }
+
+let backend: UdpBackend
+before(async () => {
+  backend = await UdpBackend.start('dns')
+})
+after(() => backend.close())
+
+/** What systemd does: it binds, keeps the descriptor and gives away copies. */
+async function systemdSocket(address: string): Promise<number> {
+  const socket = dgram.createSocket('udp4').bind(PORT, address)
+  await once(socket, 'listening')
+  after(() => socket.close())
+  const handle = nativeHandleOf(socket)
+  handle.recvStop()
+  return handle.fd
+}
+
+function manifest(address: string): string {
+  return yaml(
+    gateway([udpListener('dns', PORT)], { addresses: [{ value: address }] }),
+    udpRoute('dns', [backendRef('dns', 53)]),
+    ...udpService('dns', 53, backend.port),
+  )
+}
+
+function start(fd: number, options: DaemonOptions): Promise<Daemon> {
+  return startDaemon({ ...options, passed: [fd], env: { LISTEN_FDNAMES: 'dns', ...options.env } })
+}
+
+/** More at once would not fit the kernel's buffer while nobody reads. */
+const MAX_UNANSWERED = 100
+
+/** Asks each question once, every second one within a flow that was there before: all must be answered. */
+class Questions {
+  readonly #address: string
+  readonly #clients: UdpClient[] = []
+  readonly #idle: UdpClient[] = []
+  readonly #timer: NodeJS.Timeout
+  #asked = 0
+  #answered = 0
+
+  constructor(address: string) {
+    this.#address = address
+    this.#timer = setInterval(() => {
+      if (this.#asked - this.#answered < MAX_UNANSWERED) void this.#ask()
+    }, 10)
+  }
+
+  /** Resolves when all have their answer: how many. */
+  async answered(): Promise<number> {
+    clearInterval(this.#timer)
+    await until(
+      () => this.#answered === this.#asked,
+      () => `${this.#asked} asked, ${this.#answered} answered`,
+    )
+    for (const client of this.#clients) client.close()
+    return this.#asked
+  }
+
+  async #ask(): Promise<void> {
+    const index = this.#asked
+    this.#asked += 1
+    const client = (index % 2 === 0 ? this.#idle.shift() : undefined) ?? (await this.#open())
+    const { text } = await client.ask(String(index), PORT, this.#address)
+    assert.equal(text, `dns:${index}`)
+    this.#answered += 1
+    this.#idle.push(client)
+  }
+
+  async #open(): Promise<UdpClient> {
+    const client = await UdpClient.open()
+    this.#clients.push(client)
+    return client
+  }
+}
+
+for (const workers of [0, 2]) {
+  describe(`datagrams of systemd with --workers ${workers}`, () => {
+    it('are served; they outlive their listener and the daemon', LIMIT, async () => {
+      const address = ownAddress()
+      const fd = await systemdSocket(address)
+      const files = { 'all.yaml': manifest(address) }
+      const client = await UdpClient.open()
+      after(() => client.close())
+      const first = await start(fd, { workers, files })
+      const taken = await first.line(({ msg }) => msg === 'sockets taken from systemd')
+      assert.deepEqual(taken['sockets'], [`dns (${address}:${PORT}, UDP)`])
+      assert.equal((await client.ask('one', PORT, address)).text, 'dns:one')
+
+      // Bound anew it would fail: the test holds the address.
+      await first.apply({
+        'all.yaml': yaml(
+          gateway([httpListener('http', 8080)], { addresses: [{ value: address }] }),
+        ),
+      })
+      client.send('two', PORT, address)
+      const again = await first.apply({ 'all.yaml': manifest(address) })
+      assert.deepEqual(again.failedBinds, [])
+      const two = await client.receive()
+      assert.deepEqual(two, { ...two, text: 'dns:two', from: `${address}:${PORT}` })
+      assert.equal(await first.stop(), 0)
+
+      client.send('three', PORT, address)
+      const second = await start(fd, { workers, files })
+      assert.equal((await client.receive()).text, 'dns:three')
+      assert.ok(!second.lines.some(({ msg }) => /no listener has/.test(String(msg))))
+      assert.equal(await second.stop(), 0)
+    })
+
+    it('are all answered over upgrades and restarts', LIMIT, async (t) => {
+      const address = ownAddress()
+      const fd = await systemdSocket(address)
+      const files = { 'all.yaml': manifest(address) }
+      let daemon = await start(fd, { workers, files })
+      const questions = new Questions(address)
+      for (const _ of [1, 2, 3]) await daemon.admin.post<UpgradeReport>('/upgrade')
+      assert.equal(await daemon.stop(), 0)
+      daemon = await start(fd, { workers, files })
+      t.diagnostic(`${await questions.answered()} questions, all answered`)
+      assert.equal(await daemon.stop(), 0)
+    })
+  })
+}
+
+describe('datagrams of systemd', () => {
+  it('wait for the worker that takes the place of their owner', LIMIT, async () => {
+    const address = ownAddress()
+    const fd = await systemdSocket(address)
+    const daemon = await start(fd, { workers: 1, files: { 'all.yaml': manifest(address) } })
+    const started = await daemon.line(({ msg }) => msg === 'worker started')
+    process.kill(Number(started['pid']), 'SIGSTOP')
+    const client = await UdpClient.open()
+    after(() => client.close())
+    client.send('who', PORT, address)
+    process.kill(Number(started['pid']), 'SIGKILL')
+    assert.equal((await client.receive()).text, 'dns:who')
+    assert.equal(await daemon.stop(), 0)
+  })
+})
+
+describe('systemd-socket-activate --datagram', {
+  skip: spawnSync('systemd-socket-activate', ['--version']).error && 'it is not here',
+}, () => {
+  it('starts it at the first datagram, which is answered', LIMIT, async () => {
+    const address = ownAddress()
+    const directory = mkdtempSync(join(tmpdir(), 'gwproxy-activate-'))
+    writeFileSync(join(directory, 'all.yaml'), manifest(address))
+    const options = ['--admin', 'off', '--metrics', 'off', '--config', directory]
+    const child = spawn(
+      'systemd-socket-activate',
+      [
+        ...['--datagram', '-l', `${address}:${PORT}`],
+        `--setenv=PATH=${process.env['PATH'] ?? ''}`,
+        ...[LAUNCHER, 'run', '--workers', '1', ...options],
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    )
+    after(() => child.kill('SIGKILL'))
+    let told = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (text: Buffer) => {
+        told += text.toString()
+      })
+    }
+    await until(() => told.includes('Listening on'))
+    const client = await UdpClient.open()
+    after(() => client.close())
+    assert.equal((await client.ask('who', PORT, address)).text, 'dns:who')
+    child.kill('SIGTERM')
+    assert.deepEqual(await once(child, 'exit'), [0, null])
+    rmSync(directory, { recursive: true })
+  })
+})
