@@ -96,6 +96,7 @@ function exchangeLine(line: JsonLine, record: ExchangeRecord): Buffer {
   line.text(KEYS.listener, record.listener)
   line.text(KEYS.downstream_remote_address, record.peer)
   line.text(KEYS.client, record.client)
+  line.text(KEYS['x-forwarded-for'], cap(record.forwardedFor, MAX_NAME))
   line.text(KEYS.requested_server_name, cap(record.sni, MAX_NAME))
   tlsFields(line, record.tls)
   line.text(KEYS.method, cap(record.method, 32))
@@ -195,6 +196,7 @@ const FIELDS = [
   'connect_ms',
   'exchanges',
   'x-request-id',
+  'x-forwarded-for',
   'method',
   ':authority',
   'path',

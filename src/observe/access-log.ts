@@ -71,6 +71,8 @@ export interface ExchangeRecord {
   readonly peer: string
   /** Who the connection speaks for, after PROXY protocol and trusted headers. */
   readonly client: string
+  /** As a trusted peer sent it. */
+  readonly forwardedFor?: string | undefined
   readonly sni: string | undefined
   readonly tls: TlsFacts | undefined
   readonly method: string

@@ -158,6 +158,6 @@ const ABSENT_HERE = [
   ...['downstream_peer_subject', 'downstream_peer_fingerprint_256', 'downstream_peer_verified'],
   ...['requested_server_name', 'tls_version', 'tls_cipher', 'tls_group', 'tls_alpn', 'tls_resumed'],
   ...['upstream_cluster', 'upstream_host', 'peek_ms', 'handshake_ms', 'connect_ms', 'upstream_ms'],
-  ...['auth_ms', 'request_ms', 'response_ms', 'session'],
+  ...['auth_ms', 'request_ms', 'response_ms', 'session', 'x-forwarded-for'],
   ...['connection_termination_details', 'upstream_transport_failure_reason'],
 ]

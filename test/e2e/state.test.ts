@@ -266,6 +266,18 @@ describe('the log', () => {
       await curl(['-H', hops, '-H', `Host: ${host}`, `http://${daemon.address}:8080/`])
       const line = await daemon.line((one) => one[':authority'] === host)
       assert.equal(line['client'], '203.0.113.9', host)
+      assert.equal(line['x-forwarded-for'], hops.slice('X-Forwarded-For: '.length), host)
+    }
+    assert.equal(await daemon.stop(), 0)
+  })
+
+  it('tells no X-Forwarded-For of a stranger', async () => {
+    const daemon = await startDaemon({ files })
+    const hop = 'X-Forwarded-For: 6.6.6.6'
+    for (const host of ['a.test', 'nobody.test']) {
+      await curl(['-H', hop, '-H', `Host: ${host}`, `http://${daemon.address}:8080/`])
+      const line = await daemon.line((one) => one[':authority'] === host)
+      assert.deepEqual([line['client'], line['x-forwarded-for']], ['127.0.0.1', undefined], host)
     }
     assert.equal(await daemon.stop(), 0)
   })

@@ -20,6 +20,7 @@ export class ExchangeFacts implements ExchangeRecord {
   readonly userAgent: string | undefined
   requestId = ''
   client = ''
+  forwardedFor: string | undefined = undefined
   listener = ''
   route: RouteRef | undefined = undefined
   rule: string | undefined = undefined
@@ -63,8 +64,10 @@ export class ExchangeFacts implements ExchangeRecord {
     // What no route took was not prepared for a backend, which is where these are found out.
     if (this.requestId === '') this.requestId = randomUUID()
     if (this.client === '') {
+      const { address } = downstream.ends.source
       const forwardedFor = fields?.get('x-forwarded-for')
-      this.client = context.trusted.clientOf(downstream.ends.source.address, forwardedFor)
+      this.client = context.trusted.clientOf(address, forwardedFor)
+      this.forwardedFor = context.trusted.has(address) ? forwardedFor : undefined
     }
     this.durationMs = context.clock.monotonic() - this.startedAt
     if (this.headAt > 0) this.responseMs = this.startedAt + this.durationMs - this.headAt

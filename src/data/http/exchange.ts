@@ -134,6 +134,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
       clientCertificate: this.#host.downstream.tls?.clientCertificate,
     })
     this.#facts.client = identity.client
+    this.#facts.forwardedFor = identity.forwardedFor
     this.#facts.requestId = identity.requestId
     const asked = filterRequestOf(head, listener.routes?.port ?? 0)
     this.#asked = asked

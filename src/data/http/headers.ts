@@ -58,6 +58,8 @@ export interface Identity {
   readonly requestId: string
   /** Who the connection speaks for. */
   readonly client: string
+  /** X-Forwarded-For of a peer that is believed. */
+  readonly forwardedFor: string | undefined
 }
 
 /** Turns the client's fields, in place, into those for the upstream; Host stays the authority. */
@@ -81,7 +83,7 @@ export function prepareRequestFields(head: RequestHead, facts: ForwardingFacts):
   }
   fields.set('Host', head.authority.text)
   if (trailers) fields.set('TE', 'trailers')
-  return { client, requestId: requestIdOf(fields, believed) }
+  return { client, forwardedFor, requestId: requestIdOf(fields, believed) }
 }
 
 /** After filters: whatever they set, framing stays ours. Returns raw fields without Host. */

@@ -97,6 +97,7 @@ describe('access log', () => {
         authority: long,
         path: 'p'.repeat(20_000),
         userAgent: long,
+        forwardedFor: long,
         detail: long,
       }),
     )
