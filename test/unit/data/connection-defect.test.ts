@@ -1,6 +1,8 @@
 /** A fault of ours that one client's bytes bring out ends that connection, not the worker. */
 import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
 import { it } from 'node:test'
+import type { TLSSocket } from 'node:tls'
 import { systemClock } from '../../../src/base/clock.ts'
 import {
   Connection,
@@ -9,18 +11,21 @@ import {
   type Router,
 } from '../../../src/data/connection.ts'
 import { ConnectionSet } from '../../../src/data/connection-set.ts'
-import type { LiveAction } from '../../../src/data/handlers/contract.ts'
+import type { CompileContext, LiveAction } from '../../../src/data/handlers/contract.ts'
 import { Forward } from '../../../src/data/handlers/forward.ts'
+import { compileTlsTerminate } from '../../../src/data/handlers/tls-terminate.ts'
 import type { Accepted, AcceptedSink } from '../../../src/data/io/accepted.ts'
 import type { IoBackend } from '../../../src/data/io/backend.ts'
 import type { DialSink } from '../../../src/data/io/dial.ts'
 import type { TcpHandle } from '../../../src/data/io/raw/native.ts'
 import { NO_BYTES, type RelayEnd } from '../../../src/data/io/relay-end.ts'
 import { TimerWheel } from '../../../src/data/timer-wheel.ts'
+import type { TlsHandshake } from '../../../src/data/tls/contract.ts'
 import type { Upstream } from '../../../src/data/upstream/contract.ts'
 import { DEFAULT_LIMITS } from '../../../src/ipc/messages.ts'
 import { bindKey } from '../../../src/model/identity.ts'
-import type { ConnectionRecord } from '../../../src/observe/access-log.ts'
+import type { TlsTerminateAction } from '../../../src/model/snapshot.ts'
+import type { ConnectionRecord, TlsFacts } from '../../../src/observe/access-log.ts'
 import { helloMessage, records, serverName } from '../../support/client-hello.ts'
 
 const SLOT = { join: () => {}, leave: () => {} }
@@ -55,7 +60,7 @@ class AcceptedStub implements Accepted {
   skip(): void {}
   putSecure(): void {}
 
-  takeSocket(): never {
+  takeSocket(): { readonly socket: Socket; readonly head: Buffer } {
     throw new Error('nobody takes it')
   }
 
@@ -176,3 +181,39 @@ for (const [where, tell, dropped] of [
     assert.deepEqual(resets, dropped)
   })
 }
+
+it('a defect behind the TLS handshake costs one connection', () => {
+  const defect = new Error('a view that is none')
+  const scene = new Scene()
+  const slot = {
+    ...SLOT,
+    get view(): never {
+      throw defect
+    },
+  }
+  let handshake: TlsHandshake | undefined
+  const context = {
+    slot,
+    tlsDomains: {
+      acquire: () => ({
+        accept: (_socket: unknown, _head: unknown, begun: TlsHandshake) => {
+          handshake = begun
+        },
+        release: () => {},
+      }),
+    },
+  }
+  const action = compileTlsTerminate(
+    { kind: 'tls-terminate', then: { kind: 'http' } } as TlsTerminateAction,
+    context as unknown as CompileContext,
+  )
+  const value = { chain: { action: { kind: 'tls-terminate' } }, slot, action }
+  scene.accepted.takeSocket = () => ({ socket: {} as Socket, head: NO_BYTES })
+  scene.start('tcp', () => ({
+    kind: 'found',
+    value: value as unknown as LiveChain,
+    name: undefined,
+  }))
+  handshake?.onSecure({} as TLSSocket, { alpn: 'h2' } as TlsFacts)
+  scene.assertOver(defect)
+})
