@@ -35,7 +35,7 @@ export function acceptedProxyProtocol(
 ): AcceptedProxyProtocol {
   const value = gateway.object.metadata.annotations?.[ACCEPT_PROXY_PROTOCOL] ?? 'off'
   if (MODES.has(value)) return { kind: 'mode', mode: MODES.get(value) }
-  const message = `metadata.annotations: ${ACCEPT_PROXY_PROTOCOL} is ${JSON.stringify(value)}; write off, optional or required.`
+  const message = `the annotation ${ACCEPT_PROXY_PROTOCOL} is ${JSON.stringify(value)}; write off, optional or required.`
   report(context, gateway, ACCEPT_PROXY_PROTOCOL, message)
   return { kind: 'problem', problem: { reason: 'Invalid', message } }
 }
