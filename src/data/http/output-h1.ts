@@ -3,9 +3,14 @@
  * turn leaves together: a small answer is one write and so one TLS record. Does not own the socket.
  */
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import { writesAtOnce } from '../tls/write-probe.ts'
+import { kept, READ_BUFFER } from './read-buffer.ts'
 
-/** As much is copied into one piece; more is handed over as it is, head and body at once. */
+/** As much is copied into a piece of its own; more is handed over as it is, head and body at once. */
 const MAX_COPY = 16_384
+/** Where writes to TLS are put together, all of a thread. */
+const SCRATCH = Buffer.allocUnsafeSlow(READ_BUFFER.length + MAX_COPY)
 
 export class Http1Output {
   readonly #socket: Socket
@@ -19,7 +24,7 @@ export class Http1Output {
     this.#socket = socket
   }
 
-  /** Text is Latin-1. Nothing leaves before `send` or `flush`. */
+  /** Text is Latin-1. Nothing leaves before `send` or `flush`, until when bytes may be lent. */
   add(piece: string | Uint8Array): void {
     this.#pieces.push(piece)
     this.#bytes += piece.length
@@ -28,6 +33,7 @@ export class Http1Output {
   /** Leaves by the end of this turn. False: the socket is full, more must wait for its 'drain'. */
   send(): boolean {
     if (this.#bytes > MAX_COPY) return this.flush()
+    this.#pieces = this.#pieces.map(keptPiece)
     if (!this.#isScheduled) {
       this.#isScheduled = true
       process.nextTick(flushLate, this)
@@ -43,12 +49,14 @@ export class Http1Output {
     this.#pieces = []
     this.#bytes = 0
     const socket = this.#socket
-    if (bytes <= MAX_COPY) {
-      this.isBlocked = !socket.write(joined(pieces, bytes))
+    const whole = this.#place(bytes)
+    if (whole !== undefined) {
+      join(pieces, whole)
+      this.isBlocked = !socket.write(whole)
     } else {
       socket.cork()
       for (const piece of pieces) {
-        const part = typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece
+        const part = typeof piece === 'string' ? Buffer.from(piece, 'latin1') : kept(piece)
         this.isBlocked = !socket.write(part)
       }
       socket.uncork()
@@ -61,14 +69,22 @@ export class Http1Output {
     this.#isScheduled = false
     this.flush()
   }
+
+  /** For the next write; undefined: it is too large to be put together. */
+  #place(bytes: number): Buffer | undefined {
+    const socket = this.#socket
+    // What waits behind another write is not taken at once.
+    const isTaken = socket.writableLength === 0 && socket instanceof TLSSocket && writesAtOnce()
+    if (isTaken && bytes <= SCRATCH.length) return SCRATCH.subarray(0, bytes)
+    return bytes <= MAX_COPY ? Buffer.allocUnsafe(bytes) : undefined
+  }
 }
 
 function flushLate(output: Http1Output): void {
   output.flushLate()
 }
 
-function joined(pieces: readonly (string | Uint8Array)[], bytes: number): Buffer {
-  const whole = Buffer.allocUnsafe(bytes)
+function join(pieces: readonly (string | Uint8Array)[], whole: Buffer): void {
   let at = 0
   for (const piece of pieces) {
     if (typeof piece === 'string') at += whole.write(piece, at, 'latin1')
@@ -77,5 +93,8 @@ function joined(pieces: readonly (string | Uint8Array)[], bytes: number): Buffer
       at += piece.length
     }
   }
-  return whole
+}
+
+function keptPiece(piece: string | Uint8Array): string | Uint8Array {
+  return typeof piece === 'string' ? piece : kept(piece)
 }

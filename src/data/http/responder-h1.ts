@@ -109,7 +109,8 @@ export class Http1Responder implements Responder {
     if (this.#framing === 'chunked') output.add(`${length.toString(16)}\r\n`)
     output.add(chunk)
     if (this.#framing === 'chunked') output.add('\r\n')
-    return output.send()
+    // Nothing can follow the last byte of a known length.
+    return this.#framing === 'length' && this.#left === 0 ? output.flush() : output.send()
   }
 
   end(trailers: Fields | undefined): void {

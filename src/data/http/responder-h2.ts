@@ -6,6 +6,7 @@ import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { RequestStream } from './request-body.ts'
 import { Fields } from './fields.ts'
+import { kept } from './read-buffer.ts'
 import { hasNoContent, type Responder, type ResponderSink, type ResponseHead } from './responder.ts'
 
 const kResponder = Symbol('responder')
@@ -86,7 +87,7 @@ export class Http2Responder implements Responder {
 
   write(chunk: Uint8Array): boolean {
     this.bytesSent += chunk.length
-    if (this.stream.write(chunk)) return true
+    if (this.stream.write(kept(chunk))) return true
     if (!this.#watchesDrain) {
       this.#watchesDrain = true
       this.stream.on('drain', onDrain)
