@@ -51,7 +51,8 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   readonly #responder: Responder
   readonly #facts: ExchangeFacts
   readonly #idle: Deadline
-  readonly #total: Deadline
+  /** Where the rule has a limit for all of it. */
+  #total: Deadline | undefined
   readonly #bodyWait: BodyWait
   #head: RequestHead | undefined
   #rule: LiveRule | undefined
@@ -79,7 +80,6 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     this.#responder = responder
     this.#facts = new ExchangeFacts(host, line)
     this.#idle = new Deadline(context.wheel, this)
-    this.#total = new Deadline(context.wheel, this)
     this.#bodyWait = new BodyWait(context.wheel, this, context.limits.bodyIdleMs)
   }
 
@@ -143,7 +143,10 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
       this.onAnswer(own)
       return
     }
-    if (timeouts.requestMs) this.#total.arm(timeouts.requestMs)
+    if (timeouts.requestMs) {
+      this.#total = new Deadline(this.#host.context.wheel, this)
+      this.#total.arm(timeouts.requestMs)
+    }
     if (live.guards === undefined) this.#act(head, live, asked)
     else this.#ask(live.guards, live.rule.filters, head, () => this.#act(head, live, asked))
   }
@@ -333,7 +336,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   onEnd(rawTrailers: readonly string[]): void {
     if (this.#ended) return
     this.#tries?.finish()
-    this.#total.cancel()
+    this.#total?.cancel()
     const trailers = Fields.fromRaw(rawTrailers)
     prepareTrailers(trailers)
     try {
@@ -354,7 +357,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
       return
     }
     this.#tries?.finish()
-    this.#total.cancel()
+    this.#total?.cancel()
     this.#idle.cancel()
     this.#outcome = { reason: 'upgraded' }
     const { context } = this.#host
@@ -405,7 +408,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     if (this.#ended) return
     this.#ended = true
     this.#idle.cancel()
-    this.#total.cancel()
+    this.#total?.cancel()
     this.#bodyWait.end()
     this.#authorization?.stop()
     this.#tries?.stop()
@@ -434,7 +437,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   }
 
   #reply({ status, fields, body }: LocalReply, close: boolean): void {
-    this.#total.cancel()
+    this.#total?.cancel()
     this.#tries?.stop()
     this.#filterResponse(fields)
     const ends = close || this.#lastOne() || this.#outcome.reason === 'body-timeout'

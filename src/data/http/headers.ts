@@ -123,7 +123,9 @@ export function prepareTrailers(trailers: Fields): void {
 
 /** undefined: none. */
 function nominatedBy(fields: Fields): ReadonlySet<string> | undefined {
-  if (!fields.has('connection')) return undefined
+  const value = fields.get('connection')
+  // What most of them say nominates nothing.
+  if (value === undefined || value === 'keep-alive' || value === 'close') return undefined
   return new Set(connectionTokens(fields).filter((key) => !NEVER_NOMINATED.test(key)))
 }
 

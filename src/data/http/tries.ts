@@ -27,8 +27,9 @@ export class Tries implements TimerSink {
   readonly #options: TriesOptions
   readonly #forward: ForwardOptions
   readonly #retries: Retries | undefined
-  readonly #limit: Deadline
-  readonly #pause: Deadline
+  /** Made when they are needed, which is seldom. */
+  #limit: Deadline | undefined
+  #pause: Deadline | undefined
   #current: Forwarding | undefined
   #isSettled = false
 
@@ -37,11 +38,9 @@ export class Tries implements TimerSink {
     this.#request = request
     this.#sink = sink
     this.#options = options
-    const { retry, wheel } = options
-    this.#forward = { ...options, isRetried: retry !== undefined }
+    const { retry } = options
+    this.#forward = retry === undefined ? options : { ...options, isRetried: true }
     this.#retries = retry && new Retries(retry, request.method)
-    this.#limit = new Deadline(wheel, this)
-    this.#pause = new Deadline(wheel, this)
   }
 
   start(): void {
@@ -51,7 +50,10 @@ export class Tries implements TimerSink {
 
   /** The current try turns to an endpoint. */
   attemptBegan(): void {
-    if (this.#options.tryMs) this.#limit.arm(this.#options.tryMs)
+    const { tryMs, wheel } = this.#options
+    if (!tryMs) return
+    this.#limit ??= new Deadline(wheel, this)
+    this.#limit.arm(tryMs)
   }
 
   /** true: another try takes the place of the one that was answered so. */
@@ -67,12 +69,12 @@ export class Tries implements TimerSink {
   /** The client has seen an answer: no further try. The limit of this one stays. */
   settle(): void {
     this.#isSettled = true
-    this.#pause.cancel()
+    this.#pause?.cancel()
   }
 
   /** The response is whole: its limit no longer counts. */
   finish(): void {
-    this.#limit.cancel()
+    this.#limit?.cancel()
   }
 
   /** Idempotent: cancels what runs. */
@@ -103,8 +105,9 @@ export class Tries implements TimerSink {
   #again(pauseMs: number | undefined): boolean {
     if (pauseMs === undefined) return false
     this.#current?.cancel()
-    this.#limit.cancel()
+    this.#limit?.cancel()
     this.#sink.onBodyEnd()
+    this.#pause ??= new Deadline(this.#options.wheel, this)
     this.#pause.arm(pauseMs)
     return true
   }
