@@ -4,6 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { heldBytes } from '../support/held-memory.ts'
 import { BACKENDS, IoHarness, type Pair, type PairOptions } from '../support/io-harness.ts'
@@ -15,6 +17,18 @@ const STALLED_LIMIT = 512 * 1024
 /** Beyond the first MiB a direction reads in another way. */
 const BULK = Buffer.alloc(8 * 1024 * 1024)
 for (let i = 0; i < BULK.length; i += 4) BULK.writeUInt32LE(Math.imul(i, 2_654_435_761) >>> 0, i)
+
+/** Whether the timer of keep-alive runs for the socket that `peer` is connected to (proc(5), tcp). */
+function isKeptAlive({ remotePort = 0, localPort = 0 }: Socket): boolean {
+  const hex = (port: number): string => port.toString(16).toUpperCase().padStart(4, '0')
+  const [own, other] = [hex(remotePort), hex(localPort)]
+  return readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .some((line) => {
+      const [, local = '', remote = '', , , timer = ''] = line.trim().split(/\s+/)
+      return local.endsWith(`:${own}`) && remote.endsWith(`:${other}`) && timer.startsWith('02:')
+    })
+}
 
 const KINDS = [
   ...BACKENDS.map((name) => ({ title: name, name, isStream: false })),
@@ -184,6 +198,18 @@ for (const { title, name, isStream } of KINDS) {
       assert.equal(busy.client.closed, false)
       clearInterval(pulse)
       busy.relay.stop('reset')
+    })
+
+    it('has both sockets kept alive by the kernel, once it lasts', async () => {
+      const pair = await started({ idleMs: 200 })
+      const pulse = setInterval(() => pair.client.socket.write('.'), 50)
+      const { client, server } = pair
+      try {
+        await until(() => isKeptAlive(client.socket) && isKeptAlive(server.socket))
+      } finally {
+        clearInterval(pulse)
+        pair.relay.stop('reset')
+      }
     })
 
     it('ends at once when an end was lost before it began', async () => {

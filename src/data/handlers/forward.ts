@@ -20,6 +20,7 @@ export class Forward implements Stage, DialSink, RelaySink {
   readonly #connection: Connection
   #upstream: Upstream | undefined
   #endpoint: EndpointState | undefined
+  /** Endpoints that failed. */
   #tried = NONE
   /** How the last attempt failed. */
   #failure: Outcome | undefined
@@ -89,7 +90,6 @@ export class Forward implements Stage, DialSink, RelaySink {
 
   #dialEndpoint(endpoint: EndpointState): void {
     const { context } = this.#connection
-    this.#tried = this.#tried === NONE ? new Set([endpoint]) : new Set([...this.#tried, endpoint])
     this.#endpoint = endpoint
     endpoint.begin()
     this.#connection.facts.endpoint = endpoint.text
@@ -119,6 +119,7 @@ export class Forward implements Stage, DialSink, RelaySink {
 
   #dialFailed(reason: DialReason, detail: string): void {
     const endpoint = this.#releaseEndpoint()
+    if (endpoint !== undefined) this.#tried = new Set([...this.#tried, endpoint])
     this.#dial = undefined
     this.#failure = { reason, detail }
     // Our own want of descriptors says nothing about the endpoint, and more attempts want more.

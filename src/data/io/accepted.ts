@@ -6,9 +6,8 @@
 import type { Socket } from 'node:net'
 import { errnoOf } from '../../base/errors.ts'
 import { plainAddress } from '../../match/address.ts'
-import { KEEP_ALIVE_MS } from './dial.ts'
 import { PeekBuffer } from './peek.ts'
-import { closeEnd, NO_BYTES, type RelayEnd } from './relay-end.ts'
+import { closeEnd, KEEP_ALIVE_MS, NO_BYTES, type RelayEnd } from './relay-end.ts'
 
 /** Why a socket ended before somebody took it. */
 export type LossCause = 'ended' | 'reset'

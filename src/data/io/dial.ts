@@ -10,7 +10,7 @@ import type { Endpoint } from '../../model/upstream.ts'
 import type { OriginTls } from '../upstream/tls.ts'
 import { Deadline, type TimerSink, type TimerWheel } from '../timer-wheel.ts'
 import type { Accepted } from './accepted.ts'
-import { NO_BYTES, type RelayEnd } from './relay-end.ts'
+import { KEEP_ALIVE_MS, NO_BYTES, type RelayEnd } from './relay-end.ts'
 
 export interface DialSink {
   onConnected(end: RelayEnd): void
@@ -32,7 +32,6 @@ export type DialReason = Extract<
   'connect-refused' | 'connect-failed' | 'connect-timeout' | 'upstream-tls-failed' | 'overload'
 >
 
-export const KEEP_ALIVE_MS = 60_000
 const kDial = Symbol('dial')
 
 interface DialingSocket extends Socket {

@@ -39,6 +39,7 @@ export interface NativeEnd {
   takeSocket(): { readonly socket: Socket; readonly head: Buffer }
 }
 
+export const KEEP_ALIVE_MS = 60_000
 export const NO_BYTES: Buffer = Buffer.alloc(0)
 
 /** The end as a stream, for a pair of which the other end is one. Nothing was read by its buffers. */
@@ -48,7 +49,7 @@ export function streamEnd(end: RelayEnd): StreamEnd {
       return end
     case 'raw': {
       // A FIN that was read is read again.
-      const socket = wrapHandle(end.handle)
+      const socket = wrapHandle(end.handle).setKeepAlive(true, KEEP_ALIVE_MS)
       return { kind: 'stream', socket, transport: socket, head: end.head }
     }
     case 'native': {

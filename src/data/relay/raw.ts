@@ -13,13 +13,15 @@ import {
   type TcpHandle,
   type WriteRequest,
 } from '../io/raw/native.ts'
-import type { RawEnd } from '../io/relay-end.ts'
+import { KEEP_ALIVE_MS, type RawEnd } from '../io/relay-end.ts'
 import { Deadline, type TimerSink, type TimerWheel } from '../timer-wheel.ts'
 import type { RelayReason, RelaySink } from './stream.ts'
 
 /** A direction that has moved this much is worth a buffer of its own. */
 const BULK_BYTES = 1 << 20
 const BULK_BUFFER_BYTES = 256 * 1024
+/** When the upstream's keep-alive is set. */
+const FIRST_LOOK_MS = 20_000
 const kSide = Symbol('relay side')
 
 interface RelayedHandle extends TcpHandle {
@@ -123,7 +125,7 @@ export class RawRelay implements TimerSink {
   }
 
   start(): void {
-    this.#idle.arm(this.#idleMs)
+    this.#idle.arm(Math.min(this.#idleMs, FIRST_LOOK_MS))
     this.#begin(this.#downstream)
     this.#begin(this.#upstream)
   }
@@ -139,6 +141,8 @@ export class RawRelay implements TimerSink {
 
   /** Looks whether the pair was idle for the whole limit; activity only leaves its time. */
   onDeadline(): void {
+    // Most connections have ended by now, and were spared the calls. The kernel counts from the last packet.
+    this.#upstream.handle.setKeepAlive(true, KEEP_ALIVE_MS / 1000)
     const left = this.#lastActivity + this.#idleMs - this.#relays.wheel.now
     if (left > 0) this.#idle.arm(left)
     else this.#finish('idle-timeout', undefined)

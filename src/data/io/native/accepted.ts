@@ -165,7 +165,9 @@ export class NativeAccepted implements Accepted, NativeEnd, SlotHolder {
   onConnected(attempt: number): void {
     // The thread has them.
     this.#peeked.take()
-    this.#upstreamSink?.onConnected(attempt)
+    const sink = this.#upstreamSink
+    this.#upstreamSink = undefined
+    sink?.onConnected(attempt)
   }
 
   onRefused(attempt: number, errno: string): void {

@@ -13,7 +13,7 @@ import {
   type IoBackend,
   type Listening,
 } from '../backend.ts'
-import { KEEP_ALIVE_MS } from '../dial.ts'
+import { KEEP_ALIVE_MS } from '../relay-end.ts'
 import { RawAccepted } from './accepted.ts'
 import { RawDial } from './dial.ts'
 import { closeHandle, errnoName, listeningHandle, localName, type Native } from './native.ts'

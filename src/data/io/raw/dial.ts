@@ -4,7 +4,7 @@
  */
 import type { Endpoint } from '../../../model/upstream.ts'
 import { Deadline, type TimerSink, type TimerWheel } from '../../timer-wheel.ts'
-import { type DialOptions, type DialSink, dialReason, KEEP_ALIVE_MS } from '../dial.ts'
+import { type DialOptions, type DialSink, dialReason } from '../dial.ts'
 import { NO_BYTES } from '../relay-end.ts'
 import {
   type ConnectRequest,
@@ -71,8 +71,8 @@ export class RawDial implements TimerSink {
       this.#fail(status)
       return
     }
+    // Keep-alive is the relay's to set, should the connection last.
     this.#handle.setNoDelay(true)
-    this.#handle.setKeepAlive(true, KEEP_ALIVE_MS / 1000)
     if (this.#preface === undefined) this.#connected()
     else this.#write(this.#preface)
   }
