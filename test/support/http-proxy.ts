@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import tls from 'node:tls'
 import type { Digest } from '../../src/base/brand.ts'
+import { messageOf } from '../../src/base/errors.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import type { HttpDownstream, HttpSlot, HttpView } from '../../src/data/http/contract.ts'
 import { createHttpHub } from '../../src/data/http/hub.ts'
@@ -216,6 +217,9 @@ function downstreamOf(
       // What the L4 side does with a connection that ended: by the outcome table.
       if (outcomeRow(outcome.reason).l4 === 'reset') resetSocket(socket)
       else socket.destroySoon()
+    },
+    fail(error) {
+      this.end({ reason: 'internal-error', detail: messageOf(error) })
     },
   }
 }

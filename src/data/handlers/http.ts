@@ -120,6 +120,10 @@ class HttpHandoff implements HttpDownstream, Stage {
     this.#connection.end(outcome)
   }
 
+  fail(error: unknown): void {
+    this.#connection.fail(error)
+  }
+
   /** The sockets are closed by the connection; the HTTP layer sees them close. */
   stop(): void {}
 }

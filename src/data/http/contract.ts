@@ -28,6 +28,8 @@ export interface HttpDownstream {
   exchangeStarted(): void
   /** The connection is over; idempotent. */
   end(outcome: Outcome): void
+  /** A fault of ours that this connection's bytes brought out: it ends this connection alone. */
+  fail(error: unknown): void
 }
 
 /**

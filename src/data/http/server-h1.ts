@@ -167,16 +167,24 @@ class Http1Connection implements Protocol, Http1Link, BodyFlow, TimerSink {
   /** Reads requests until one has to wait. */
   #feed(bytes: Buffer): void {
     this.#isFeeding = true
+    try {
+      this.#read(bytes)
+    } catch (error) {
+      this.#connection.downstream.fail(error)
+    }
+    this.#isFeeding = false
+  }
+
+  #read(bytes: Buffer): void {
     let at = 0
     while (at < bytes.length && this.#ending === undefined) {
       if (this.#body !== undefined) at = this.#readBody(this.#body, bytes, at)
       else if (this.#exchange === undefined) at = this.#readHead(bytes, at)
       else {
         this.#keep(at === 0 ? bytes : bytes.subarray(at))
-        break
+        return
       }
     }
-    this.#isFeeding = false
   }
 
   #keep(bytes: Buffer): void {

@@ -129,7 +129,11 @@ class Http2Connection implements Protocol, Http2Link {
   #runArrived(): void {
     const arrived = this.#arrived
     this.#arrived = []
-    for (const { responder, rawHeaders } of arrived) this.#run(responder, rawHeaders)
+    try {
+      for (const { responder, rawHeaders } of arrived) this.#run(responder, rawHeaders)
+    } catch (error) {
+      this.#connection.downstream.fail(error)
+    }
   }
 
   #run(responder: Http2Responder, rawHeaders: readonly string[]): void {
