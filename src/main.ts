@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { systemClock } from './base/clock.ts'
 import { errnoOf, GwProxyError, messageOf } from './base/errors.ts'
+import { entryPoint, PACKAGE_ROOT } from './base/program-files.ts'
 import type { ReloadReport } from './control/admin/contract.ts'
 import { createMetrics } from './control/admin/metrics.ts'
 import { AdminServers } from './control/admin/servers.ts'
@@ -54,13 +55,10 @@ const FLUSH_MS = 500
 const EXIT_PROBLEMS = 1
 const EXIT_DEFECT = 70
 
-const WORKER_ENTRY = new URL(
-  import.meta.url.endsWith('.ts') ? './data/worker-process.ts' : './data/worker-process.js',
-  import.meta.url,
-)
+const WORKER_ENTRY = entryPoint('data/worker-process')
 
 /** Where the launcher is when nobody called it. */
-const LAUNCHER = join(import.meta.dirname, '../bin/gwproxy')
+const LAUNCHER = join(PACKAGE_ROOT, 'bin/gwproxy')
 
 /**
  * `gwproxy run`: serves until a signal or `POST /drain` ends it, then exits the process. 0: drained;

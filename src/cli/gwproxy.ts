@@ -15,5 +15,5 @@ if (major < 22 || (major === 22 && minor < 22)) {
   process.exit(70)
 }
 
-const { runProgram } = await import('./program.ts')
-await runProgram(process.argv)
+// Not awaited: a bundle is a script, not a module.
+void import('./program.ts').then(({ runProgram }) => runProgram(process.argv))

@@ -5,6 +5,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { GwProxyError, messageOf } from '../base/errors.ts'
+import { entryPoint } from '../base/program-files.ts'
 import { BUILD } from '../ipc/build.ts'
 import type { ConfigUpdate, ObjectRecord } from '../ipc/messages.ts'
 import type { ObjectStatus } from '../model/status.ts'
@@ -25,8 +26,7 @@ const RESTART_MS = 1000
 const MAX_RESTART_MS = 30_000
 /** V8's default keeps 48 MB; a pass of 10,000 objects is no slower with this. */
 const YOUNG_MIB = 12
-const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-const ENTRY = new URL(`./config-thread.${EXTENSION}`, import.meta.url)
+const ENTRY = entryPoint('control/config-thread')
 
 export interface ConfigHost {
   /** Every pass that changed something or answers a reload, in order. */

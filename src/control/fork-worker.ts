@@ -16,7 +16,7 @@ const OURS: ReadonlySet<string> = new Set([
 ])
 
 /** Its output goes where ours goes; a terminal's signals reach it too, and it leaves them to us. */
-export function forkWorker(entry: URL, heaps: Heaps | undefined): StartedWorker {
+export function forkWorker(entry: string, heaps: Heaps | undefined): StartedWorker {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OURS.has(name)))
   const child = fork(entry, {
     env,

@@ -13,7 +13,7 @@ for (const signal of SIGNALS) process.on(signal, () => undefined)
 
 const sink = openLineSink(1)
 
-await startWorker({
+void startWorker({
   link: controlLink(),
   parts: WORKER_PARTS,
   sink,

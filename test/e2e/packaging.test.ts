@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { Script } from 'node:vm'
 import { startHttpBackend } from '../../demo/backends.ts'
 import { testCertificate } from '../support/certificates.ts'
 import { command, curl } from '../support/command.ts'
@@ -44,6 +45,21 @@ describe('the npm package', () => {
       compiled.filter((name) => name.endsWith('.ts')),
       [],
     )
+    const bundles = compiled.filter((name) => /-[A-Z0-9]{8}\.cjs$/.test(name))
+    assert.equal(bundles.length, 3)
+  })
+
+  it('takes over what V8 compiled when it was built', () => {
+    const dist = join(installed, 'dist')
+    const names = readdirSync(dist, { recursive: true, encoding: 'utf8' })
+    const caches = names.filter((name) => name.endsWith('.cache'))
+    assert.equal(caches.length, 3)
+    for (const name of caches) {
+      const filename = join(dist, name.replace(/\.cache$/, ''))
+      const cachedData = readFileSync(join(dist, name))
+      const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedData })
+      assert.equal(script.cachedDataRejected, false, name)
+    }
   })
 
   it('says its version and checks the examples', async () => {

@@ -36,7 +36,7 @@ function markOf(directory: string): string {
 async function makePatched(directory: string): Promise<string> {
   const patched = `${directory}-patched`
   cpSync(directory, patched, { recursive: true, verbatimSymlinks: true })
-  appendFileSync(join(patched, 'dist/data/worker.js'), '// a patch\n')
+  appendFileSync(join(patched, 'dist/data/worker-process.cjs'), '// a patch\n')
   const marked = await command('npm', ['run', 'build:mark'], { cwd: patched })
   assert.equal(marked.code, 0, marked.stderr)
   return patched

@@ -1,6 +1,6 @@
 /**
- * What npm packs, where npm puts it: compiled, below node_modules, started by a link. Only the
- * dependencies are this checkout's, so that nothing needs a network.
+ * What npm packs, where npm puts it: bundled, below node_modules, started by a link. Beside it is
+ * nothing but the Node.js that it depends on, this checkout's, so that nothing needs a network.
  */
 import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
@@ -37,7 +37,11 @@ export async function installPackage(scratch: string): Promise<InstalledPackage>
   mkdirSync(join(scratch, 'bin'))
   const untar = ['-xzf', join(scratch, tarball), '-C', directory, '--strip-components=1']
   assert.equal((await command('tar', untar)).code, 0)
-  symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
+  mkdirSync(join(directory, 'node_modules'))
+  for (const name of readdirSync(join(ROOT, 'node_modules'))) {
+    if (!name.startsWith('node-linux-')) continue
+    symlinkSync(join(ROOT, 'node_modules', name), join(directory, 'node_modules', name))
+  }
   // As `npm install --global` links it.
   symlinkSync('../lib/node_modules/gwproxy/bin/gwproxy', launcher)
   return { directory, launcher }

@@ -3,6 +3,7 @@
  * The files are read at the start, since they may be replaced under the running daemon.
  */
 import { readFileSync } from 'node:fs'
+import { programFile } from '../../../base/program-files.ts'
 import { type Answer, type Endpoints, json } from '../http-listener.ts'
 import { createSummary, type PageSources } from './summary.ts'
 
@@ -31,6 +32,6 @@ export function pageEndpoints(sources: PageSources): Endpoints {
 }
 
 function staticFile(name: string, contentType: Answer['contentType']): Answer {
-  const body = readFileSync(new URL(name, import.meta.url), 'utf8')
+  const body = readFileSync(programFile(`control/admin/page/${name}`), 'utf8')
   return { status: 200, contentType, body }
 }

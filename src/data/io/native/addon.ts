@@ -4,8 +4,9 @@
  */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { messageOf } from '../../../base/errors.ts'
+import { PACKAGE_ROOT } from '../../../base/program-files.ts'
 
 declare const handle: unique symbol
 export type RelayHandle = { readonly [handle]: true }
@@ -42,8 +43,7 @@ export interface Addon {
 }
 
 const INTERFACE = 1
-/** The same from src/ and from dist/. */
-const BUILT = fileURLToPath(new URL('../../../../native/relay.node', import.meta.url))
+const BUILT = join(PACKAGE_ROOT, 'native/relay.node')
 
 /**
  * `GWPROXY_NATIVE` names another file. undefined: it was not built. A string: why it cannot be used.

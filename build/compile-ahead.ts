@@ -1,0 +1,137 @@
+/**
+ * Last step of `npm run build`: serves some requests with the fresh dist/ and keeps beside each
+ * bundle what V8 has compiled of it by then, which is what a start and a first request need (ADR 12).
+ */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, get } from 'node:http'
+import { get as getSecurely } from 'node:https'
+import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+
+/** What is used first in a connection's life is the same in the tenth. */
+const REQUESTS = 5
+const LIMIT_MS = 60_000
+
+const DAEMON = resolve(import.meta.dirname, '../dist/cli/gwproxy.cjs')
+
+interface Ports {
+  readonly http: number
+  readonly https: number
+  readonly backend: number
+}
+
+async function serve(scratch: string, ports: Ports, workers: number): Promise<void> {
+  const record = join(scratch, `record-${workers}`)
+  mkdirSync(record)
+  const flags = ['--workers', `${workers}`, '--admin', `unix:${join(scratch, 'admin')}`]
+  const child = fork(DAEMON, ['run', '--config', scratch, '--metrics', 'off', ...flags], {
+    execArgv: ['--require', join(import.meta.dirname, 'record.cjs')],
+    env: { ...process.env, GWPROXY_RECORD: record },
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  })
+  let output = ''
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (output += text))
+  const ended = once(child, 'exit').then(() => {
+    throw new Error(`the daemon ended:\n${output}`)
+  })
+  ended.catch(() => undefined)
+  const signal = AbortSignal.timeout(LIMIT_MS)
+  try {
+    await Promise.race([once(child, 'message', { signal }), ended])
+    for (let count = 0; count < REQUESTS; count++) {
+      await Promise.race([ask(ports, signal), ended])
+    }
+    writeFileSync(join(record, 'now'), '')
+    // The main process, its config thread and the workers leave a name each.
+    while (readdirSync(record).length < 3 + workers) {
+      await Promise.race([setTimeout(20, undefined, { signal }), ended])
+    }
+  } finally {
+    child.kill()
+    await ended.catch(() => undefined)
+  }
+}
+
+async function ask({ http, https }: Ports, signal: AbortSignal): Promise<void> {
+  const options = { signal, agent: false, host: '127.0.0.1', headers: { host: 'localhost' } }
+  const secure = { ...options, port: https, servername: 'localhost', rejectUnauthorized: false }
+  for (const request of [get({ ...options, port: http }), getSecurely(secure)]) {
+    const [response] = await once(request, 'response', { signal })
+    if (response.statusCode !== 200) throw new Error(`answered with ${response.statusCode}`)
+    await once(response.resume(), 'end', { signal })
+  }
+}
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+async function freePort(): Promise<number> {
+  const server = createTcpServer()
+  const port = await listen(server)
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+function manifests({ http, https, backend }: Ports): string {
+  return `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: front }
+spec:
+  gatewayClassName: gwproxy
+  addresses: [{ value: 127.0.0.1 }]
+  listeners:
+    - { name: http, port: ${http}, protocol: HTTP }
+    - { name: https, port: ${https}, protocol: HTTPS, tls: { certificateRefs: [{ name: cert }] } }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: app }
+spec:
+  parentRefs: [{ name: front }]
+  hostnames: [localhost]
+  rules: [{ backendRefs: [{ name: app, port: 80 }] }]
+---
+apiVersion: v1
+kind: Service
+metadata: { name: app }
+spec: { ports: [{ name: http, port: 80 }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: app, labels: { kubernetes.io/service-name: app } }
+addressType: IPv4
+ports: [{ name: http, port: ${backend} }]
+endpoints: [{ addresses: [127.0.0.1] }]
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: cert
+  annotations: { gwproxy.dev/from-files: 'tls.crt=fullchain.pem,tls.key=privkey.pem' }
+type: kubernetes.io/tls
+`
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'gwproxy-build-'))
+const backend = createServer((_request, response) => response.end('ok'))
+try {
+  const made = fork(DAEMON, ['cert', 'self-signed', '--out', scratch, 'localhost'], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
+  await once(made, 'exit')
+  const ports = { http: await freePort(), https: await freePort(), backend: await listen(backend) }
+  writeFileSync(join(scratch, 'site.yaml'), manifests(ports))
+  // With everything in the main process last: what that writes replaces what it wrote before.
+  for (const workers of [1, 0]) await serve(scratch, ports, workers)
+} finally {
+  backend.close()
+  rmSync(scratch, { recursive: true, force: true })
+}
