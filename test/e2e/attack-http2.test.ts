@@ -43,6 +43,7 @@ describe('HTTP/2 attacks', () => {
   before(async () => {
     origin = await startOrigin((request, response) => {
       served += 1
+      if (request.url === '/held') return
       if (request.url === '/large') response.end(LARGE)
       else setTimeout(() => response.end('x'), 20)
     })
@@ -105,10 +106,11 @@ describe('HTTP/2 attacks', () => {
       socket.pause()
     }))
 
-  it('empty DATA without end', () =>
+  // Once the stream is answered and closed, nghttp2 drops such frames and no longer counts them.
+  it('empty DATA without end, before the answer', () =>
     attack((socket, round) => {
       if (round === 0) {
-        socket.write(frame(FRAME.headers, END_HEADERS, 1, getFields('evil.test', '/')))
+        socket.write(frame(FRAME.headers, END_HEADERS, 1, getFields('evil.test', '/held')))
       }
       for (let i = 0; i < 500; i += 1) socket.write(frame(FRAME.data, 0, 1, Buffer.alloc(0)))
     }))
