@@ -17,7 +17,7 @@ import type { ConfigThreadOptions } from './control/config-protocol.ts'
 import { ControlPlane } from './control/control-plane.ts'
 import { forkWorker } from './control/fork-worker.ts'
 import { InheritedSockets } from './control/inherited-sockets.ts'
-import { type MachineLimits, readMachine } from './control/machine.ts'
+import { type MachineLimits, readMachine, successorHeapFlags } from './control/machine.ts'
 import { createLookUp } from './control/name-resolver.ts'
 import { createNotify } from './control/notify.ts'
 import { checkOptions, pathOf, type RunOptions, translateOptionsOf } from './control/options.ts'
@@ -302,12 +302,11 @@ class Daemon {
     return {
       launcher: process.env['GWPROXY_LAUNCHER'] ?? LAUNCHER,
       args: process.argv.slice(2),
+      heapFlags: successorHeapFlags(this.#options.workers, this.#budget),
       passed,
       inheritance: {
-        build: BUILD,
+        ...{ build: BUILD, ticketRoots, sessionSecret: this.#sessionSecret },
         sockets: own.map(([bind, { fd }]) => ({ bind, fd })),
-        ticketRoots,
-        sessionSecret: this.#sessionSecret,
       },
     }
   }

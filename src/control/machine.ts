@@ -1,7 +1,7 @@
 /** What this process may use of the machine, and how it becomes one that keeps to its heap. */
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import type { Budget, Heaps, Machine } from './budget.ts'
+import { type Budget, type Heaps, type Machine, planBudget } from './budget.ts'
 import { type CgroupLimits, readCgroupLimits } from './cgroup.ts'
 
 /** V8's flag for the whole heap, young generation included. */
@@ -40,13 +40,25 @@ function processors(root: string): number {
   return availableParallelism()
 }
 
-/** Flags for a process; none where nothing limits it, or where the operator has said something. */
-export function heapFlags(heaps: Heaps | undefined, role: 'main' | 'worker'): readonly string[] {
+/**
+ * Flags for a process; none where nothing limits it, or where the operator has said something.
+ * `ownMiB`: what this process may have been given by us.
+ */
+export function heapFlags(
+  heaps: Heaps | undefined,
+  role: 'main' | 'worker',
+  ownMiB = heaps?.main,
+): readonly string[] {
   if (heaps === undefined) return []
   const flag = (heapMiB: number): string => `${HEAP_FLAG}=${heapMiB}`
-  const inherited = process.execArgv.filter((one) => one !== flag(heaps.main))
+  const inherited = process.execArgv.filter((one) => ownMiB === undefined || one !== flag(ownMiB))
   const isToldOtherwise = HEAP_FLAGS.test([...inherited, process.env['NODE_OPTIONS']].join(' '))
   return isToldOtherwise ? [] : [flag(heaps[role])]
+}
+
+/** For the main process of an upgrade: by the limits as they are now, as it plans itself. */
+export function successorHeapFlags(workers: 'auto' | number, own: Budget): readonly string[] {
+  return heapFlags(planBudget(workers, readMachine()).heaps, 'main', own.heaps?.main)
 }
 
 /**

@@ -20,6 +20,8 @@ import {
 export interface Estate {
   readonly launcher: string
   readonly args: readonly string[]
+  /** Node's for its heap: V8 takes no other once it runs. */
+  readonly heapFlags: readonly string[]
   /** Of systemd, in its order. */
   readonly passed: readonly { readonly name: string; readonly fd: number }[]
   readonly inheritance: Omit<Inheritance, 'lifeline'>
@@ -47,7 +49,7 @@ export class Successor {
   #hello: Hello | undefined
 
   constructor(estate: Estate) {
-    const { launcher, args, passed, lifeline } = estate
+    const { launcher, args, heapFlags, passed, lifeline } = estate
     const { sockets } = estate.inheritance
     const firstOwn = FIRST + passed.length
     const channel = firstOwn + sockets.length
@@ -69,7 +71,10 @@ export class Successor {
       serialization: 'advanced',
       // A terminal's signals are for us: we pass on what they mean.
       detached: true,
-      env: environmentFor(passed.map(({ name }) => name)),
+      env: environmentFor(
+        passed.map(({ name }) => name),
+        heapFlags,
+      ),
     })
     this.#lifeline =
       lifeline === 'new' ? (this.#child.stdio[channel + 1] as Socket | undefined) : undefined
@@ -188,7 +193,10 @@ export class Successor {
 }
 
 /** What systemd said to us is for it, too, but for the pids: those are ours. */
-function environmentFor(passed: readonly string[]): NodeJS.ProcessEnv {
+function environmentFor(
+  passed: readonly string[],
+  heapFlags: readonly string[],
+): NodeJS.ProcessEnv {
   const {
     LISTEN_FDS: _fds,
     LISTEN_FDNAMES: _names,
@@ -199,6 +207,7 @@ function environmentFor(passed: readonly string[]): NodeJS.ProcessEnv {
   return {
     ...rest,
     [HAND_OVER_VARIABLE]: String(HAND_OVER_PROTOCOL),
+    ...(heapFlags.length > 0 && { GWPROXY_HEAP_FLAG: heapFlags.join(' ') }),
     ...(passed.length > 0 && {
       LISTEN_FDS: String(passed.length),
       LISTEN_FDNAMES: passed.join(':'),

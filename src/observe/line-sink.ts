@@ -9,6 +9,8 @@ import { errnoOf } from '../base/errors.ts'
 export interface LineSink {
   /** `line` ends in a newline; bytes are copied. */
   write(line: string | Buffer): void
+  /** Opened by its path: no terminal, whatever standard output is. */
+  readonly isFile?: boolean
   /** Lines that were dropped: the reader did not keep up, or is gone. */
   readonly dropped: number
   /**
@@ -72,6 +74,10 @@ class BoundedSink implements LineSink {
     this.#path = typeof target === 'string' ? target : undefined
     this.#fd = typeof target === 'string' ? openSync(target, 'a', 0o640) : target
     this.#maxWrite = maxWriteTo(this.#fd)
+  }
+
+  get isFile(): boolean {
+    return this.#path !== undefined
   }
 
   get dropped(): number {

@@ -42,7 +42,9 @@ export interface LogOptions {
 
 export function createLogger({ level, format, sink, base }: LogOptions): Logger {
   const stream: DestinationStream =
-    format === 'pretty' ? { write: (line) => sink.write(prettyLine(line)) } : sink
+    format === 'pretty'
+      ? { write: (line) => sink.write(prettyLine(line, sink.isFile !== true)) }
+      : sink
   return pino(
     {
       level,
@@ -70,14 +72,15 @@ const STYLES: Readonly<Record<string, 'gray' | 'green' | 'yellow' | 'red'>> = {
 }
 
 /** `12:34:56.789 INFO  message key=value`. Values are JSON, so control characters stay escaped. */
-function prettyLine(line: string): string {
+function prettyLine(line: string, mayStyle: boolean): string {
   const { level, time, msg, ...fields } = JSON.parse(line) as Record<string, unknown>
   const name = String(level)
   const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${JSON.stringify(value)}`)
   // Plain outside of a terminal; NO_COLOR and FORCE_COLOR are honoured.
-  const label = styleText(STYLES[name] ?? 'gray', name.toUpperCase().padEnd(5), {
-    stream: process.stdout,
-  })
+  const plain = name.toUpperCase().padEnd(5)
+  const label = mayStyle
+    ? styleText(STYLES[name] ?? 'gray', plain, { stream: process.stdout })
+    : plain
   return `${String(time).slice(11, 23)} ${label} ${escapeControls(String(msg ?? ''))}${rest.join('')}\n`
 }
 

@@ -10,6 +10,7 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, it, type TestContext } from 'node:test'
+import type { UpgradeReport } from '../../src/control/admin/contract.ts'
 import { type ControlGroup, type Limits, makeControlGroup } from '../support/control-group.ts'
 import { type Daemon, ownAddress, startDaemon } from '../support/daemon.ts'
 import { gateway, httpListener, httpRoute, yaml } from '../support/manifests.ts'
@@ -105,6 +106,29 @@ it('the main process, too, and the operator’s own word counts', {
     assert.deepEqual(await once(child, 'exit'), [0, null])
   }
   rmSync(directory, { recursive: true })
+})
+
+it('the main process of an upgrade, too, by the limit as it is then', {
+  timeout: 60_000,
+}, async (test) => {
+  const group = groupFor(test, { memoryMiB: 700 })
+  if (group === undefined) return
+  const daemon = await start(group, { workers: 1 })
+  const heaps: unknown[] = []
+  for (const memoryMiB of [700, 600]) {
+    group.limitMemory(memoryMiB)
+    const { pid } = await daemon.admin.post<UpgradeReport>('/upgrade')
+    const told = daemon.lines.findLast(({ msg }) => msg === 'limited by the control group')
+    assert.ok(told !== undefined)
+    const { main, worker } = told['heapMiB'] as { main: number; worker: number }
+    assert.ok(commandLine(pid).includes(`--max-heap-size=${main}`), commandLine(pid).join(' '))
+    const started = daemon.lines.findLast(({ msg }) => msg === 'worker started')
+    assert.ok(commandLine(Number(started?.['pid'])).includes(`--max-heap-size=${worker}`))
+    assert.ok(!readFileSync(`/proc/${pid}/environ`, 'latin1').includes('HEAP_FLAG'))
+    heaps.push(main)
+  }
+  assert.equal(new Set(heaps).size, 2)
+  assert.equal(await daemon.stop(), 0)
 })
 
 it('memory that runs out refuses newcomers only, and for as long', {

@@ -19,6 +19,8 @@ export interface Limits {
 export interface ControlGroup {
   /** The beginning of a command line that runs the rest of it within. */
   readonly launcher: readonly [string, ...string[]]
+  /** Another limit from now on. */
+  limitMemory(memoryMiB: number): void
   /** MiB in use, without page cache that nobody misses. */
   workingSet(): number
   /** How often the kernel has killed for want of memory. */
@@ -32,6 +34,7 @@ export function makeControlGroup(limits: Limits): ControlGroup | string {
   const isVersion2 = existsSync(join(ROOT, 'cgroup.controllers'))
   count += 1
   const name = `gwproxy-test-${process.pid}-${count}`
+  const memoryFile = isVersion2 ? 'memory.max' : 'memory.limit_in_bytes'
   const directories: string[] = []
   const make = (controller: string, files: Readonly<Record<string, string>>): void => {
     const directory = join(ROOT, isVersion2 ? '' : controller, name)
@@ -55,8 +58,7 @@ export function makeControlGroup(limits: Limits): ControlGroup | string {
       else make('cpu', { 'cpu.cfs_period_us': '100000', 'cpu.cfs_quota_us': quota })
     }
     if (limits.memoryMiB !== undefined) {
-      const file = isVersion2 ? 'memory.max' : 'memory.limit_in_bytes'
-      make('memory', { [file]: String(limits.memoryMiB * MIB) })
+      make('memory', { [memoryFile]: String(limits.memoryMiB * MIB) })
     }
   } catch (error) {
     for (const directory of directories) rmdirSync(directory)
@@ -67,6 +69,9 @@ export function makeControlGroup(limits: Limits): ControlGroup | string {
   const join_ = directories.map((directory) => `echo $$ > ${directory}/cgroup.procs`).join(' && ')
   return {
     launcher: ['sh', '-c', `${join_} && exec "$0" "$@"`],
+    limitMemory: (memoryMiB) => {
+      writeFileSync(join(directory, memoryFile), String(memoryMiB * MIB))
+    },
     workingSet: () => {
       const usage = isVersion2 ? 'memory.current' : 'memory.usage_in_bytes'
       const cache = /^(?:total_)?inactive_file (\d+)$/gm

@@ -1,7 +1,10 @@
 /** The log: fixed shape, no secrets, no escapes of strangers. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import type { LineSink } from '../../../src/observe/line-sink.ts'
+import { openLineSink, type LineSink } from '../../../src/observe/line-sink.ts'
 import { createLogger } from '../../../src/observe/log.ts'
 import { redactSecrets } from '../../../src/observe/redact.ts'
 
@@ -52,6 +55,27 @@ describe('logger', () => {
     const [line = ''] = sink.lines
     assert.match(line, /INFO/)
     assert.match(line, /ready \\u001b\[2J listener="a\\u001b\[2Jb"\n$/)
+  })
+
+  it('puts no colours into a file, even where standard output has them', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'gwproxy-log-'))
+    const path = join(directory, 'log')
+    const file = openLineSink(path)
+    const terminal = memorySink()
+    const { FORCE_COLOR } = process.env
+    process.env['FORCE_COLOR'] = '1'
+    try {
+      for (const sink of [file, terminal]) {
+        createLogger({ level: 'info', format: 'pretty', sink }).warn({}, 'look')
+      }
+    } finally {
+      if (FORCE_COLOR === undefined) Reflect.deleteProperty(process.env, 'FORCE_COLOR')
+      else process.env['FORCE_COLOR'] = FORCE_COLOR
+    }
+    await file.close(1000)
+    assert.match(readFileSync(path, 'utf8'), /^[\d:.]{12} WARN {2}look\n$/)
+    assert.match(terminal.lines.join(), /\x1b\[33mWARN/)
+    rmSync(directory, { recursive: true })
   })
 })
 
