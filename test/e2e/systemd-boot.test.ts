@@ -1,6 +1,6 @@
 /**
  * The shipped units under a real systemd as PID 1 of namespaces of its own: start, credentials,
- * sandbox, reload, restart with sockets that outlive it, watchdog, stop.
+ * sandbox, reload, restart with sockets that outlive it, upgrade, watchdog, stop.
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
@@ -45,7 +45,7 @@ const DROP_IN = [
 
 const NOT_HERE = whyNot()
 
-describe('a real systemd', { skip: NOT_HERE, timeout: 120_000 }, () => {
+describe('a real systemd', { skip: NOT_HERE, timeout: 300_000 }, () => {
   const home = mkdtempSync(join(tmpdir(), 'gwproxy-boot-'))
   let machine: ChildProcess
   let init = 0
@@ -141,6 +141,42 @@ describe('a real systemd', { skip: NOT_HERE, timeout: 120_000 }, () => {
     await asking
     assert.deepEqual([...new Set(answers)], ['302'], answers.join())
     assert.equal(await property('NRestarts'), '0')
+  })
+
+  it('follows the main process over upgrades', async () => {
+    let isOver = false
+    const answers: string[] = []
+    const asking = (async () => {
+      while (!isOver) answers.push(await ask('http://127.0.0.1/'))
+    })()
+    const pids = [await property('MainPID')]
+    for (const generation of [2, 3]) {
+      const upgraded = await within('gwproxy', 'upgrade', '--admin', 'unix:/run/gwproxy/admin.sock')
+      assert.equal(upgraded.code, 0, upgraded.stderr)
+      const pid = /\(pid (\d+)\)/.exec(upgraded.stdout)?.[1]
+      assert.equal(await property('MainPID'), pid, `${generation}: ${upgraded.stdout}`)
+      pids.push(pid ?? '')
+    }
+    assert.equal(new Set(pids).size, 3)
+    // Nobody stays in place: systemd knows the new one.
+    const isThere = async (pid: string): Promise<boolean> =>
+      (await within('kill', '-0', pid)).code === 0
+    for (const pid of pids.slice(0, 2)) await untilAsync(async () => !(await isThere(pid)))
+
+    const fed = (): Promise<string> => property('WatchdogTimestampMonotonic')
+    for (const _ of [1, 2, 3]) {
+      const before = await fed()
+      await untilAsync(async () => (await fed()) !== before)
+    }
+    await systemctl('reload', 'gwproxy.service')
+    const state = ['MainPID', 'ActiveState', 'SubState', 'NRestarts'].map(property)
+    assert.deepEqual(await Promise.all(state), [pids[2], 'active', 'running', '0'])
+    await systemctl('restart', 'gwproxy.service')
+    isOver = true
+    await asking
+    assert.deepEqual([...new Set(answers)], ['302'], answers.join())
+    assert.ok(!pids.includes(await property('MainPID')))
+    assert.deepEqual([await property('Result'), await property('NRestarts')], ['success', '0'])
   })
 
   it('starts it anew when it stands still', async () => {
