@@ -62,7 +62,8 @@ export class Lifeline {
 
   /** The last word. Resolves when it is said. */
   end(): Promise<void> {
-    if (this.#isLeft) return Promise.resolve()
+    // Whoever stayed in our place may be gone already: nobody hears it.
+    if (this.#isLeft || this.#channel.closed) return Promise.resolve()
     this.#isLeft = true
     return new Promise((resolve) => {
       this.#channel.on('close', () => resolve())
