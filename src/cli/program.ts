@@ -309,8 +309,8 @@ function outputOption(choices: readonly [string, ...string[]]): Option {
 
 async function adminClient(flags: AdminFlags) {
   const { AdminClient } = await import('../control/admin/client.ts')
-  const { defaultAdminAddress } = await import('../control/admin/address.ts')
-  return new AdminClient(flags.admin ?? defaultAdminAddress(), {
+  const { findAdminAddress } = await import('../control/admin/address.ts')
+  return new AdminClient(flags.admin ?? findAdminAddress(), {
     token: process.env['GWPROXY_ADMIN_TOKEN'],
   })
 }

@@ -1,10 +1,11 @@
 /**
  * Where the admin interface and the metrics listener are: parsing of `--admin` and `--metrics` and
- * the default unix socket of this user. The daemon and the CLI compute the same default.
+ * the default unix socket of this user. The CLI looks where the daemon puts it.
  */
+import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { GwProxyError } from '../../base/errors.ts'
 
 export interface TcpAddress {
@@ -46,6 +47,9 @@ export function parseMetricsAddress(text: string): MetricsAddress {
   return parseTcpOrOff('--metrics', text, 'HOST:PORT or off')
 }
 
+/** Of root, and of the service that docs/install.md sets up. */
+const SYSTEM_SOCKET: UnixAddress = { kind: 'unix', path: '/run/gwproxy/admin.sock' }
+
 /**
  * The admin socket when `--admin` is not given: systemd's RuntimeDirectory, else the place where
  * this user keeps runtime files.
@@ -57,10 +61,22 @@ export function defaultAdminAddress(
   const runtimeDirectory = firstDirectory(environment['RUNTIME_DIRECTORY'])
   if (runtimeDirectory !== undefined)
     return { kind: 'unix', path: join(runtimeDirectory, 'admin.sock') }
-  if (uid === 0) return { kind: 'unix', path: '/run/gwproxy/admin.sock' }
+  if (uid === 0) return SYSTEM_SOCKET
   const userDirectory = environment['XDG_RUNTIME_DIR']
   if (userDirectory) return { kind: 'unix', path: join(userDirectory, 'gwproxy', 'admin.sock') }
   return { kind: 'unix', path: join(tmpdir(), `gwproxy-${uid}`, 'admin.sock') }
+}
+
+/**
+ * Where the CLI looks: the same place, or that of the machine's service when this user runs none.
+ */
+export function findAdminAddress(
+  exists: (path: string) => boolean = existsSync,
+  environment?: Environment,
+  uid?: number,
+): UnixAddress {
+  const own = defaultAdminAddress(environment, uid)
+  return !exists(own.path) && exists(dirname(SYSTEM_SOCKET.path)) ? SYSTEM_SOCKET : own
 }
 
 /** RuntimeDirectory= and its like may name several, separated by colons: the first is ours. */

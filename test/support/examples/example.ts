@@ -101,7 +101,7 @@ async function unpack(example: Example, directory: string): Promise<Folder> {
   // Compose's own file is no manifest; it mounts the directories beside it.
   rmSync(join(directory, 'compose.yaml'), { force: true })
   const made = await Promise.all(
-    commandsOf(example, /^gwproxy cert /).map((line) => shellIn(directory, line)),
+    commandsOf(example, /\bgwproxy cert /).map((line) => shellIn(directory, uncontained(line))),
   )
   for (const { code, stderr } of made) assert.equal(code, 0, stderr)
   return {
@@ -111,6 +111,13 @@ async function unpack(example: Example, directory: string): Promise<Folder> {
     ports: new Map(),
     read: (path) => readFileSync(join(directory, path), 'utf8'),
   }
+}
+
+/** A `docker run` of gwproxy as the same without a container: on the directory that it mounts. */
+function uncontained(line: string): string {
+  const [, source, target, command] =
+    /^docker run --rm -v "\$PWD\/([^":]+):([^":]+)" (gwproxy .*)$/.exec(line) ?? []
+  return command === undefined ? line : command.replaceAll(target ?? '', source ?? '')
 }
 
 /** Puts the files on the test's addresses. */

@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test'
 import {
   addressText,
   defaultAdminAddress,
+  findAdminAddress,
   parseAdminAddress,
   parseMetricsAddress,
 } from '../../../src/control/admin/address.ts'
@@ -67,6 +68,15 @@ describe('addresses', () => {
     assert.equal(path({}, 0), '/run/gwproxy/admin.sock')
     assert.equal(path({ XDG_RUNTIME_DIR: '/run/user/7' }, 7), '/run/user/7/gwproxy/admin.sock')
     assert.equal(path({}, 7), join(tmpdir(), 'gwproxy-7/admin.sock'))
+  })
+
+  it('the CLI looks there, or for the service of the machine when this user runs none', () => {
+    const found = (...there: readonly string[]): string =>
+      findAdminAddress((path) => there.includes(path), { XDG_RUNTIME_DIR: '/run/user/7' }, 7).path
+    const own = '/run/user/7/gwproxy/admin.sock'
+    assert.equal(found(own, '/run/gwproxy'), own)
+    assert.equal(found('/run/gwproxy'), '/run/gwproxy/admin.sock')
+    assert.equal(found(), own)
   })
 
   it('an address that others reach needs a token', () => {
