@@ -1,5 +1,7 @@
 /** Workers and heaps: they fit the limits, whatever those are. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { type Machine, planBudget } from '../../../src/control/budget.ts'
@@ -39,6 +41,18 @@ describe('--workers auto', () => {
 })
 
 describe('heaps', () => {
+  it('want the memory that the guide names', () => {
+    const guide = readFileSync(join(import.meta.dirname, '../../../docs/install.md'), 'utf8')
+    const [, one, two] = /Give it (\d+) MiB or more; two workers\s+want (\d+)\./.exec(guide) ?? []
+    for (const [workers, memoryMiB] of [
+      [0, Number(one)],
+      [2, Number(two)],
+    ] as const) {
+      const wanted = (limit: number) => planBudget(workers, machine(2, undefined, limit)).wantedMiB
+      assert.deepEqual([wanted(memoryMiB), wanted(memoryMiB - 1)], [undefined, memoryMiB])
+    }
+  })
+
   it('are left to V8 without a limit', () => {
     assert.equal(planBudget(2, machine(2)).heaps, undefined)
   })
