@@ -6,12 +6,7 @@ import { join } from 'node:path'
 import { after, before, it } from 'node:test'
 import { command } from '../support/command.ts'
 import { startDaemon } from '../support/daemon.ts'
-import {
-  assertUnharmed,
-  type LoadedWorld,
-  loadOn,
-  makeLoadedWorld,
-} from '../support/loaded-world.ts'
+import { type LoadedWorld, loadOn, makeLoadedWorld } from '../support/loaded-world.ts'
 import { type InstalledPackage, installPackage } from '../support/package.ts'
 import { until } from '../support/until.ts'
 
@@ -66,7 +61,6 @@ it('refuses its workers until an upgrade, which fails no request', {
   assert.equal(state, 'degraded')
   assert.match(reasons.join(), refusal)
 
-  const startedAt = performance.now()
   const load = loadOn(daemon.address, world)
   await load.caughtUp()
   const { stdout, stderr } = await command(launcher, [
@@ -78,7 +72,11 @@ it('refuses its workers until an upgrade, which fails no request', {
     stderr,
   )
   await load.caughtUp()
-  t.diagnostic(assertUnharmed(await load.stop(), startedAt))
+  // How many there are is the machine's: two daemons, and code that nobody has compiled yet.
+  const { requests, failures } = await load.stop()
+  t.diagnostic(JSON.stringify(requests))
+  assert.deepEqual(failures, [])
+  assert.ok(Object.values(requests).every((count) => count > 0))
 
   // The new process starts workers again.
   assert.deepEqual(await daemon.admin.get('/readyz'), { state: 'ready', reasons: [] })
