@@ -7,9 +7,11 @@ import type { SecretRef } from '../api/backend-ref.ts'
 import type { Resource } from '../api/resource.ts'
 import type { Secret } from '../api/secret.ts'
 import type { Digest } from '../base/brand.ts'
+import { digestOf } from '../base/digest.ts'
 import type { DiagnosticCode, DocumentPath } from '../model/diagnostic.ts'
 import { displayKey, type ResourceKey } from '../model/resource-key.ts'
-import { readServerCertificate, type ServerCertificateResult } from '../wire/pem.ts'
+import type { CertificatePart, KeyMaterial } from '../model/tls.ts'
+import { readServerCertificate } from '../wire/pem.ts'
 import type { TranslateContext } from './context.ts'
 import type { OwnListener } from './listeners.ts'
 import type { Problem } from './problem.ts'
@@ -108,14 +110,14 @@ function certificateOf(
   const subject = displayKey(secret.key)
   const result = readSecret(secret)
   if (result.kind === 'problem') return { message: `${subject}: ${result.message}.` }
-  const { privateKeyPem, warnings, ...certificate } = result.certificate
-  for (const message of [...warnings, ...lifetimeWarnings(certificate, context.options.now)]) {
+  const { warnings, digest, part, key } = result
+  for (const message of [...warnings, ...lifetimeWarnings(part, context.options.now)]) {
     const finding = { severity: 'warning', code: 'certificate', path: [], message } as const
     context.diagnostics.report(secret, { ...finding, message: `${subject}: ${message}.` })
   }
-  context.parts.addKey({ keyId: certificate.keyId, privateKeyPem })
-  const source = `${secret.key.namespace}/${secret.key.name}`
-  return context.parts.add({ kind: 'certificate', ...certificate, source })
+  context.parts.addKey(key)
+  context.parts.put(digest, part)
+  return digest
 }
 
 /** An expired certificate is served: a client's warning beats a closed port. */
@@ -139,7 +141,13 @@ function lifetimeWarnings(
 const EXPIRY_NOTICE_DAYS = 7
 
 type SecretResult =
-  | Extract<ServerCertificateResult, { kind: 'certificate' }>
+  | {
+      readonly kind: 'certificate'
+      readonly part: CertificatePart
+      readonly digest: Digest
+      readonly key: KeyMaterial
+      readonly warnings: readonly string[]
+    }
   | { readonly kind: 'problem'; readonly message: string }
 
 /** Secrets are immutable values, so what one holds is read once however often it is translated. */
@@ -148,12 +156,12 @@ const readSecrets = new WeakMap<Secret, SecretResult>()
 function readSecret(secret: Resource<Secret>): SecretResult {
   const known = readSecrets.get(secret.object)
   if (known !== undefined) return known
-  const result = readObject(secret.object)
+  const result = readObject(secret)
   readSecrets.set(secret.object, result)
   return result
 }
 
-function readObject(secret: Secret): SecretResult {
+function readObject({ object: secret, key: { namespace, name } }: Resource<Secret>): SecretResult {
   if (secret.type !== TLS_TYPE) {
     return {
       kind: 'problem',
@@ -165,7 +173,13 @@ function readObject(secret: Secret): SecretResult {
   if (certificate === undefined) return { kind: 'problem', message: 'it has no key tls.crt' }
   if (key === undefined) return { kind: 'problem', message: 'it has no key tls.key' }
   const result = readServerCertificate(certificate, key)
-  if (result.kind === 'certificate') return result
+  if (result.kind === 'certificate') {
+    const { privateKeyPem, warnings, ...certificate } = result.certificate
+    const source = `${namespace}/${name}`
+    const part: CertificatePart = { kind: 'certificate', ...certificate, source }
+    const material = { keyId: certificate.keyId, privateKeyPem }
+    return { kind: 'certificate', part, digest: digestOf(part), key: material, warnings }
+  }
   const part = result.part === 'certificate' ? 'tls.crt' : 'tls.key'
   return { kind: 'problem', message: `${part}: ${result.message}` }
 }

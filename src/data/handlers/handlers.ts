@@ -14,7 +14,7 @@ const HANDLERS = {
   reset: compileReset,
 } as const satisfies { [K in TcpAction['kind']]: Handler<Extract<TcpAction, { kind: K }>> }
 
-/** Throws when the action cannot be compiled (a certificate that OpenSSL refuses): a nack. */
+/** Throws when the action cannot be compiled (client authorities that OpenSSL refuses): a nack. */
 export function compileAction(action: TcpAction, context: CompileContext): LiveAction {
   // The map's type ties each kind to its handler, which an indexed access cannot express.
   const handler = HANDLERS[action.kind] as Handler<TcpAction>

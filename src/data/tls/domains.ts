@@ -3,15 +3,14 @@
  * keys. It outlives runtimes: an unchanged listener keeps its servers over a reload, a renewed
  * certificate gets new servers with the same session context and keys, so that sessions resume.
  */
-import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { Digest } from '../../base/brand.ts'
 import { digestOf } from '../../base/digest.ts'
-import { GwProxyError, messageOf } from '../../base/errors.ts'
+import { GwProxyError } from '../../base/errors.ts'
 import type { Part, TlsTerminateAction } from '../../model/snapshot.ts'
-import type { CertificatePart, TicketRoots } from '../../model/tls.ts'
+import type { TicketRoots } from '../../model/tls.ts'
 import { Counted } from '../counted.ts'
 import { BoundedCache } from './bounded-cache.ts'
-import { CertificateTable, type NamedCertificate } from './certificate-table.ts'
+import type { NamedCertificate } from './certificate-table.ts'
 import type { TlsDomains, TlsTermination } from './contract.ts'
 import type { DomainServer } from './domain-server.ts'
 import { Termination, type TerminationContext } from './termination.ts'
@@ -43,25 +42,22 @@ export async function openTlsDomains(options: TlsDomainsOptions): Promise<TlsDom
 type KeyOf = (keyId: Digest) => string
 
 class LiveDomains implements TlsDomains {
-  readonly #renewal: boolean
   readonly #ring = new TicketKeyRing()
   readonly #servers: BoundedCache<DomainServer>
-  /** Certificates whose key was seen to fit. */
-  readonly #verified = new WeakSet<CertificatePart>()
+  readonly #context: TerminationContext
   readonly #terminations = new Counted<Termination>((termination) => termination.close())
 
   constructor(renewal: boolean, maxServers: number) {
-    this.#renewal = renewal
     this.#servers = new BoundedCache(maxServers)
+    this.#context = { renewal, ring: this.#ring, servers: this.#servers }
   }
 
   acquire(action: TlsTerminateAction, part: (digest: Digest) => Part, key: KeyOf): TlsTermination {
-    const { domain, certificates, alpn } = action
-    const id = digestOf({ domain, certificates, alpn })
+    const id = idOf(action)
     const termination = this.#terminations.hold(id, () => {
-      const named = certificates.map((digest) => this.#certificate(digest, part, key))
-      const keys = new Map(named.map(({ part: { keyId } }) => [keyId, key(keyId)]))
-      return new Termination(id, action, new CertificateTable(named), keys, this.#context())
+      const named = action.certificates.map((digest) => namedCertificate(digest, part))
+      const keys = named.map(({ part: { keyId } }) => [keyId, key(keyId)] as const)
+      return new Termination(id, action, named, keys, this.#context)
     })
     let held = true
     return {
@@ -76,41 +72,20 @@ class LiveDomains implements TlsDomains {
   setTicketRoots(roots: TicketRoots): void {
     this.#ring.setRoots(roots)
     // Without the callback a server's keys are fixed: the next handshakes get new servers.
-    if (!this.#renewal) this.#servers.clear()
-  }
-
-  #context(): TerminationContext {
-    return { renewal: this.#renewal, ring: this.#ring, servers: this.#servers }
-  }
-
-  #certificate(digest: Digest, part: (digest: Digest) => Part, key: KeyOf): NamedCertificate {
-    const found = part(digest)
-    if (found.kind !== 'certificate') {
-      throw new GwProxyError('GWP_DEFECT_INVARIANT', `part ${digest} is a ${found.kind}`)
-    }
-    if (!this.#verified.has(found)) verify(found, key(found.keyId))
-    this.#verified.add(found)
-    return { digest, part: found }
+    if (!this.#context.renewal) this.#servers.clear()
   }
 }
 
-/**
- * That the certificate can serve was proven when it was read (wire/pem), and a TLS context for each
- * of 10,000 would take seconds: here the pair alone is checked.
- */
-function verify({ chainPem, source }: CertificatePart, keyPem: string): void {
-  try {
-    // The leaf comes first.
-    if (new X509Certificate(chainPem).checkPrivateKey(createPrivateKey(keyPem))) return
-  } catch (cause) {
-    throw unusable(source, messageOf(cause))
-  }
-  throw unusable(source, 'its private key is another one')
+/** Equal for what is served alike. */
+function idOf({ domain: { id, clientAuth }, certificates, alpn }: TlsTerminateAction): string {
+  const clients = clientAuth.mode === 'none' ? '' : digestOf(clientAuth)
+  return [id, clients, alpn.join(), ...certificates].join(' ')
 }
 
-function unusable(source: string, why: string): GwProxyError {
-  return new GwProxyError(
-    'GWP_CERT_INVALID',
-    `certificate of Secret ${source} cannot be used: ${why}`,
-  )
+function namedCertificate(digest: Digest, part: (digest: Digest) => Part): NamedCertificate {
+  const found = part(digest)
+  if (found.kind !== 'certificate') {
+    throw new GwProxyError('GWP_DEFECT_INVARIANT', `part ${digest} is a ${found.kind}`)
+  }
+  return { digest, part: found }
 }

@@ -8,9 +8,13 @@ import type { Digest } from '../../base/brand.ts'
 import { digestOf } from '../../base/digest.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { TlsTerminateAction } from '../../model/snapshot.ts'
-import type { ClientAuth } from '../../model/tls.ts'
+import type { TrustDomain } from '../../model/tls.ts'
 import type { BoundedCache } from './bounded-cache.ts'
-import type { CertificateSet, CertificateTable } from './certificate-table.ts'
+import {
+  type CertificateSet,
+  CertificateTable,
+  type NamedCertificate,
+} from './certificate-table.ts'
 import { clientAuthOptions } from './client-auth.ts'
 import type { TlsHandshake } from './contract.ts'
 import { DomainServer } from './domain-server.ts'
@@ -25,35 +29,42 @@ export interface TerminationContext {
   readonly servers: BoundedCache<DomainServer>
 }
 
+type PrivateKey = readonly [keyId: Digest, pem: string]
+
+/** What a termination needs when clients come: of 10,000, most have none for hours. */
+interface Prepared {
+  /** Of the id and what it stands for: equal ids alone must not join two trust domains. */
+  readonly identity: Digest
+  readonly table: CertificateTable
+  readonly ticketKeys: DomainTicketKeys
+}
+
 export class Termination {
   readonly #id: string
-  readonly #clientAuth: ClientAuth
-  /** Of the id and what it stands for: equal ids alone must not join two trust domains. */
-  readonly #identity: Digest
+  readonly #domain: TrustDomain
   readonly #alpn: readonly string[]
-  readonly #table: CertificateTable
-  /** PEM by keyId: copied, since the caller's lookup would hold its runtime. */
-  readonly #keys: ReadonlyMap<Digest, string>
+  readonly #certificates: readonly NamedCertificate[]
+  /** Copied, since the caller's lookup would hold its runtime. */
+  readonly #keys: readonly PrivateKey[]
   readonly #context: TerminationContext
-  readonly #ticketKeys: DomainTicketKeys
   readonly #clientAuthOptions: TlsOptions
+  #prepared: Prepared | undefined
 
+  /** Throws when the clients' authorities cannot be used. */
   constructor(
     id: string,
-    action: TlsTerminateAction,
-    table: CertificateTable,
-    keys: ReadonlyMap<Digest, string>,
+    { domain, alpn }: Pick<TlsTerminateAction, 'domain' | 'alpn'>,
+    certificates: readonly NamedCertificate[],
+    keys: readonly PrivateKey[],
     context: TerminationContext,
   ) {
     this.#id = id
-    this.#clientAuth = action.domain.clientAuth
-    this.#identity = digestOf(action.domain)
-    this.#alpn = action.alpn
-    this.#table = table
+    this.#domain = domain
+    this.#alpn = alpn
+    this.#certificates = certificates
     this.#keys = keys
     this.#context = context
-    this.#ticketKeys = new DomainTicketKeys(context.ring, this.#identity)
-    this.#clientAuthOptions = clientAuthOptions(action.domain.clientAuth)
+    this.#clientAuthOptions = clientAuthOptions(domain.clientAuth)
   }
 
   accept(socket: Socket, head: Buffer, handshake: TlsHandshake): void {
@@ -65,17 +76,30 @@ export class Termination {
   }
 
   close(): void {
-    for (const set of this.#table.sets()) this.#context.servers.delete(this.#serverKey(set))
+    for (const set of this.#prepared?.table.sets() ?? [])
+      this.#context.servers.delete(this.#serverKey(set))
   }
 
   /** Or why there is none: what a stranger's name leads to must not throw. */
   #serverFor(name: string | undefined): DomainServer | string {
-    const set = this.#table.choose(name)
+    const prepared = (this.#prepared ??= this.#prepare())
+    const set = prepared.table.choose(name)
     if (set === undefined) return 'the listener has no certificate'
     try {
-      return this.#context.servers.getOrCreate(this.#serverKey(set), () => this.#create(set))
+      const { servers } = this.#context
+      return servers.getOrCreate(this.#serverKey(set), () => this.#create(set, prepared))
     } catch (error) {
-      return messageOf(error)
+      const sources = set.parts.map(({ source }) => source).join(', ')
+      return `certificate of Secret ${sources} cannot be used: ${messageOf(error)}`
+    }
+  }
+
+  #prepare(): Prepared {
+    const identity = digestOf(this.#domain)
+    return {
+      identity,
+      table: new CertificateTable(this.#certificates),
+      ticketKeys: new DomainTicketKeys(this.#context.ring, identity),
     }
   }
 
@@ -83,32 +107,33 @@ export class Termination {
     return `${this.#id} / ${set.key}`
   }
 
-  #create({ parts }: CertificateSet): DomainServer {
-    const clientAuth = this.#clientAuth
+  #create({ parts }: CertificateSet, { identity, ticketKeys }: Prepared): DomainServer {
+    const { clientAuth } = this.#domain
+    const keys = new Map(this.#keys)
     const server = new DomainServer(
       {
         ...TLS_POLICY,
         ...this.#clientAuthOptions,
         cert: parts.map(({ chainPem }) => chainPem),
-        key: parts.map(({ keyId }) => this.#keys.get(keyId) ?? ''),
-        sessionIdContext: sessionIdContext(this.#identity),
+        key: parts.map(({ keyId }) => keys.get(keyId) ?? ''),
+        sessionIdContext: sessionIdContext(identity),
         ...(this.#alpn.length > 0 ? { ALPNProtocols: [...this.#alpn] } : {}),
-        ...(this.#context.renewal ? {} : { ticketKeys: this.#fixedTicketKeys() }),
+        ...(this.#context.renewal ? {} : { ticketKeys: fixedTicketKeys(ticketKeys) }),
       },
       clientAuth,
     )
     if (this.#context.renewal) {
       // A session that speaks for a client certificate ends with its first ticket.
       const renew = clientAuth.mode === 'none'
-      useTicketPolicy(server.server, { keys: this.#ticketKeys, renew })
+      useTicketPolicy(server.server, { keys: ticketKeys, renew })
     }
     return server
   }
+}
 
-  #fixedTicketKeys(): Buffer {
-    const [newest] = this.#ticketKeys.current()
-    return Buffer.concat([newest.name, newest.hmac, newest.aes])
-  }
+function fixedTicketKeys(keys: DomainTicketKeys): Buffer {
+  const [newest] = keys.current()
+  return Buffer.concat([newest.name, newest.hmac, newest.aes])
 }
 
 /** At most 32 bytes (SSL_MAX_SID_CTX_LENGTH); 192 bits of the digest remain. */
