@@ -10,7 +10,7 @@ import { compareText } from '../base/byte-order.ts'
 import type { Digest } from '../base/brand.ts'
 import { digestOf } from '../base/digest.ts'
 import { type Diagnostic, formatOrigin, type Origin } from '../model/diagnostic.ts'
-import { displayKey, keyText, type ResourceKey } from '../model/resource-key.ts'
+import { displayKey, keyText } from '../model/resource-key.ts'
 import type { Admitted, AdmittedObject, AnyObject, Finding } from './admit.ts'
 import type { DocumentText } from './documents.ts'
 import { isBelow } from './path-walk.ts'
@@ -42,7 +42,6 @@ export interface Held {
   /** An older version: the present text is broken or unreadable. */
   readonly stale: boolean
   readonly generation: number
-  readonly specDigest: Digest
   /** Milliseconds since the epoch; kept over restarts by --state-dir only. */
   readonly firstSeen: number
 }
@@ -76,54 +75,102 @@ interface Candidate {
 
 /** What the files say about one key. */
 interface Claim {
-  readonly good: Candidate[]
+  readonly good: readonly Candidate[]
   /** Files that name it in a form that is refused. */
-  readonly refusedIn: string[]
+  readonly refusedIn: readonly string[]
 }
 
 export function settle(previous: IdentityState, given: Given, options: SettleOptions): Settled {
-  const isKept = keptPaths(given)
-  const diagnostics = findingsOf(given)
+  const summaries = given.files.map(summaryOf)
+  const isKept = keptPaths(given, summaries)
+  const diagnostics = findingsOf(summaries)
   const next = new Map<string, Held>()
-  for (const [key, claim] of collectClaims(given)) {
+  let kept = 0
+  for (const [key, claim] of mergeClaims(summaries)) {
     const before = previous.get(key)
     const chosen = choose(before, claim, isKept)
     const served =
       chosen === undefined ? before && stale(before) : advance(key, chosen, before, options)
     if (served === undefined) continue
     next.set(key, served)
-    const others = claim.good.filter((candidate) => candidate !== chosen)
-    if (others.length > 0) reportDuplicates(served, others, diagnostics)
+    if (before !== undefined) kept += 1
+    if (claim.good.length > (chosen === undefined ? 0 : 1)) {
+      const others = claim.good.filter((candidate) => candidate !== chosen)
+      reportDuplicates(served, others, diagnostics)
+    }
   }
+  if (kept === previous.size) return { held: next, diagnostics }
   for (const [key, before] of previous) {
     if (!next.has(key) && isKept(before.path)) next.set(key, stale(before))
   }
   return { held: next, diagnostics }
 }
 
-/** Every object that a file names, good or refused, by key text. */
-function collectClaims(given: Given): Map<string, Claim> {
-  const claims = new Map<string, Claim>()
-  for (const { path, documents } of given.files) {
-    for (const { document, admitted } of documents) {
-      for (const one of admitted) {
-        if (one.kind === 'foreign' || one.key === undefined) continue
-        const claim = claimOf(claims, one.key)
-        if (one.kind === 'object') claim.good.push({ path, document, admitted: one })
-        else claim.refusedIn.push(path)
-      }
-    }
-  }
-  return claims
+/** What a file says, whatever the others do. */
+interface Summary {
+  readonly path: string
+  /** Every object that it names, good or refused, by key text. */
+  readonly claims: ReadonlyMap<string, Claim>
+  readonly findings: readonly Diagnostic[]
+  /** Kinds of others. */
+  readonly foreign: readonly { readonly name: string; readonly origin: Origin }[]
+  readonly hasUnknownObject: boolean
 }
 
-function claimOf(claims: Map<string, Claim>, key: ResourceKey): Claim {
-  const text = keyText(key)
-  const known = claims.get(text)
-  if (known !== undefined) return known
-  const claim: Claim = { good: [], refusedIn: [] }
-  claims.set(text, claim)
-  return claim
+/** Most files are the same from pass to pass, and so is what they say. */
+const summaries = new WeakMap<GivenFile, Summary>()
+
+function summaryOf(file: GivenFile): Summary {
+  const known = summaries.get(file) ?? summarise(file)
+  summaries.set(file, known)
+  return known
+}
+
+function summarise({ path, documents }: GivenFile): Summary {
+  const claims = new Map<string, Claim>()
+  const findings: Diagnostic[] = []
+  const foreign: { readonly name: string; readonly origin: Origin }[] = []
+  let hasUnknownObject = false
+  for (const { document, admitted } of documents) {
+    for (const one of admitted) {
+      if (one.kind === 'foreign') {
+        foreign.push({ name: one.name, origin: originOf(path, document, one) })
+        continue
+      }
+      findings.push(...one.findings.map((finding) => atFile(path, document, finding)))
+      // Broken YAML, an unknown kind or an object without a name: it may be any of those missing.
+      if (one.key === undefined) hasUnknownObject = true
+      else addClaim(claims, keyText(one.key), claimBy(path, document, one))
+    }
+  }
+  return { path, claims, findings, foreign, hasUnknownObject }
+}
+
+function claimBy(
+  path: string,
+  document: DocumentText,
+  admitted: Exclude<Admitted, { readonly kind: 'foreign' }>,
+): Claim {
+  return admitted.kind === 'object'
+    ? { good: [{ path, document, admitted }], refusedIn: [] }
+    : { good: [], refusedIn: [path] }
+}
+
+function mergeClaims(all: readonly Summary[]): ReadonlyMap<string, Claim> {
+  const merged = new Map<string, Claim>()
+  for (const { claims } of all) {
+    for (const [key, claim] of claims) addClaim(merged, key, claim)
+  }
+  return merged
+}
+
+function addClaim(claims: Map<string, Claim>, key: string, claim: Claim): void {
+  const known = claims.get(key)
+  const both = known && {
+    good: [...known.good, ...claim.good],
+    refusedIn: [...known.refusedIn, ...claim.refusedIn],
+  }
+  claims.set(key, both ?? claim)
 }
 
 /**
@@ -153,32 +200,38 @@ function advance(
     return before.document.line === document.line ? before : { ...before, document }
   }
   const past = before ?? remembered?.get(key)
-  const specDigest =
-    before?.admitted === admitted ? before.specDigest : specDigestOf(admitted.object)
-  return {
-    path,
-    document,
-    admitted,
-    stale: false,
-    generation: generationOf(admitted.object, specDigest, past),
-    specDigest,
-    firstSeen: past?.firstSeen ?? now,
-  }
+  const generation =
+    before?.admitted === admitted
+      ? before.generation
+      : generationOf(admitted, before, remembered?.get(key))
+  return { path, document, admitted, stale: false, generation, firstSeen: past?.firstSeen ?? now }
 }
 
 /** metadata.generation wins; else a counter of changes of the spec. */
 function generationOf(
-  { metadata }: AnyObject,
-  specDigest: Digest,
-  past: RememberedObject | undefined,
+  admitted: AdmittedObject,
+  before: Held | undefined,
+  remembered: RememberedObject | undefined,
 ): number {
-  if (metadata.generation !== undefined) return metadata.generation
+  const { generation } = admitted.object.metadata
+  if (generation !== undefined) return generation
+  const past = before ?? remembered
   if (past === undefined) return 1
-  return past.specDigest === specDigest ? past.generation : past.generation + 1
+  const digest = 'admitted' in past ? specDigestOf(past.admitted) : past.specDigest
+  return digest === specDigestOf(admitted) ? past.generation : past.generation + 1
+}
+
+/** Asked for when an object changes, or is remembered: most never are. */
+const specDigests = new WeakMap<AdmittedObject, Digest>()
+
+export function specDigestOf(admitted: AdmittedObject): Digest {
+  const known = specDigests.get(admitted) ?? digestSpec(admitted.object)
+  specDigests.set(admitted, known)
+  return known
 }
 
 /** Of `spec`; for kinds without one, of the object less metadata and status. */
-function specDigestOf(object: AnyObject): Digest {
+function digestSpec(object: AnyObject): Digest {
   if ('spec' in object) return digestOf(object.spec)
   return digestOf({ ...object, metadata: undefined, status: undefined, apiVersion: undefined })
 }
@@ -188,16 +241,11 @@ function stale(held: Held): Held {
 }
 
 /** Paths that may still mean what they last gave: unreadable, or with text that cannot be told. */
-function keptPaths({ files, unreadable }: Given): (path: string) => boolean {
-  const unclear = new Set(files.filter(hasUnknownObject).map(({ path }) => path))
-  return (path) => unclear.has(path) || unreadable.some((other) => isBelow(other, path))
-}
-
-/** Broken YAML, an unknown kind or an object without a name: it may be any of those missing. */
-function hasUnknownObject({ documents }: GivenFile): boolean {
-  return documents.some(({ admitted }) =>
-    admitted.some((one) => one.kind === 'refused' && one.key === undefined),
+function keptPaths({ unreadable }: Given, all: readonly Summary[]): (path: string) => boolean {
+  const unclear = new Set(
+    all.flatMap(({ path, hasUnknownObject }) => (hasUnknownObject ? path : [])),
   )
+  return (path) => unclear.has(path) || unreadable.some((other) => isBelow(other, path))
 }
 
 function reportDuplicates(
@@ -222,21 +270,13 @@ function reportDuplicates(
 }
 
 /** Findings with their place in the file; kinds of others once each. */
-function findingsOf(given: Given): Diagnostic[] {
-  const diagnostics: Diagnostic[] = []
+function findingsOf(all: readonly Summary[]): Diagnostic[] {
+  const diagnostics = all.flatMap(({ findings }) => findings)
   const foreign = new Map<string, { readonly origin: Origin; count: number }>()
-  for (const { path, documents } of given.files) {
-    for (const { document, admitted } of documents) {
-      for (const one of admitted) {
-        if (one.kind !== 'foreign') {
-          diagnostics.push(...one.findings.map((finding) => atFile(path, document, finding)))
-          continue
-        }
-        const seen = foreign.get(one.name) ?? { origin: originOf(path, document, one), count: 0 }
-        seen.count += 1
-        foreign.set(one.name, seen)
-      }
-    }
+  for (const { name, origin } of all.flatMap((one) => one.foreign)) {
+    const seen = foreign.get(name) ?? { origin, count: 0 }
+    seen.count += 1
+    foreign.set(name, seen)
   }
   for (const [name, { origin, count }] of [...foreign].sort(([a], [b]) => compareText(a, b))) {
     diagnostics.push({

@@ -8,7 +8,7 @@ import type { Digest } from '../base/brand.ts'
 import { digestOfText } from '../base/digest.ts'
 import type { Diagnostic } from '../model/diagnostic.ts'
 import type { AnyResource } from '../api/resource-set.ts'
-import { type Admitted, admitDocument, type UnknownFields } from './admit.ts'
+import { admitDocument, type UnknownFields } from './admit.ts'
 import { type Listing, listSources, type RootState } from './directory.ts'
 import { type DocumentText, splitDocuments } from './documents.ts'
 import {
@@ -53,17 +53,13 @@ export interface Loaded {
 
 const RETRY_MS = 100
 
-interface AdmittedText {
-  readonly text: string
-  readonly admitted: readonly Admitted[]
-}
-
 export class Loader {
   readonly #options: LoaderOptions
   readonly #sources: SourceCache
   readonly #secrets: SecretFiles
-  #texts: ReadonlyMap<Digest, AdmittedText> = new Map()
-  #files = new WeakMap<SourceFile, readonly GivenDocument[]>()
+  /** By digest of their text. */
+  #texts: ReadonlyMap<Digest, GivenDocument> = new Map()
+  #files = new WeakMap<SourceFile, GivenFile>()
   #state: IdentityState = new Map()
   #remembered: ReadonlyMap<string, RememberedObject> = new Map()
 
@@ -141,24 +137,24 @@ export class Loader {
   }
 
   #admit(files: readonly SourceFile[]): GivenFile[] {
-    const used = new Map<Digest, AdmittedText>()
+    const used = new Map<Digest, GivenDocument>()
     const given = files.map((file) => {
-      const documents = this.#files.get(file) ?? this.#admitFile(file, used)
-      this.#files.set(file, documents)
-      for (const { document, admitted } of documents) {
-        used.set(document.digest, { text: document.text, admitted })
-      }
-      return { path: file.path, documents }
+      const known = this.#files.get(file)
+      const admitted = known ?? { path: file.path, documents: this.#admitFile(file, used) }
+      this.#files.set(file, admitted)
+      for (const one of admitted.documents) used.set(one.document.digest, one)
+      return admitted
     })
     this.#texts = used
     return given
   }
 
-  #admitFile(file: SourceFile, used: ReadonlyMap<Digest, AdmittedText>): GivenDocument[] {
+  #admitFile(file: SourceFile, used: ReadonlyMap<Digest, GivenDocument>): GivenDocument[] {
     return splitDocuments(file.text).map((document) => {
       const known = this.#texts.get(document.digest) ?? used.get(document.digest)
       if (known !== undefined) {
-        return { document: { ...document, text: known.text }, admitted: known.admitted }
+        const { text } = known.document
+        return { document: { ...document, text }, admitted: known.admitted }
       }
       const own: DocumentText = { ...document, text: ownText(document.text) }
       return { document: own, admitted: admitDocument(own, this.#options.unknownFields) }

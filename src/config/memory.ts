@@ -6,7 +6,7 @@ import type { Digest } from '../base/brand.ts'
 import { keyText } from '../model/resource-key.ts'
 import { admitDocument, type UnknownFields } from './admit.ts'
 import { splitDocuments } from './documents.ts'
-import type { Held, IdentityState, RememberedObject } from './identity.ts'
+import { type Held, type IdentityState, type RememberedObject, specDigestOf } from './identity.ts'
 import { memberOf } from './issue-text.ts'
 
 const VERSION = 1
@@ -35,18 +35,18 @@ export function memoryOf(state: IdentityState): Memory {
   const secret = new Set<Digest>()
   const objects: MemoryObject[] = []
   for (const [key, held] of state) {
-    const { document, path, generation, specDigest, firstSeen } = held
+    const { document, path, generation, admitted, firstSeen } = held
     objects.push({
       key,
       path,
       line: document.line,
       document: document.digest,
       generation,
-      specDigest,
+      specDigest: specDigestOf(admitted),
       firstSeen,
     })
     texts.set(document.digest, document.text)
-    if (held.admitted.key.kind === 'Secret') secret.add(document.digest)
+    if (admitted.key.kind === 'Secret') secret.add(document.digest)
   }
   for (const digest of secret) texts.delete(digest)
   return { version: VERSION, objects, texts: Object.fromEntries(texts) }
@@ -76,13 +76,13 @@ function restoreHeld(
   text: string,
   unknownFields: UnknownFields,
 ): Held | undefined {
-  const { key, path, line, generation, specDigest, firstSeen } = object
+  const { key, path, line, generation, firstSeen } = object
   const [document] = splitDocuments(text)
   if (document === undefined || document.digest !== object.document) return undefined
   const at = { ...document, line }
   for (const admitted of admitDocument(at, unknownFields)) {
     if (admitted.kind !== 'object' || keyText(admitted.key) !== key) continue
-    return { path, document: at, admitted, stale: false, generation, specDigest, firstSeen }
+    return { path, document: at, admitted, stale: false, generation, firstSeen }
   }
   return undefined
 }
