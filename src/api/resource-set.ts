@@ -61,12 +61,83 @@ export interface ResourceSet {
  * one key the later replaces the earlier.
  */
 export function buildResourceSet(resources: Iterable<AnyResource>): ResourceSet {
-  const index = new Map<string, AnyResource>()
-  for (const resource of resources) index.set(keyText(resource.key), resource)
-  const sorted = [...index.values()].sort(compareIdentity)
-  const byKind = Map.groupBy(sorted, ({ key }) => key.kind)
-  const of = <K extends KindName>(kind: K) =>
-    (byKind.get(kind) ?? []).filter((resource) => isOfKind(resource, kind))
+  return new ResourceSets().next([...resources])
+}
+
+/** One set after the other: the list of a kind of which nothing has changed is the same list. */
+export class ResourceSets {
+  #resources: readonly AnyResource[] = []
+  #index: ReadonlyMap<string, AnyResource> = new Map()
+  /** Sorted, by kind. */
+  #lists: ReadonlyMap<string, readonly AnyResource[]> = new Map()
+
+  next(resources: readonly AnyResource[]): ResourceSet {
+    const { gone, come } = differenceOf(this.#resources, resources)
+    const index = new Map(this.#index)
+    for (const one of gone) index.delete(keyText(one.key))
+    for (const one of come) index.set(keyText(one.key), one)
+    if (index.size !== resources.length) return this.#ofTwins(resources)
+    this.#lists = listsAfter(this.#lists, gone, come)
+    this.#index = index
+    this.#resources = resources
+    return setOf(this.#lists, index)
+  }
+
+  /** Several have one key. The next set begins anew. */
+  #ofTwins(resources: readonly AnyResource[]): ResourceSet {
+    this.#resources = []
+    this.#index = new Map()
+    this.#lists = new Map()
+    const index = new Map(resources.map((resource) => [keyText(resource.key), resource]))
+    return setOf(listsAfter(new Map(), new Set(), new Set(index.values())), index)
+  }
+}
+
+interface Difference {
+  readonly gone: ReadonlySet<AnyResource>
+  readonly come: ReadonlySet<AnyResource>
+}
+
+function differenceOf(before: readonly AnyResource[], now: readonly AnyResource[]): Difference {
+  let start = 0
+  while (start < now.length && before[start] === now[start]) start += 1
+  let end = 0
+  const room = Math.min(before.length, now.length) - start
+  while (end < room && before.at(-1 - end) === now.at(-1 - end)) end += 1
+  const old = new Set(before.slice(start, before.length - end))
+  const fresh = new Set(now.slice(start, now.length - end))
+  return {
+    gone: new Set([...old].filter((one) => !fresh.has(one))),
+    come: new Set([...fresh].filter((one) => !old.has(one))),
+  }
+}
+
+function listsAfter(
+  before: ReadonlyMap<string, readonly AnyResource[]>,
+  gone: ReadonlySet<AnyResource>,
+  come: ReadonlySet<AnyResource>,
+): ReadonlyMap<string, readonly AnyResource[]> {
+  const lists = new Map(before)
+  const byKind = Map.groupBy(come, ({ key }) => key.kind)
+  for (const kind of new Set([...gone, ...come].map(({ key }) => key.kind))) {
+    const kept = lists.get(kind)?.filter((one) => !gone.has(one)) ?? []
+    lists.set(kind, [...kept, ...(byKind.get(kind) ?? [])].sort(compareIdentity))
+  }
+  return lists
+}
+
+const EMPTY: readonly never[] = []
+
+function setOf(
+  lists: ReadonlyMap<string, readonly AnyResource[]>,
+  index: ReadonlyMap<string, AnyResource>,
+): ResourceSet {
+  const of = <K extends KindName>(kind: K): readonly Resource<ObjectOf<K>>[] => {
+    const list = lists.get(kind) ?? EMPTY
+    return list.every((one) => isOfKind(one, kind))
+      ? list
+      : list.filter((one) => isOfKind(one, kind))
+  }
   return {
     gatewayClasses: of('GatewayClass'),
     gateways: of('Gateway'),

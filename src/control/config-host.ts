@@ -66,6 +66,7 @@ class ThreadHost implements ConfigHost {
   #start: ConfigStart = { pass: 0, manifest: undefined }
   readonly #objects = new DeltaReceiver<ObjectRecord>()
   readonly #statuses = new DeltaReceiver<ObjectStatus>()
+  #pending: ConfigUpdate['pending'] = []
 
   constructor(options: ConfigThreadOptions, heapMiB?: number) {
     this.#options = options
@@ -140,10 +141,13 @@ class ThreadHost implements ConfigHost {
   }
 
   /** Undefined: the thread and we disagree on what was sent; a new thread sends everything. */
-  #assemble({ answers: _, objects, statuses, ...update }: ThreadUpdate): ConfigUpdate | undefined {
+  #assemble(message: ThreadUpdate): ConfigUpdate | undefined {
+    const { answers: _, objects, statuses, pending = this.#pending, ...update } = message
+    this.#pending = pending
     try {
       return {
         ...update,
+        pending,
         objects: this.#objects.next(objects),
         statuses: this.#statuses.next(statuses),
       }

@@ -2,7 +2,7 @@
  * The work of the config thread: watch, load, translate, report; one pass at a time. A pass never
  * throws: a defect of ours becomes a diagnostic beside the configuration before.
  */
-import { buildResourceSet } from '../api/resource-set.ts'
+import { ResourceSets } from '../api/resource-set.ts'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import { ChangeGate, type Look } from '../config/change-gate.ts'
@@ -14,7 +14,7 @@ import { memoryOf, restoreMemory, sameMemory } from '../config/memory.ts'
 import { Watcher } from '../config/watcher.ts'
 import type { Diagnostic, DiagnosticCode } from '../model/diagnostic.ts'
 import type { Holdings } from '../translate/holdings.ts'
-import { RouteMemory } from '../translate/route-memory.ts'
+import { PassMemory } from '../translate/pass-memory.ts'
 import { translate } from '../translate/translate.ts'
 import type {
   ConfigStart,
@@ -44,7 +44,8 @@ export class ConfigPasses {
   #looked: Listing | undefined
   /** What Gateways hold, so that a later one takes no port or address away. */
   #holdings: Holdings | undefined
-  #memory = new RouteMemory()
+  readonly #sets = new ResourceSets()
+  #memory = new PassMemory()
   /** What the last pass was made from. */
   #applied: { readonly listing: Listing; readonly fingerprint: string } | undefined
   #pass: number
@@ -108,7 +109,7 @@ export class ConfigPasses {
   }
 
   #rejudge(): void {
-    this.#memory = new RouteMemory()
+    this.#memory = new PassMemory()
     this.#gate.force()
   }
 
@@ -147,7 +148,7 @@ export class ConfigPasses {
     this.#watcher?.update(listing.roots, this.#loader.secretPaths())
     this.#retryAfter(loaded.retryInMs)
     this.#save()
-    const translation = translate(buildResourceSet(loaded.resources), {
+    const translation = translate(this.#sets.next(loaded.resources), {
       ...this.#options.translate,
       now: this.#clock.now(),
       memory: this.#memory,

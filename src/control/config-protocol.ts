@@ -38,11 +38,13 @@ export interface ConfigThreadData {
   readonly start: ConfigStart
 }
 
-export interface ThreadUpdate extends Omit<ConfigUpdate, 'objects' | 'statuses'> {
+export interface ThreadUpdate extends Omit<ConfigUpdate, 'objects' | 'statuses' | 'pending'> {
   /** The highest `reload` request that this pass answers; 0: none yet. */
   readonly answers: number
   readonly objects: Delta<ObjectRecord>
   readonly statuses: Delta<ObjectStatus>
+  /** Absent: as before. */
+  readonly pending?: ConfigUpdate['pending']
 }
 
 /** The thread's loop turns. */

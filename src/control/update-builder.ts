@@ -5,8 +5,8 @@
 import type { Digest } from '../base/brand.ts'
 import type { ConfigUpdate, ObjectRecord } from '../ipc/messages.ts'
 import type { Diagnostic } from '../model/diagnostic.ts'
-import { keyText } from '../model/resource-key.ts'
-import type { ObjectStatus } from '../model/status.ts'
+import type { Part } from '../model/snapshot.ts'
+import type { ObjectStatus, PendingProgrammed } from '../model/status.ts'
 import type { Translation } from '../translate/translate.ts'
 import type { ConfigStart, ThreadUpdate } from './config-protocol.ts'
 import { DeltaSender } from './delta.ts'
@@ -23,13 +23,14 @@ export interface PassResult {
 
 export class UpdateBuilder {
   #manifest: ConfigStart['manifest']
-  #parts: ReadonlySet<Digest> = new Set()
+  #parts: ReadonlyMap<Digest, Part> = new Map()
   #keys: ReadonlySet<Digest> = new Set()
   /** Records are made anew when their resource changes (object-records.ts). */
   readonly #objects = new DeltaSender<ObjectRecord>()
   readonly #statuses = new DeltaSender<ObjectStatus>(
     (before, now) => JSON.stringify(before) === JSON.stringify(now),
   )
+  #pending: readonly PendingProgrammed[] | undefined
   #last: ThreadUpdate | undefined
 
   /** `manifest`: the one to count on from, after the thread before died. */
@@ -46,13 +47,14 @@ export class UpdateBuilder {
       manifest: { ...manifest, generation: this.#generationOf(manifest.digest) },
       parts: [...parts].filter(([digest]) => !this.#parts.has(digest)),
       keys: keys.filter(({ keyId }) => !this.#keys.has(keyId)),
-      statuses: this.#statuses.next(statuses.map((one) => [keyText(one.key), one])),
-      pending,
-      objects: this.#objects.next(records.map((one) => [keyText(one.key), one])),
+      statuses: this.#statuses.next(statuses),
+      ...(pending === this.#pending ? {} : { pending }),
+      objects: this.#objects.next(records),
     }
     this.#manifest = update.manifest
-    this.#parts = new Set(parts.keys())
+    this.#parts = parts
     this.#keys = new Set(keys.map(({ keyId }) => keyId))
+    this.#pending = pending
     this.#last = update
     return update
   }
@@ -60,15 +62,16 @@ export class UpdateBuilder {
   /** The configuration of the last update with a diagnostic more; undefined when there was none. */
   repeat(pass: number, answers: number, diagnostic: Diagnostic): ThreadUpdate | undefined {
     if (this.#last === undefined) return undefined
+    const { pending: _, ...last } = this.#last
     return {
-      ...this.#last,
+      ...last,
       pass,
       answers,
       parts: [],
       keys: [],
       objects: this.#objects.repeat(),
       statuses: this.#statuses.repeat(),
-      diagnostics: [diagnostic, ...this.#last.diagnostics],
+      diagnostics: [diagnostic, ...last.diagnostics],
     }
   }
 

@@ -13,6 +13,13 @@ export function keyText(key: ResourceKey): string {
   return `${key.group}/${key.kind}/${key.namespace}/${key.name}`
 }
 
+export function isSameKey(a: ResourceKey, b: ResourceKey | undefined): boolean {
+  return (
+    a === b ||
+    (a.name === b?.name && a.namespace === b.namespace && a.kind === b.kind && a.group === b.group)
+  )
+}
+
 /** The form for people: `Gateway default/web`, `GatewayClass web`. */
 export function displayKey(key: ResourceKey): string {
   const name = key.namespace === '' ? key.name : `${key.namespace}/${key.name}`

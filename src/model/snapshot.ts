@@ -21,7 +21,7 @@ export interface Manifest {
   /** Digest of `binds`. */
   readonly digest: Digest
   readonly binds: readonly Digest[]
-  /** Every part reachable from `binds`, sorted: what a worker must hold. */
+  /** Every part reachable from `binds`: what a worker must hold. */
   readonly parts: readonly Digest[]
 }
 

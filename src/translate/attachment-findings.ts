@@ -41,16 +41,13 @@ export function reportAttachment(context: TranslateContext, outcome: RouteOutcom
   }
 }
 
-/** Also of routes that are wholly of others: a slip in group or kind makes a route look like one. */
-export function reportOtherParents(context: TranslateContext): void {
-  const { httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, udpRoutes } = context.resources
-  for (const route of [httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, udpRoutes].flat()) {
-    for (const [index, ref] of (route.object.spec.parentRefs ?? []).entries()) {
-      if (isParentKind(ref)) continue
-      const message = `A ${ref.kind} of group "${ref.group}" is no parent that gwproxy serves: routes attach to Gateways and ListenerSets.`
-      const finding = { severity: 'note', code: 'attachment', message } as const
-      context.diagnostics.report(route, { ...finding, path: ['spec', 'parentRefs', index] })
-    }
+/** Also of a route that is wholly of others: a slip in group or kind makes it look like one. */
+export function reportOtherParents(context: TranslateContext, route: Route): void {
+  for (const [index, ref] of (route.object.spec.parentRefs ?? []).entries()) {
+    if (isParentKind(ref)) continue
+    const message = `A ${ref.kind} of group "${ref.group}" is no parent that gwproxy serves: routes attach to Gateways and ListenerSets.`
+    const finding = { severity: 'note', code: 'attachment', message } as const
+    context.diagnostics.report(route, { ...finding, path: ['spec', 'parentRefs', index] })
   }
 }
 

@@ -9,56 +9,61 @@ import type { BindPart } from '../model/snapshot.ts'
 import type { PendingProgrammed } from '../model/status.ts'
 import { isWildcard, socketAddress } from './addresses.ts'
 import { buildChainTable, type Member, serves } from './chains.ts'
-import { transportOf } from './listeners.ts'
+import { type OwnListener, transportOf } from './listeners.ts'
+import type { ListenerVerdict } from './listener-verdicts.ts'
 
-export interface BindPlan {
-  /** Sorted by key. */
-  readonly binds: readonly BindPart[]
-  /** The sockets that each serving listener waits for. */
-  readonly pending: readonly PendingProgrammed[]
+/** Sorted by key. */
+export function planBinds(members: readonly Member[]): readonly BindPart[] {
+  return byPort(members, ({ verdict }) => verdict)
+    .flatMap(({ port, items }) => planPort(port, items))
+    .sort((a, b) => compareText(a.key, b.key))
 }
 
-export function planBinds(members: readonly Member[]): BindPlan {
-  const plans = TRANSPORTS.flatMap((transport) => {
-    const own = members.filter(({ verdict }) => transportOf(verdict.listener) === transport)
-    return [...Map.groupBy(own, ({ verdict }) => verdict.listener.spec.port)].map(
-      ([port, onPort]) => planPort({ transport, port }, onPort),
-    )
+/** The sockets that each serving listener waits for, whatever its routes. */
+export function planPending(verdicts: readonly ListenerVerdict[]): readonly PendingProgrammed[] {
+  return byPort(verdicts, (verdict) => verdict).flatMap(({ port, items }) => {
+    const inUse = addressesInUse(items)
+    return items.filter(serves).map(({ listener }) => waitFor(listener, port, inUse))
   })
-  return {
-    binds: plans.flatMap(({ binds }) => binds).sort((a, b) => compareText(a.key, b.key)),
-    pending: plans.flatMap(({ pending }) => pending),
-  }
 }
 
 /** TCP and UDP on one port number are two ports. */
 type Port = Pick<BindPart, 'transport' | 'port'>
 const TRANSPORTS = ['tcp', 'udp'] as const satisfies readonly BindPart['transport'][]
 
-function planPort(port: Port, members: readonly Member[]): BindPlan {
-  const inUse = addressesInUse(members)
+function byPort<T>(
+  all: readonly T[],
+  verdictOf: (item: T) => ListenerVerdict,
+): readonly { readonly port: Port; readonly items: readonly T[] }[] {
+  return TRANSPORTS.flatMap((transport) => {
+    const own = all.filter((item) => transportOf(verdictOf(item).listener) === transport)
+    return [...Map.groupBy(own, (item) => verdictOf(item).listener.spec.port)].map(
+      ([port, items]) => ({ port: { transport, port }, items }),
+    )
+  })
+}
+
+function planPort(port: Port, members: readonly Member[]): readonly BindPart[] {
+  const inUse = addressesInUse(members.map(({ verdict }) => verdict))
   const placed = members.flatMap((member) =>
-    addressesOf(member).map((address) => ({
+    addressesOf(member.verdict).map((address) => ({
       socket: socketAddress(address, inUse),
       address,
       member,
     })),
   )
-  return {
-    binds: [...Map.groupBy(placed, ({ socket }) => socket)]
-      .filter(([, places]) => places.some(({ member }) => serves(member)))
-      .map(([socket, places]) => planSocket(socket, port, places)),
-    pending: members.filter(serves).map((member) => waitFor(member, port, inUse)),
-  }
+  return [...Map.groupBy(placed, ({ socket }) => socket)]
+    .filter(([, places]) => places.some(({ member }) => serves(member.verdict)))
+    .map(([socket, places]) => planSocket(socket, port, places))
 }
 
 /** Listeners that do not serve open no socket; on an open one they hold their names. */
-function addressesInUse(members: readonly Member[]): ReadonlySet<string> {
-  return new Set(members.filter(serves).flatMap(addressesOf))
+function addressesInUse(verdicts: readonly ListenerVerdict[]): ReadonlySet<string> {
+  return new Set(verdicts.filter(serves).flatMap(addressesOf))
 }
 
-function addressesOf({ verdict }: Member): readonly string[] {
-  return verdict.listener.gateway.bindAddresses
+function addressesOf({ listener }: ListenerVerdict): readonly string[] {
+  return listener.gateway.bindAddresses
 }
 
 /** A listener on one of its Gateway's addresses. */
@@ -68,7 +73,7 @@ interface Place {
 }
 
 function planSocket(socket: string, { transport, port }: Port, places: readonly Place[]): BindPart {
-  const server = places.map(({ member }) => member).find(serves)?.verdict.listener
+  const server = places.find(({ member }) => serves(member.verdict))?.member.verdict.listener
   const ingress = server?.protocol?.ingress
   const proxyProtocol = transport === 'tcp' ? server?.gateway.proxyProtocol : undefined
   const fitting = places
@@ -97,13 +102,12 @@ function planSocket(socket: string, { transport, port }: Port, places: readonly 
 }
 
 function waitFor(
-  member: Member,
+  { owner, spec, gateway }: OwnListener,
   { transport, port }: Port,
   inUse: ReadonlySet<string>,
 ): PendingProgrammed {
-  const { owner, spec } = member.verdict.listener
   const keyOf = (address: string): BindKey => bindKey(transport, address, port)
-  const binds = addressesOf(member).flatMap((address) => {
+  const binds = gateway.bindAddresses.flatMap((address) => {
     const socket = keyOf(socketAddress(address, inUse))
     return isWildcard(address) ? [socket] : [socket, keyOf(address)]
   })

@@ -19,6 +19,7 @@ import type {
 import type { BackendUse } from './backends.ts'
 import { terminatesTls } from './listeners.ts'
 import type { ListenerVerdict } from './listener-verdicts.ts'
+import { sameItems } from './pass-memory.ts'
 import type { AttachedRoute } from './routes/attached.ts'
 import { type L4RouteKind, type RouteOutcome, useOf } from './routes/collect.ts'
 import type { Forward } from './routes/l4-route.ts'
@@ -32,8 +33,8 @@ export interface Member {
   readonly routeTable?: Digest
 }
 
-export function serves({ verdict }: Member): boolean {
-  return verdict.notServed === undefined
+export function serves({ notServed }: ListenerVerdict): boolean {
+  return notServed === undefined
 }
 
 /** Members have one ingress in common; those that serve differ in hostname. */
@@ -45,7 +46,11 @@ export function buildChainTable(
   const broadest = owners.at(-1)
   switch (broadest?.verdict.listener.protocol?.ingress) {
     case 'tls':
-      return { localAddresses, chains: tlsChains(owners), listeners: owners.map(toHttpListener) }
+      return {
+        localAddresses,
+        chains: knownTlsChains(owners),
+        listeners: owners.map(toHttpListener),
+      }
     case 'http':
       return {
         localAddresses,
@@ -75,9 +80,31 @@ function oneOwnerPerHostname(members: readonly Member[]): readonly Member[] {
   for (const member of members) {
     const hostname = hostnameOf(member)
     const holder = owners.get(hostname)
-    if (holder === undefined || (!serves(holder) && serves(member))) owners.set(hostname, member)
+    if (holder === undefined || (!serves(holder.verdict) && serves(member.verdict)))
+      owners.set(hostname, member)
   }
   return [...owners.values()].sort((a, b) => compareSpecificity(hostnameOf(a), hostnameOf(b)))
+}
+
+interface MadeChains {
+  readonly from: readonly unknown[]
+  readonly chains: readonly Chain[]
+}
+
+/** By the broadest listener: what was made of the same listeners and routes is not made again. */
+const made = new WeakMap<ListenerVerdict, MadeChains>()
+
+function knownTlsChains(owners: readonly Member[]): readonly Chain[] {
+  const key = owners.at(-1)?.verdict
+  const from = owners.flatMap(({ verdict, routes }) =>
+    // Chains of HTTPS lead to HTTP whatever the routes.
+    verdict.listener.protocol?.family === 'HTTPS' ? [verdict] : [verdict, routes],
+  )
+  const known = key && made.get(key)
+  if (known !== undefined && sameItems(known.from, from)) return known.chains
+  const chains = tlsChains(owners)
+  if (key !== undefined) made.set(key, { from, chains })
+  return chains
 }
 
 function tlsChains(owners: readonly Member[]): readonly Chain[] {
@@ -108,7 +135,7 @@ function toHttpListener({ verdict: { listener }, routeTable }: Member): HttpList
 function tlsActions(member: Member): ReadonlyMap<string, ChainAction> {
   const { verdict } = member
   const { listener } = verdict
-  if (!serves(member)) return new Map([[listener.hostname, refusedAction(verdict)]])
+  if (!serves(verdict)) return new Map([[listener.hostname, refusedAction(verdict)]])
   if (listener.protocol?.family === 'HTTPS') {
     return new Map([[listener.hostname, terminate(verdict, { kind: 'http' })]])
   }

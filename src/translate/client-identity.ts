@@ -107,7 +107,7 @@ function showToTarget(
   identity: ClientIdentity,
   target: UpstreamTarget,
 ): UpstreamTarget {
-  const part = target.kind === 'upstream' ? context.parts.parts.get(target.upstream) : undefined
+  const part = target.kind === 'upstream' ? context.parts.get(target.upstream) : undefined
   if (part?.kind !== 'upstream' || part.tls === undefined) return target
   if (part.tls.clientCertificate !== undefined || part.tls.anonymous === true) return target
   if (identity.kind === 'broken') {

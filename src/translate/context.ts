@@ -3,7 +3,6 @@
  * grow: parts by digest and diagnostics. A context lives for one call of `translate`.
  */
 import type { Digest } from '../base/brand.ts'
-import { digestOf } from '../base/digest.ts'
 import type { Resource } from '../api/resource.ts'
 import type { ResourceSet } from '../api/resource-set.ts'
 import type { Diagnostic, DiagnosticCode, DocumentPath, Severity } from '../model/diagnostic.ts'
@@ -12,6 +11,7 @@ import { displayKey } from '../model/resource-key.ts'
 import type { Part } from '../model/snapshot.ts'
 import type { KeyMaterial } from '../model/tls.ts'
 import type { TranslateOptions } from './options.ts'
+import { digestOfPart } from './part-digest.ts'
 
 export interface TranslateContext {
   readonly resources: ResourceSet
@@ -28,9 +28,19 @@ export function createContext(resources: ResourceSet, options: TranslateOptions)
 export class PartStore {
   readonly #parts = new Map<Digest, Part>()
   readonly #keys = new Map<Digest, KeyMaterial>()
+  readonly #others: PartStore | undefined
+
+  /** `others` are found here as well. */
+  constructor(others?: PartStore) {
+    this.#others = others
+  }
+
+  get(digest: Digest): Part | undefined {
+    return this.#parts.get(digest) ?? this.#others?.get(digest)
+  }
 
   add(part: Part): Digest {
-    const digest = digestOf(part)
+    const digest = digestOfPart(part)
     this.#parts.set(digest, part)
     return digest
   }

@@ -12,6 +12,19 @@ export interface Holdings {
   readonly poolAddresses: ReadonlyMap<string, string>
 }
 
+export function isSameClaims(a: Holdings, b: Holdings): boolean {
+  const [mine, theirs] = [a.claims, b.claims]
+  return mine === theirs || (mine.size === theirs.size && [...mine].every((one) => theirs.has(one)))
+}
+
+export function isSameAddresses(a: Holdings, b: Holdings): boolean {
+  const [mine, theirs] = [a.poolAddresses, b.poolAddresses]
+  return (
+    mine === theirs ||
+    (mine.size === theirs.size && [...mine].every(([name, held]) => theirs.get(name) === held))
+  )
+}
+
 export const NO_HOLDINGS: Holdings = { claims: new Set(), poolAddresses: new Map() }
 
 /** A listener with the place that it holds: one that moves to another port holds nothing there. */

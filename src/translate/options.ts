@@ -1,7 +1,7 @@
 /** What the command line says about translation (DESIGN.md decisions 6 to 8). */
 import type { Endpoint } from '../model/upstream.ts'
 import type { Holdings } from './holdings.ts'
-import type { RouteMemory } from './route-memory.ts'
+import type { PassMemory } from './pass-memory.ts'
 
 export const DEFAULT_CONTROLLER_NAME = 'gwproxy.dev/gateway-controller'
 
@@ -22,8 +22,8 @@ export interface TranslateOptions {
   readonly now: number
   /** `holdings` of the pass before; absent at a cold start. */
   readonly holdings?: Holdings
-  /** What the pass before made of the routes; absent: all are made. */
-  readonly memory?: RouteMemory
+  /** What the pass before made of each thing; absent: all is made. */
+  readonly memory?: PassMemory
 }
 
 export const DEFAULT_OPTIONS: TranslateOptions = {

@@ -1,6 +1,5 @@
 /** What a set of binds needs: every part that they lead to, and the keys of its certificates. */
 import type { Digest } from '../base/brand.ts'
-import { compareText } from '../base/byte-order.ts'
 import { assertNever } from '../base/assert-never.ts'
 import type { HttpFilter } from '../model/http-filter.ts'
 import type { HttpRule } from '../model/http.ts'
@@ -8,20 +7,20 @@ import type { ChainAction, Part } from '../model/snapshot.ts'
 import type { WeightedUpstream } from '../model/upstream.ts'
 import type { UpstreamTarget } from '../model/upstream-target.ts'
 
-/** Sorted by digest, the binds themselves included. */
+/** The binds themselves included, each before what it leads to. */
 export function reachableParts(
   binds: readonly Digest[],
-  parts: ReadonlyMap<Digest, Part>,
+  partOf: (digest: Digest) => Part | undefined,
 ): ReadonlyMap<Digest, Part> {
   const found = new Map<Digest, Part>()
   const open = [...binds]
   for (let digest = open.pop(); digest !== undefined; digest = open.pop()) {
-    const part = found.has(digest) ? undefined : parts.get(digest)
+    const part = found.has(digest) ? undefined : partOf(digest)
     if (part === undefined) continue
     found.set(digest, part)
-    open.push(...referencesOf(part))
+    for (const reference of referencesOf(part)) open.push(reference)
   }
-  return new Map([...found].sort(([a], [b]) => compareText(a, b)))
+  return found
 }
 
 /** Parts never change. */

@@ -8,24 +8,24 @@ import { compareText } from '../base/byte-order.ts'
 import { digestOf } from '../base/digest.ts'
 import type { Diagnostic } from '../model/diagnostic.ts'
 import type { ListenerKey } from '../model/identity.ts'
-import { keyText } from '../model/resource-key.ts'
+import { keyText, type ResourceKey } from '../model/resource-key.ts'
 import type { Manifest, Part } from '../model/snapshot.ts'
 import type { ObjectStatus, PendingProgrammed } from '../model/status.ts'
 import type { KeyMaterial } from '../model/tls.ts'
-import { groupByParent } from './attachment.ts'
-import { reportOtherParents } from './attachment-findings.ts'
-import { planBinds } from './binds.ts'
+import { groupByParent, type ListenersByParent } from './attachment.ts'
+import { planBinds, planPending } from './binds.ts'
 import { type Member, serves } from './chains.ts'
 import { showToForwards, showToRules } from './client-identity.ts'
 import { createContext, type TranslateContext } from './context.ts'
 import { poolAddressesOf } from './gateway-addresses.ts'
 import { ownGatewayClasses } from './gateway-classes.ts'
 import { type OwnGateway, ownGateways } from './gateways.ts'
-import { claimOf, type Holdings } from './holdings.ts'
+import { claimOf, type Holdings, isSameAddresses, isSameClaims, NO_HOLDINGS } from './holdings.ts'
 import { type OwnListenerSet, ownListenerSets } from './listener-sets.ts'
 import { judgeListeners, type ListenerVerdict } from './listener-verdicts.ts'
 import { ownListeners } from './listeners.ts'
 import type { TranslateOptions } from './options.ts'
+import { PassMemory, sameItems } from './pass-memory.ts'
 import { backendTlsStatuses } from './policies/backend-tls.ts'
 import { reachableParts } from './reachable.ts'
 import { type AttachedRoute, type AttachedRoutes, attachedByListener } from './routes/attached.ts'
@@ -45,7 +45,7 @@ export interface Translation {
   readonly manifest: Omit<Manifest, 'generation'>
   /** Those that the manifest names. */
   readonly parts: ReadonlyMap<Digest, Part>
-  /** The private keys of its certificates, sorted by id. Secrets. */
+  /** The private keys of its certificates. Secrets. */
   readonly keys: readonly KeyMaterial[]
   /** Sorted by identity. Listeners that serve are Programmed=Unknown/Pending. */
   readonly statuses: readonly ObjectStatus[]
@@ -58,34 +58,101 @@ export interface Translation {
 
 export function translate(resources: ResourceSet, options: TranslateOptions): Translation {
   const context = createContext(resources, options)
+  const memory = options.memory ?? new PassMemory()
+  memory.begin(resources)
+  const parents = parentsOf(context, memory)
+  const outcomes = collectRoutes(context, memory, parents.byName)
+  const attached = attachedByListener(outcomes)
+  const members = parents.verdicts.map((verdict) =>
+    memberOf(context, memory, verdict, attached.get(verdict.listener.key) ?? NO_ROUTES),
+  )
+  const statuses = [
+    ...[...parents.classes.values()].map(gatewayClassStatus),
+    ...parentStatuses(context, memory, parents, attached),
+    ...outcomes.flatMap((outcome) => routeStatus(outcome, options.controllerName) ?? []),
+    ...backendTlsStatuses(context, outcomes),
+  ]
+  const { pending, holdings } = parents
+  return {
+    ...collectParts(
+      context,
+      planBinds(members).map((bind) => context.parts.add(bind)),
+    ),
+    statuses: memory.sortedByKey(statuses, keyText),
+    pending,
+    diagnostics: context.diagnostics.all.toSorted(compareDiagnostics),
+    holdings,
+  }
+}
+
+const NO_ROUTES: readonly AttachedRoute[] = []
+
+/** All that routes attach to. */
+interface Parents {
+  readonly classes: ReturnType<typeof ownGatewayClasses>
+  readonly gateways: readonly OwnGateway[]
+  readonly sets: readonly OwnListenerSet[]
+  readonly byName: ListenersByParent
+  readonly verdicts: readonly ListenerVerdict[]
+  readonly verdictsOf: ReadonlyMap<ResourceKey, readonly ListenerVerdict[]>
+  readonly setsOf: ReadonlyMap<OwnGateway, readonly OwnListenerSet[]>
+  readonly pending: readonly PendingProgrammed[]
+  /** Those before it, which it was made with. */
+  readonly held: Holdings
+  readonly holdings: Holdings
+}
+
+function parentsOf(context: TranslateContext, memory: PassMemory): Parents {
+  const { holdings = NO_HOLDINGS } = context.options
+  // Claims decide who wins where something is contested: without losers they change nothing.
+  const isStill = ({ held, verdicts }: Parents): boolean =>
+    isSameAddresses(held, holdings) && (isSameClaims(held, holdings) || !verdicts.some(hasLost))
+  return memory.recall(context, PARENTS, judgeParents, isStill)
+}
+
+const PARENTS = {}
+
+function hasLost({ accepted }: ListenerVerdict): boolean {
+  return accepted?.reason === 'PortUnavailable'
+}
+
+function judgeParents(context: TranslateContext): Parents {
   const classes = ownGatewayClasses(context)
   const gateways = ownGateways(context, classes)
   const sets = ownListenerSets(context, gateways)
   const listeners = ownListeners(context, gateways, sets)
   const verdicts = judgeListeners(context, listeners)
-  const outcomes = collectRoutes(context, groupByParent(listeners, sets))
-  const attached = attachedByListener(outcomes)
-  const members = verdicts.map((verdict) =>
-    toMember(context, verdict, attached.get(verdict.listener.key) ?? []),
-  )
-  const { binds, pending } = planBinds(members)
-  const statuses = [
-    ...[...classes.values()].map(gatewayClassStatus),
-    ...parentStatuses(gateways, sets, verdicts, attached),
-    ...outcomes.flatMap((outcome) => routeStatus(outcome, options.controllerName) ?? []),
-    ...backendTlsStatuses(context, outcomes),
-  ]
-  reportOtherParents(context)
   return {
-    ...collectParts(
-      context,
-      binds.map((bind) => context.parts.add(bind)),
-    ),
-    statuses: sortedByKey(statuses),
-    pending: pending.toSorted(comparePending),
-    diagnostics: context.diagnostics.all.toSorted(compareDiagnostics),
+    classes,
+    gateways,
+    sets,
+    byName: groupByParent(listeners, sets),
+    verdicts,
+    verdictsOf: Map.groupBy(verdicts, ({ listener }) => listener.owner.key),
+    setsOf: Map.groupBy(sets, ({ gateway }) => gateway),
+    pending: sortedPending(planPending(verdicts)),
+    held: context.options.holdings ?? NO_HOLDINGS,
     holdings: { claims: claimsOf(verdicts), poolAddresses: poolAddressesOf(context, gateways) },
   }
+}
+
+function memberOf(
+  context: TranslateContext,
+  memory: PassMemory,
+  verdict: ListenerVerdict,
+  attached: readonly AttachedRoute[],
+): Member {
+  const make = (own: TranslateContext): MadeMember => ({
+    attached,
+    member: toMember(own, verdict, attached),
+  })
+  return memory.recall(context, verdict, make, (known) => sameItems(known.attached, attached))
+    .member
+}
+
+interface MadeMember {
+  readonly attached: readonly AttachedRoute[]
+  readonly member: Member
 }
 
 function toMember(
@@ -98,7 +165,7 @@ function toMember(
   const routes = attached.map((route) => showToForwards(context, identity, route))
   const family = listener.protocol?.family
   const member: Member = { verdict, routes }
-  if (!serves(member) || (family !== 'HTTP' && family !== 'HTTPS')) return member
+  if (!serves(verdict) || (family !== 'HTTP' && family !== 'HTTPS')) return member
   const httpRoutes: AttachedHttpRoute[] = []
   const grpcRoutes: AttachedGrpcRoute[] = []
   for (const { outcome, hostnames } of routes) {
@@ -118,38 +185,59 @@ function toMember(
 }
 
 function parentStatuses(
-  gateways: readonly OwnGateway[],
-  sets: readonly OwnListenerSet[],
-  verdicts: readonly ListenerVerdict[],
+  context: TranslateContext,
+  memory: PassMemory,
+  { gateways, sets, verdictsOf, setsOf }: Parents,
   attached: AttachedRoutes,
 ): readonly ObjectStatus[] {
-  const byOwner = Map.groupBy(verdicts, ({ listener }) => listener.owner.key)
-  const verdictsOf = ({ resource }: OwnGateway | OwnListenerSet): readonly ListenerVerdict[] =>
-    byOwner.get(resource.key) ?? []
   const attachedRoutes = (key: ListenerKey): number => attached.get(key)?.length ?? 0
-  const setsOf = Map.groupBy(sets, ({ gateway }) => gateway)
+  const verdictsFor = ({ resource }: OwnGateway | OwnListenerSet): readonly ListenerVerdict[] =>
+    verdictsOf.get(resource.key) ?? []
+  const statusOf = (
+    parent: OwnGateway | OwnListenerSet,
+    make: () => ObjectStatus,
+  ): ObjectStatus => {
+    const counts = verdictsFor(parent).map(({ listener: { key } }) => attachedRoutes(key))
+    return memory.recall(
+      context,
+      parent,
+      (): MadeStatus => ({ counts, status: make() }),
+      (known) => sameItems(known.counts, counts),
+    ).status
+  }
   return [
-    ...gateways.map((gateway) => {
-      const own = setsOf.get(gateway)
-      const accepted = own?.filter((set) => isAccepted(set, verdictsOf(set))).length
-      return gatewayStatus(gateway, verdictsOf(gateway), accepted, attachedRoutes)
-    }),
-    ...sets.map((set) => listenerSetStatus(set, verdictsOf(set), attachedRoutes)),
+    ...gateways.map((gateway) =>
+      statusOf(gateway, () => {
+        const own = setsOf.get(gateway)
+        const accepted = own?.filter((set) => isAccepted(set, verdictsFor(set))).length
+        return gatewayStatus(gateway, verdictsFor(gateway), accepted, attachedRoutes)
+      }),
+    ),
+    ...sets.map((set) =>
+      statusOf(set, () => listenerSetStatus(set, verdictsFor(set), attachedRoutes)),
+    ),
   ]
+}
+
+interface MadeStatus {
+  readonly counts: readonly number[]
+  readonly status: ObjectStatus
 }
 
 function collectParts(
   context: TranslateContext,
   binds: readonly Digest[],
 ): Pick<Translation, 'manifest' | 'parts' | 'keys'> {
-  const parts = reachableParts(binds, context.parts.parts)
-  const keyIds = new Set(
-    [...parts.values()].flatMap((part) => (part.kind === 'certificate' ? [part.keyId] : [])),
-  )
+  const parts = reachableParts(binds, (digest) => context.parts.get(digest))
+  const keys = new Map<Digest, KeyMaterial>()
+  for (const part of parts.values()) {
+    const key = part.kind === 'certificate' ? context.parts.keys.get(part.keyId) : undefined
+    if (key !== undefined) keys.set(key.keyId, key)
+  }
   return {
     manifest: { digest: digestOf(binds), binds, parts: [...parts.keys()] },
     parts,
-    keys: [...keyIds].sort(compareText).flatMap((id) => context.parts.keys.get(id) ?? []),
+    keys: [...keys.values()],
   }
 }
 
@@ -161,14 +249,11 @@ function claimsOf(verdicts: readonly ListenerVerdict[]): Holdings['claims'] {
   return new Set(holding.map(({ listener }) => claimOf(listener)))
 }
 
-/** The texts are made once: there are many more comparisons than statuses. */
-function sortedByKey(statuses: readonly ObjectStatus[]): readonly ObjectStatus[] {
-  const keyed = statuses.map((status) => ({ text: keyText(status.key), status }))
-  return keyed.sort((a, b) => compareText(a.text, b.text)).map(({ status }) => status)
-}
-
-function comparePending(a: PendingProgrammed, b: PendingProgrammed): number {
-  return compareText(keyText(a.owner), keyText(b.owner)) || compareText(a.listener, b.listener)
+function sortedPending(pending: readonly PendingProgrammed[]): readonly PendingProgrammed[] {
+  return pending
+    .map((one) => ({ owner: keyText(one.owner), one }))
+    .sort((a, b) => compareText(a.owner, b.owner) || compareText(a.one.listener, b.one.listener))
+    .map(({ one }) => one)
 }
 
 function compareDiagnostics(a: Diagnostic, b: Diagnostic): number {

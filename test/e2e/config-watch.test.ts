@@ -172,7 +172,10 @@ describe('a rescan', () => {
     const update = await bench.rescan(1)
     assert.ok(update.pass >= 2)
     assert.deepEqual(update.manifest, manifest)
-    assert.deepEqual([update.parts, update.objects.changed], [[], []])
+    assert.deepEqual(update.parts, [])
+    const { objects } = update
+    assert.ok(objects.kind === 'edit')
+    assert.deepEqual([objects.removed, objects.inserted, objects.changed], [0, [], []])
   })
 })
 

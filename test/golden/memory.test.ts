@@ -1,30 +1,35 @@
 /**
- * What a translation remembers of the routes of the one before changes nothing: each golden case
+ * What a translation remembers of the one before changes nothing: each golden case
  * with each of its objects missing, one after the other, with one memory and without.
  */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { type AnyResource, buildResourceSet } from '../../src/api/resource-set.ts'
+import { type AnyResource, buildResourceSet, ResourceSets } from '../../src/api/resource-set.ts'
+import type { Holdings } from '../../src/translate/holdings.ts'
 import { DEFAULT_OPTIONS } from '../../src/translate/options.ts'
-import { RouteMemory } from '../../src/translate/route-memory.ts'
+import { PassMemory } from '../../src/translate/pass-memory.ts'
 import { translate } from '../../src/translate/translate.ts'
 import { GOLDEN_NOW, loadTexts, splitText, withCertificates } from './load.ts'
 
 const CASES = join(import.meta.dirname, 'cases')
 const names = readdirSync(CASES).filter((name) => name.endsWith('.in.yaml'))
 
-describe('a memory of routes', () => {
+describe('a memory', () => {
   for (const name of names) {
     it(`changes nothing in ${name.replace('.in.yaml', '').replaceAll('-', ' ')}`, async () => {
       const input = readFileSync(join(CASES, name), 'utf8')
       const resources = loadTexts(splitText(await withCertificates(input)))
-      const memory = new RouteMemory()
+      const memory = new PassMemory()
+      const sets = new ResourceSets()
+      let holdings: Holdings | undefined
       const check = (list: readonly AnyResource[]): void => {
-        const options = { ...DEFAULT_OPTIONS, now: GOLDEN_NOW }
+        const held = holdings === undefined ? {} : { holdings }
+        const options = { ...DEFAULT_OPTIONS, now: GOLDEN_NOW, ...held }
         const plain = translate(buildResourceSet(list), options)
-        assert.deepEqual(translate(buildResourceSet(list), { ...options, memory }), plain)
+        assert.deepEqual(translate(sets.next(list), { ...options, memory }), plain)
+        holdings = plain.holdings
       }
       check(resources)
       for (const missing of resources) check(resources.filter((one) => one !== missing))
@@ -40,7 +45,7 @@ describe('a route that is remembered', () => {
     const route = resources.find(({ key }) => key.kind.endsWith('Route'))
     const other = resources.find(({ key }) => !key.kind.endsWith('Route'))
     assert.ok(route !== undefined && other !== undefined)
-    const memory = new RouteMemory()
+    const memory = new PassMemory()
     const statusIn = (list: readonly AnyResource[]) =>
       translate(buildResourceSet(list), {
         ...DEFAULT_OPTIONS,

@@ -82,7 +82,8 @@ export class Termination {
 
   /** Or why there is none: what a stranger's name leads to must not throw. */
   #serverFor(name: string | undefined): DomainServer | string {
-    const prepared = (this.#prepared ??= this.#prepare())
+    const prepared = this.#prepared ?? this.#prepare()
+    this.#prepared = prepared
     const set = prepared.table.choose(name)
     if (set === undefined) return 'the listener has no certificate'
     try {

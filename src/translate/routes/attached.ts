@@ -15,16 +15,32 @@ export type AttachedRoutes = ReadonlyMap<ListenerKey, readonly AttachedRoute[]>
 export function attachedByListener(outcomes: readonly RouteOutcome[]): AttachedRoutes {
   const attached = new Map<ListenerKey, AttachedRoute[]>()
   for (const outcome of outcomes) {
-    if (outcome.verdict.accepted !== undefined) continue
-    const seen = new Set<ListenerKey>()
-    for (const { listener, hostnames } of outcome.parents.flatMap(
-      ({ attachments }) => attachments,
-    )) {
-      if (seen.has(listener.key)) continue
-      seen.add(listener.key)
-      const routes = attached.get(listener.key)
-      if (routes === undefined) attached.set(listener.key, [{ outcome, hostnames }])
-      else routes.push({ outcome, hostnames })
+    for (const [listener, route] of attachmentsOf(outcome)) {
+      const routes = attached.get(listener)
+      if (routes === undefined) attached.set(listener, [route])
+      else routes.push(route)
+    }
+  }
+  return attached
+}
+
+type Attachments = ReadonlyMap<ListenerKey, AttachedRoute>
+
+/** The same outcome has the same, so that unchanged ones are known by identity. */
+const made = new WeakMap<RouteOutcome, Attachments>()
+
+function attachmentsOf(outcome: RouteOutcome): Attachments {
+  const known = made.get(outcome) ?? attach(outcome)
+  made.set(outcome, known)
+  return known
+}
+
+function attach(outcome: RouteOutcome): Attachments {
+  const attached = new Map<ListenerKey, AttachedRoute>()
+  if (outcome.verdict.accepted !== undefined) return attached
+  for (const { attachments } of outcome.parents) {
+    for (const { listener, hostnames } of attachments) {
+      if (!attached.has(listener.key)) attached.set(listener.key, { outcome, hostnames })
     }
   }
   return attached

@@ -14,11 +14,11 @@ import {
   type Route,
   type RouteObject,
 } from '../attachment.ts'
-import { reportAttachment } from '../attachment-findings.ts'
+import { reportAttachment, reportOtherParents } from '../attachment-findings.ts'
 import type { TranslateContext } from '../context.ts'
 import { terminatesTls } from '../listeners.ts'
 import type { RouteKind } from '../protocols.ts'
-import { RouteMemory } from '../route-memory.ts'
+import type { PassMemory } from '../pass-memory.ts'
 import { type LoweredGrpcRoute, lowerGrpcRoute } from './grpc-route.ts'
 import { type LoweredHttpRoute, lowerHttpRoute } from './http-route.ts'
 import { reportIdleRules } from './idle-rules.ts'
@@ -51,28 +51,26 @@ export type RouteOutcome =
 /** Oldest first within a kind: the order of every "oldest wins" rule. Routes of others are left out. */
 export function collectRoutes(
   context: TranslateContext,
+  memory: PassMemory,
   parents: ListenersByParent,
 ): readonly RouteOutcome[] {
-  const { resources, options } = context
-  const { httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, udpRoutes } = resources
-  const memory = options.memory ?? new RouteMemory()
-  memory.begin(resources)
+  const { httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, udpRoutes } = context.resources
   const outcomesOf = <T extends RouteObject>(
     kind: RouteKind,
     routes: readonly Resource<T>[],
     outcomeOf: OutcomeOf<T>,
   ): readonly RouteOutcome[] =>
-    routes
-      .filter((route) => !isOfOthers(context, parents, route))
-      .sort(compareAge)
-      .map((route) =>
+    routes.toSorted(compareAge).flatMap(
+      (route) =>
         memory.recall(context, route, (own) => {
+          reportOtherParents(own, route)
+          if (isOfOthers(own, parents, route)) return undefined
           const outcome = outcomeOf(own, route, attachRoute(own, parents, kind, route))
           reportAttachment(own, outcome)
           reportIdleRules(own, outcome.route)
           return outcome
-        }),
-      )
+        }) ?? [],
+    )
   return [
     ...outcomesOf('HTTPRoute', httpRoutes, httpOutcome),
     ...outcomesOf('TLSRoute', tlsRoutes, l4Outcome('TLSRoute')),

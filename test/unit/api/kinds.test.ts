@@ -7,7 +7,7 @@ import type { ZodType } from 'zod'
 import { jsonSchemaOf } from '../../../src/api/json-schema.ts'
 import { findKind, KINDS } from '../../../src/api/kinds.ts'
 import type { KindEntry } from '../../../src/api/kinds.ts'
-import { buildResourceSet } from '../../../src/api/resource-set.ts'
+import { buildResourceSet, ResourceSets } from '../../../src/api/resource-set.ts'
 import type { AnyResource } from '../../../src/api/resource-set.ts'
 import { problems } from './rule-cases.ts'
 
@@ -71,6 +71,39 @@ describe('buildResourceSet', () => {
     const key = { group: '', kind: 'ConfigMap', namespace: 'a', name: 'b' } as const
     assert.equal(set.find(key)?.object.metadata.name, 'b')
     assert.equal(set.find({ ...key, name: 'c' }), undefined)
+  })
+})
+
+describe('ResourceSets', () => {
+  test('gives what a set made anew gives, and the same list of a kind that is the same', () => {
+    const names = fc.uniqueArray(fc.constantFrom('a/a', 'a/b', 'a/c', 'b/a', 'b/b'))
+    fc.assert(
+      fc.property(fc.array(names), (lists) => {
+        const known = new Map<string, AnyResource>()
+        const sets = new ResourceSets()
+        for (const list of lists) {
+          const resources = list.map((name) => {
+            const resource = known.get(name) ?? configMap(...split(name))
+            known.set(name, resource)
+            return resource
+          })
+          const { find, ...kinds } = sets.next(resources)
+          const { find: findAnew, ...expected } = buildResourceSet(resources)
+          assert.deepEqual(kinds, expected)
+          for (const { key } of known.values()) assert.equal(find(key), findAnew(key))
+          assert.equal(sets.next([...resources]).configMaps, kinds.configMaps)
+        }
+      }),
+    )
+  })
+
+  test('takes the later of two with one key, also after sets without such', () => {
+    const sets = new ResourceSets()
+    const [one, two] = [configMap('a', 'a'), configMap('a', 'a')]
+    assert.deepEqual(sets.next([one]).configMaps, [one])
+    assert.equal(sets.next([one, two]).configMaps[0], two)
+    assert.equal(sets.next([two, one]).configMaps[0], one)
+    assert.equal(sets.next([two]).configMaps[0], two)
   })
 })
 

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
 import type { Digest } from '../../../src/base/brand.ts'
 import { DeltaReceiver, DeltaSender } from '../../../src/control/delta.ts'
 import { UpdateBuilder } from '../../../src/control/update-builder.ts'
 import type { ObjectRecord } from '../../../src/ipc/messages.ts'
 import type { Diagnostic } from '../../../src/model/diagnostic.ts'
+import type { ResourceKey } from '../../../src/model/resource-key.ts'
 import type { Part } from '../../../src/model/snapshot.ts'
 import { NO_HOLDINGS } from '../../../src/translate/holdings.ts'
 import type { Translation } from '../../../src/translate/translate.ts'
@@ -82,45 +84,49 @@ describe('updates', () => {
 })
 
 describe('deltas', () => {
+  interface Item {
+    readonly key: ResourceKey
+    readonly v: number
+  }
+  const item = (name: string, v: number): Item => ({
+    key: { group: '', kind: 'Thing', namespace: '', name },
+    v,
+  })
+  const isSame = (a: Item, b: Item): boolean => a.v === b.v
+
   it('put any sequence of lists together again', () => {
-    const sender = new DeltaSender<{ readonly v: number }>((a, b) => a.v === b.v)
-    const receiver = new DeltaReceiver<{ readonly v: number }>()
-    const lists: readonly (readonly (readonly [string, { v: number }])[])[] = [
-      [
-        ['a', { v: 1 }],
-        ['b', { v: 1 }],
-      ],
-      [
-        ['b', { v: 1 }],
-        ['a', { v: 2 }],
-      ],
-      [
-        ['b', { v: 1 }],
-        ['a', { v: 3 }],
-      ],
-      [],
-      [['a', { v: 2 }]],
-    ]
-    const changed = lists.map((list) => {
-      const delta = sender.next(list)
-      assert.deepEqual(
-        receiver.next(delta),
-        list.map(([, value]) => value),
-      )
-      return delta.changed.length
-    })
-    assert.deepEqual(changed, [2, 1, 1, 0, 1])
-  })
-
-  it('tell the order when it changed, and at first: a sender before may have told another', () => {
-    const sender = new DeltaSender<number>()
-    const orders = [[], [], ['a', 'b'], ['a', 'b'], ['b', 'a'], []].map(
-      (keys) => sender.next(keys.map((key) => [key, 1] as const)).order,
+    const list = fc.uniqueArray(
+      fc.record({ name: fc.constantFrom(...'abcdefgh'), v: fc.nat({ max: 2 }) }),
+      { selector: ({ name }) => name },
     )
-    assert.deepEqual(orders, [[], undefined, ['a', 'b'], undefined, ['b', 'a'], []])
+    fc.assert(
+      fc.property(fc.array(list), (lists) => {
+        const sender = new DeltaSender<Item>(isSame)
+        const receiver = new DeltaReceiver<Item>()
+        for (const entries of lists) {
+          const items = entries.map(({ name, v }) => item(name, v))
+          assert.deepEqual(receiver.next(sender.next(items)), items)
+        }
+      }),
+    )
   })
 
-  it('refuse an entry that was never sent', () => {
-    assert.throws(() => new DeltaReceiver().next({ order: ['a'], changed: [] }), /never sent/)
+  it('tell what changed, and all at first: a sender before may have told something else', () => {
+    const sender = new DeltaSender<Item>(isSame)
+    const [a, b, c] = [item('a', 1), item('b', 1), item('c', 1)]
+    const edit = { kind: 'edit', start: 0, removed: 0, inserted: [], changed: [] }
+    assert.deepEqual(sender.next([a, b, c]), { kind: 'whole', items: [a, b, c] })
+    assert.deepEqual(sender.next([a, { ...b }, c]), { ...edit, start: 3 })
+    const b2 = item('b', 2)
+    assert.deepEqual(sender.next([a, b2, c]), { ...edit, start: 3, changed: [[1, b2]] })
+    assert.deepEqual(sender.next([a, c]), { ...edit, start: 1, removed: 1 })
+    assert.deepEqual(sender.next([a, b, c]), { ...edit, start: 1, inserted: [b] })
+    assert.deepEqual(sender.repeat(), edit)
+  })
+
+  it('refuse what is about entries that were never sent', () => {
+    const edit = { kind: 'edit', start: 0, removed: 0, inserted: [], changed: [] } as const
+    assert.throws(() => new DeltaReceiver().next({ ...edit, removed: 1 }), /never sent/)
+    assert.throws(() => new DeltaReceiver().next({ ...edit, changed: [[0, 1]] }), /never sent/)
   })
 })

@@ -11,6 +11,7 @@ import { type AnyResource, buildResourceSet } from '../../../src/api/resource-se
 import { digestOf } from '../../../src/base/digest.ts'
 import { compareSpecificity } from '../../../src/match/hostname.ts'
 import type { ChainTable } from '../../../src/model/snapshot.ts'
+import { digestOfPart } from '../../../src/translate/part-digest.ts'
 import { DEFAULT_OPTIONS } from '../../../src/translate/options.ts'
 import { type Translation, translate } from '../../../src/translate/translate.ts'
 import { GOLDEN_NOW, loadTexts, splitText, withCertificates } from '../../golden/load.ts'
@@ -29,7 +30,7 @@ describe('translate, on any mixture of manifests', () => {
       assert.equal(manifest.digest, digestOf(manifest.binds))
       const keyIds = new Set(keys.map(({ keyId }) => keyId))
       for (const [digest, part] of parts) {
-        assert.equal(digestOf(part), digest)
+        assert.equal(digestOfPart(part), digest)
         if (part.kind === 'certificate') assert.ok(keyIds.has(part.keyId))
       }
     })
