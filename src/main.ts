@@ -187,7 +187,7 @@ class Daemon {
       saved: readTransitions(state),
       onPublished: (report, moved) => {
         if (this.#isService) this.#statusDir?.publish(report)
-        if (moved !== undefined) this.#save(state, moved)
+        if (state !== undefined) this.#save(state, moved())
       },
     })
     this.#machine = readMachine()
@@ -433,9 +433,9 @@ class Daemon {
   }
 
   /** Losing a time is better than losing traffic. */
-  #save(state: StateDir | undefined, moved: TransitionRecord): void {
+  #save(state: StateDir, moved: TransitionRecord | undefined): void {
     try {
-      state?.write(TRANSITIONS, moved)
+      if (moved !== undefined) state.write(TRANSITIONS, moved)
     } catch (error) {
       this.#log.warn({}, messageOf(error))
     }

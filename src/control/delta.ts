@@ -3,7 +3,7 @@
  * before, the receiver keeps it. Costs a comparison for each entry, and a copy for what changed.
  */
 import { GwProxyError } from '../base/errors.ts'
-import { isSameKey, type ResourceKey } from '../model/resource-key.ts'
+import { type Keyed, oldPlace, windowOf } from './keyed-window.ts'
 
 export type Delta<T> =
   | { readonly kind: 'whole'; readonly items: readonly T[] }
@@ -15,10 +15,6 @@ export type Delta<T> =
       readonly inserted: readonly T[]
       readonly changed: readonly (readonly [index: number, item: T])[]
     }
-
-interface Keyed {
-  readonly key: ResourceKey
-}
 
 export class DeltaSender<T extends Keyed> {
   readonly #isSame: (before: T, now: T) => boolean
@@ -34,32 +30,22 @@ export class DeltaSender<T extends Keyed> {
     const before = this.#sent
     this.#sent = items
     if (before === undefined) return { kind: 'whole', items }
-    const room = Math.min(before.length, items.length)
-    let start = 0
-    while (start < room && isSameAt(before[start], items[start])) start += 1
-    let end = 0
-    while (end < room - start && isSameAt(before.at(-1 - end), items.at(-1 - end))) end += 1
-    const tail = items.length - end
-    const removed = before.length - end - start
-    const shift = items.length - before.length
-    const changed = items.flatMap((item, index) => {
-      if (index >= start && index < tail) return []
-      const old = before[index < start ? index : index - shift]
-      return old === undefined || old === item || this.#isSame(old, item)
-        ? []
-        : [[index, item] as const]
-    })
-    return { kind: 'edit', start, removed, inserted: items.slice(start, tail), changed }
+    const window = windowOf(before, items)
+    const { start, removed } = window
+    const changed: [index: number, item: T][] = []
+    for (const [index, item] of items.entries()) {
+      const place = oldPlace(window, index)
+      const old = place === undefined ? undefined : before[place]
+      if (old !== undefined && old !== item && !this.#isSame(old, item)) changed.push([index, item])
+    }
+    const inserted = items.slice(start, start + window.inserted)
+    return { kind: 'edit', start, removed, inserted, changed }
   }
 
   /** The same list again. */
   repeat(): Delta<T> {
     return { kind: 'edit', start: 0, removed: 0, inserted: [], changed: [] }
   }
-}
-
-function isSameAt(before: Keyed | undefined, now: Keyed | undefined): boolean {
-  return before !== undefined && now !== undefined && isSameKey(before.key, now.key)
 }
 
 export class DeltaReceiver<T> {

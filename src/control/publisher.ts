@@ -8,7 +8,6 @@ import { GwProxyError } from '../base/errors.ts'
 import type { ConfigUpdate, WorkerMessage } from '../ipc/messages.ts'
 import type { BindPart, Manifest, Part } from '../model/snapshot.ts'
 import type { BindResult } from '../model/status.ts'
-import type { KeyMaterial } from '../model/tls.ts'
 import { type Answer, type Datagrams, type Outgoing, type Target, WorkerLedger } from './ledger.ts'
 import type { Sockets } from './sockets.ts'
 import { UdpOwners } from './udp-owners.ts'
@@ -223,27 +222,37 @@ function hasFailedUdp({ binds }: Target, results: readonly BindResult[]): boolea
 
 function targetOf(update: ConfigUpdate, before: Target | undefined): Target {
   const { manifest } = update
-  const sent = new Map(update.parts)
-  const parts = new Map<Digest, Part>()
+  const parts = partsOf(update, before)
   for (const digest of manifest.parts) {
-    const part = sent.get(digest) ?? before?.parts.get(digest)
-    if (part === undefined) throw missing(`part ${digest}`, manifest)
-    parts.set(digest, part)
+    if (!parts.has(digest)) throw missing(`part ${digest}`, manifest)
   }
-  const sentKeys = new Map(update.keys.map((key) => [key.keyId, key]))
-  const keys = new Map<Digest, KeyMaterial>()
-  for (const part of parts.values()) {
-    if (part.kind !== 'certificate') continue
-    const key = sentKeys.get(part.keyId) ?? before?.keys.get(part.keyId)
-    if (key === undefined) throw missing(`key ${part.keyId}`, manifest)
-    keys.set(part.keyId, key)
-  }
+  const keys = new Map(before?.keys)
+  for (const key of update.keys) keys.set(key.keyId, key)
+  const used = new Set<Digest>()
+  for (const part of parts.values()) if (part.kind === 'certificate') used.add(part.keyId)
+  for (const keyId of used) if (!keys.has(keyId)) throw missing(`key ${keyId}`, manifest)
+  if (keys.size > used.size) for (const id of [...keys.keys()]) if (!used.has(id)) keys.delete(id)
   const binds = manifest.binds.map((digest): BindPart => {
     const part = parts.get(digest)
     if (part?.kind !== 'bind') throw missing(`bind ${digest}`, manifest)
     return part
   })
   return { revision: (before?.revision ?? 0) + 1, manifest, parts, keys, binds }
+}
+
+/** Those of the manifest, and no other. */
+function partsOf(
+  { manifest, parts: sent, gone = [] }: ConfigUpdate,
+  before: Target | undefined,
+): ReadonlyMap<Digest, Part> {
+  const parts = new Map(before?.parts)
+  for (const digest of gone) parts.delete(digest)
+  for (const [digest, part] of sent) parts.set(digest, part)
+  if (parts.size === manifest.parts.length) return parts
+  // Nobody said what is gone.
+  const named = new Set(manifest.parts)
+  for (const digest of [...parts.keys()]) if (!named.has(digest)) parts.delete(digest)
+  return parts
 }
 
 function missing(what: string, manifest: Manifest): GwProxyError {

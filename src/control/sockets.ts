@@ -49,7 +49,7 @@ export class Sockets {
     const wanted = binds.filter(({ transport }) => transport === 'tcp')
     for (const bind of wanted) {
       const { key, address, port } = bind
-      const context = { names: listenerNames(bind), wanted }
+      const context = contextOf(bind, wanted)
       const entry = this.#entries.get(key)
       if (entry !== undefined) entry.context = context
       else {
@@ -120,6 +120,16 @@ export class Sockets {
   #attempt({ address, port, context }: Omit<Entry, 'state'>): SocketState {
     const attempt = this.#bind(address, port, context)
     return attempt.kind === 'bound' ? { kind: 'open', handle: attempt.handle } : attempt
+  }
+}
+
+/** The names are put together when a socket is bound: a bind may have 10,000. */
+function contextOf(bind: BindPart, wanted: BindContext['wanted']): BindContext {
+  return {
+    get names() {
+      return listenerNames(bind)
+    },
+    wanted,
   }
 }
 

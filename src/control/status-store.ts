@@ -9,6 +9,7 @@ import type { ConfigUpdate, ObjectRecord } from '../ipc/messages.ts'
 import { keyText } from '../model/resource-key.ts'
 import type { BindResult, ObjectStatus, PendingProgrammed } from '../model/status.ts'
 import type { ManifestObject, StatusEntry, StatusReport } from './admin/contract.ts'
+import { DerivedList } from './derived-list.ts'
 import { TransitionTimes, type TransitionRecord } from './status-times.ts'
 
 /** Translate's rule of what the binds' results make of the pending Programmed conditions. */
@@ -22,15 +23,20 @@ export interface StatusStoreOptions {
   readonly applyBindResults: ApplyBindResults
   readonly clock: Clock
   readonly saved?: TransitionRecord | undefined
-  /** After each publication, for copies on disk; `moved` when a transition time did. */
-  readonly onPublished?: (report: StatusReport, moved: TransitionRecord | undefined) => void
+  /** After each publication, for copies on disk; `moved` gives the times when one of them did. */
+  readonly onPublished?: (report: StatusReport, moved: () => TransitionRecord | undefined) => void
 }
 
 export class StatusStore {
   readonly #options: StatusStoreOptions
   readonly #times: TransitionTimes
-  /** Most objects are the same from one update to the next, and so are their statuses. */
-  readonly #entries = new WeakMap<ObjectRecord, StatusEntry>()
+  /** What is pending and how the binds fared, as the statuses of `#final` have it. */
+  #outcome: { readonly pending: ConfigUpdate['pending']; readonly results: string } | undefined
+  #final = new DerivedList<ObjectStatus, ObjectStatus>()
+  #pendingOf: ReadonlyMap<string, readonly PendingProgrammed[]> = new Map()
+  readonly #entries = new DerivedList<ObjectRecord, StatusEntry>()
+  /** By key text. */
+  readonly #statuses = new Map<string, Status>()
   #report: StatusReport = { generation: 0, objects: [], problems: [] }
 
   constructor(options: StatusStoreOptions) {
@@ -42,25 +48,45 @@ export class StatusStore {
     return this.#report
   }
 
-  #entry(record: ObjectRecord, status: Status | undefined): StatusEntry {
-    const known = this.#entries.get(record)
-    if (known !== undefined && known.object['status'] === status) return known
-    const entry = entryOf(record, status)
-    this.#entries.set(record, entry)
-    return entry
-  }
-
   publish(update: ConfigUpdate, results: readonly BindResult[]): void {
-    const { applyBindResults, clock, onPublished } = this.#options
-    const final = applyBindResults(update.statuses, update.pending, results)
-    const stamped = this.#times.stamp(final, clock.now())
-    const byKey = new Map(final.map(({ key }, i) => [keyText(key), stamped[i]]))
+    const { clock, onPublished } = this.#options
+    const final = this.#programmed(update, results)
+    const { changed, gone } = this.#times.stamp(final, clock.now())
+    for (const [key, status] of changed) this.#statuses.set(key, status)
+    for (const key of gone) this.#statuses.delete(key)
+    this.#entries.next(update.objects, {
+      make: (record) => entryOf(record, this.#statuses.get(keyText(record.key))),
+      again: [...changed.keys(), ...gone],
+    })
     this.#report = {
       generation: update.manifest.generation,
-      objects: update.objects.map((record) => this.#entry(record, byKey.get(keyText(record.key)))),
+      objects: this.#entries.items,
       problems: update.diagnostics,
     }
-    onPublished?.(this.#report, this.#times.moved)
+    onPublished?.(this.#report, () => this.#times.moved())
+  }
+
+  #programmed(
+    { statuses, pending }: ConfigUpdate,
+    results: readonly BindResult[],
+  ): readonly ObjectStatus[] {
+    const text = JSON.stringify(results)
+    if (this.#outcome?.pending !== pending) {
+      this.#pendingOf = Map.groupBy(pending, ({ owner }) => keyText(owner))
+    }
+    if (this.#outcome?.pending !== pending || this.#outcome.results !== text) {
+      this.#outcome = { pending, results: text }
+      this.#final = new DerivedList()
+    }
+    const { applyBindResults } = this.#options
+    this.#final.next(statuses, {
+      make: (status) => {
+        const own = this.#pendingOf.get(keyText(status.key)) ?? []
+        const [final = status] = applyBindResults([status], own, results)
+        return final
+      },
+    })
+    return this.#final.items
   }
 }
 

@@ -6,6 +6,7 @@
 import { canonicalJson } from '../base/digest.ts'
 import { keyText } from '../model/resource-key.ts'
 import type { Condition, ObjectStatus } from '../model/status.ts'
+import { DerivedList } from './derived-list.ts'
 import type { StateDir } from './state-dir.ts'
 
 /** Condition identity -> `[status, RFC 3339 time]`. */
@@ -35,16 +36,21 @@ export interface TimedCondition extends Condition {
 
 type Entry = readonly [status: string, time: string]
 
-/** What was made of an object's status last. */
+/** What was made of an object's status. */
 interface Stamped {
-  readonly source: ObjectStatus
   readonly status: Readonly<Record<string, unknown>>
   readonly entries: ReadonlyMap<string, Entry>
 }
 
+/** What became of statuses, by key text. */
+export interface Stamps {
+  /** `.status` with its times, of each object whose it is another one than before. */
+  readonly changed: ReadonlyMap<string, Readonly<Record<string, unknown>>>
+  readonly gone: readonly string[]
+}
+
 export class TransitionTimes {
-  /** By key text. */
-  #stamped: ReadonlyMap<string, Stamped> = new Map()
+  readonly #stamped = new DerivedList<ObjectStatus, Stamped>()
   /** Of an earlier run; what the first stamp does not mention is forgotten. */
   readonly #saved: Map<string, Entry>
   #moved = false
@@ -53,30 +59,27 @@ export class TransitionTimes {
     this.#saved = new Map(Object.entries(saved))
   }
 
-  /**
-   * The `.status` of each object, the same one for a status that is the same; conditions that are no
-   * longer mentioned are forgotten.
-   */
-  stamp(statuses: readonly ObjectStatus[], now: number): readonly Record<string, unknown>[] {
+  /** Conditions that are no longer mentioned are forgotten. */
+  stamp(statuses: readonly ObjectStatus[], now: number): Stamps {
     const time = `${new Date(now).toISOString().slice(0, 19)}Z`
-    const before = this.#stamped
-    const next = new Map<string, Stamped>()
     this.#moved = false
-    for (const source of statuses) {
-      const key = keyText(source.key)
-      const known = before.get(key)
-      next.set(key, known?.source === source ? known : this.#stampOne(source, known, time))
-    }
-    if (this.#saved.size > 0 || [...before.keys()].some((key) => !next.has(key))) this.#moved = true
+    const changed = new Map<string, Stamped['status']>()
+    const gone = this.#stamped.next(statuses, {
+      make: (source, before) => {
+        const stamped = this.#stampOne(source, before, time)
+        changed.set(keyText(source.key), stamped.status)
+        return stamped
+      },
+    })
+    if (this.#saved.size > 0 || gone.length > 0) this.#moved = true
     this.#saved.clear()
-    this.#stamped = next
-    return [...next.values()].map(({ status }) => status)
+    return { changed, gone }
   }
 
   /** What to save when the last stamp moved a time; undefined: nothing new. */
-  get moved(): TransitionRecord | undefined {
+  moved(): TransitionRecord | undefined {
     if (!this.#moved) return undefined
-    return Object.fromEntries([...this.#stamped.values()].flatMap(({ entries }) => [...entries]))
+    return Object.fromEntries(this.#stamped.items.flatMap(({ entries }) => [...entries]))
   }
 
   #stampOne(source: ObjectStatus, before: Stamped | undefined, time: string): Stamped {
@@ -91,7 +94,7 @@ export class TransitionTimes {
       return { ...condition, lastTransitionTime: entry[1] }
     })
     if (before !== undefined && before.entries.size !== entries.size) this.#moved = true
-    return { source, status, entries }
+    return { status, entries }
   }
 }
 

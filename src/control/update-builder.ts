@@ -23,7 +23,8 @@ export interface PassResult {
 
 export class UpdateBuilder {
   #manifest: ConfigStart['manifest']
-  #parts: ReadonlyMap<Digest, Part> = new Map()
+  /** undefined: nothing was sent, and the receiver may hold what a thread before us has sent. */
+  #parts: ReadonlyMap<Digest, Part> | undefined
   #keys: ReadonlySet<Digest> = new Set()
   /** Records are made anew when their resource changes (object-records.ts). */
   readonly #objects = new DeltaSender<ObjectRecord>()
@@ -45,7 +46,8 @@ export class UpdateBuilder {
       ...rest,
       type: 'config-update',
       manifest: { ...manifest, generation: this.#generationOf(manifest.digest) },
-      parts: [...parts].filter(([digest]) => !this.#parts.has(digest)),
+      parts: this.#fresh(parts),
+      ...this.#gone(parts),
       keys: keys.filter(({ keyId }) => !this.#keys.has(keyId)),
       statuses: this.#statuses.next(statuses),
       ...(pending === this.#pending ? {} : { pending }),
@@ -59,6 +61,16 @@ export class UpdateBuilder {
     return update
   }
 
+  #fresh(parts: ReadonlyMap<Digest, Part>): ConfigUpdate['parts'] {
+    const before = this.#parts
+    return before === undefined ? [...parts] : [...parts].filter(([digest]) => !before.has(digest))
+  }
+
+  #gone(parts: ReadonlyMap<Digest, Part>): Pick<ConfigUpdate, 'gone'> {
+    if (this.#parts === undefined) return {}
+    return { gone: [...this.#parts.keys()].filter((digest) => !parts.has(digest)) }
+  }
+
   /** The configuration of the last update with a diagnostic more; undefined when there was none. */
   repeat(pass: number, answers: number, diagnostic: Diagnostic): ThreadUpdate | undefined {
     if (this.#last === undefined) return undefined
@@ -68,6 +80,7 @@ export class UpdateBuilder {
       pass,
       answers,
       parts: [],
+      gone: [],
       keys: [],
       objects: this.#objects.repeat(),
       statuses: this.#statuses.repeat(),

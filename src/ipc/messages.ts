@@ -35,6 +35,8 @@ export interface ConfigUpdate {
   readonly pass: number
   readonly manifest: Manifest
   readonly parts: readonly (readonly [Digest, Part])[]
+  /** Parts of the update before that the manifest does not name; absent: to be found out. */
+  readonly gone?: readonly Digest[]
   readonly keys: readonly KeyMaterial[]
   readonly statuses: readonly ObjectStatus[]
   readonly pending: readonly PendingProgrammed[]

@@ -66,7 +66,7 @@ function setUp(saved?: TransitionRecord) {
     applyBindResults: (statuses) => statuses,
     clock: { now: () => now, monotonic: () => now },
     saved,
-    onPublished: (_report, moved) => void moves.push(moved),
+    onPublished: (_report, moved) => void moves.push(moved()),
   })
   const time = (): unknown => {
     const status = store.report.objects[0]?.object['status'] as {
