@@ -150,7 +150,7 @@ export class Loader {
   }
 
   #admitFile(file: SourceFile, used: ReadonlyMap<Digest, GivenDocument>): GivenDocument[] {
-    return splitDocuments(file.text).map((document) => {
+    return splitDocuments(file.takeText()).map((document) => {
       const known = this.#texts.get(document.digest) ?? used.get(document.digest)
       if (known !== undefined) {
         const { text } = known.document

@@ -6,15 +6,32 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import type { Digest } from '../base/brand.ts'
 import { digestOfText } from '../base/digest.ts'
-import { errnoOf } from '../base/errors.ts'
+import { errnoOf, GwProxyError } from '../base/errors.ts'
 import type { Diagnostic, DiagnosticCode } from '../model/diagnostic.ts'
 import { type SourceEntry, stampOf, wholeFile } from './directory.ts'
 import { describeUnreadable } from './path-walk.ts'
 
-export interface SourceFile {
+/** Whoever reads its text keeps what it makes of it: the text itself goes. */
+export class SourceFile {
   readonly path: string
   readonly digest: Digest
-  readonly text: string
+  #text: string | undefined
+
+  constructor(path: string, digest: Digest, text: string) {
+    this.path = path
+    this.digest = digest
+    this.#text = text
+  }
+
+  /** @throws GwProxyError GWP_DEFECT_INVARIANT the second time */
+  takeText(): string {
+    const text = this.#text
+    if (text === undefined) {
+      throw new GwProxyError('GWP_DEFECT_INVARIANT', `the text of ${this.path} was taken before`)
+    }
+    this.#text = undefined
+    return text
+  }
 }
 
 export interface SourceLimits {
@@ -94,7 +111,10 @@ export class SourceCache {
       }
       const text = decodeText(bytes)
       if (text === undefined) return notText(entry, bytes)
-      return { kind: 'text', cached: { stamp, racy, file: { path: entry.path, digest, text } } }
+      return {
+        kind: 'text',
+        cached: { stamp, racy, file: new SourceFile(entry.path, digest, text) },
+      }
     } catch (error) {
       // Removed since it was listed: the next look tells.
       if (errnoOf(error) === 'ENOENT') return { kind: 'changing' }
@@ -111,7 +131,7 @@ type OneRead =
 
 /** A manifest that is no file, such as standard input. */
 export function textSource(name: string, text: string): SourceFile {
-  return { path: name, digest: digestOfText(text), text }
+  return new SourceFile(name, digestOfText(text), text)
 }
 
 /** The text of UTF-8 bytes less a byte order mark, or undefined when they are not UTF-8 text. */

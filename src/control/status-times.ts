@@ -39,7 +39,8 @@ type Entry = readonly [status: string, time: string]
 /** What was made of an object's status. */
 interface Stamped {
   readonly status: Readonly<Record<string, unknown>>
-  readonly entries: ReadonlyMap<string, Entry>
+  /** By condition, in the order of the status. */
+  readonly entries: readonly (readonly [id: string, entry: Entry])[]
 }
 
 /** What became of statuses, by key text. */
@@ -53,6 +54,7 @@ export class TransitionTimes {
   readonly #stamped = new DerivedList<ObjectStatus, Stamped>()
   /** Of an earlier run; what the first stamp does not mention is forgotten. */
   readonly #saved: Map<string, Entry>
+  readonly #conditions = new WeakMap<Condition, TimedCondition>()
   #moved = false
 
   constructor(saved: TransitionRecord = {}) {
@@ -83,19 +85,34 @@ export class TransitionTimes {
   }
 
   #stampOne(source: ObjectStatus, before: Stamped | undefined, time: string): Stamped {
-    const entries = new Map<string, Entry>()
+    const entries: [id: string, entry: Entry][] = []
     const status = statusOf(source, (scope, condition) => {
       const id = `${scope}/${condition.type}`
-      const known = before?.entries.get(id) ?? this.#saved.get(id)
+      const known = entryIn(before, id, entries.length) ?? this.#saved.get(id)
       this.#saved.delete(id)
       const entry = known?.[0] === condition.status ? known : ([condition.status, time] as const)
       if (entry !== known) this.#moved = true
-      entries.set(id, entry)
-      return { ...condition, lastTransitionTime: entry[1] }
+      entries.push([id, entry])
+      return this.#timed(condition, entry[1])
     })
-    if (before !== undefined && before.entries.size !== entries.size) this.#moved = true
+    if (before !== undefined && before.entries.length !== entries.length) this.#moved = true
     return { status, entries }
   }
+
+  /** Objects share conditions, and most of them became so at the same time. */
+  #timed(condition: Condition, time: string): TimedCondition {
+    const known = this.#conditions.get(condition)
+    if (known?.lastTransitionTime === time) return known
+    const timed = { ...condition, lastTransitionTime: time }
+    this.#conditions.set(condition, timed)
+    return timed
+  }
+}
+
+/** `place`: where it most likely stands. */
+function entryIn(stamped: Stamped | undefined, id: string, place: number): Entry | undefined {
+  const [likely, entry] = stamped?.entries[place] ?? []
+  return likely === id ? entry : stamped?.entries.find(([other]) => other === id)?.[1]
 }
 
 type Stamp = (scope: string, condition: Condition) => TimedCondition

@@ -26,17 +26,38 @@ export function createContext(resources: ResourceSet, options: TranslateOptions)
 
 /** Content-addressed: equal parts are stored once. Private keys stand apart. */
 export class PartStore {
-  readonly #parts = new Map<Digest, Part>()
-  readonly #keys = new Map<Digest, KeyMaterial>()
-  readonly #others: PartStore | undefined
+  #parts = new Map<Digest, Part>()
+  #keys = new Map<Digest, KeyMaterial>()
+  /** Their parts and keys are found here as well. */
+  readonly #others: PartStore[] = []
 
-  /** `others` are found here as well. */
-  constructor(others?: PartStore) {
-    this.#others = others
+  constructor(other?: PartStore) {
+    if (other !== undefined) this.#others.push(other)
+  }
+
+  /** As if all that `other` has were added. Keep them few: each is asked in turn. */
+  include(other: PartStore): void {
+    this.#others.push(other)
   }
 
   get(digest: Digest): Part | undefined {
-    return this.#parts.get(digest) ?? this.#others?.get(digest)
+    const own = this.#parts.get(digest)
+    if (own !== undefined) return own
+    for (const other of this.#others) {
+      const part = other.get(digest)
+      if (part !== undefined) return part
+    }
+    return undefined
+  }
+
+  key(keyId: Digest): KeyMaterial | undefined {
+    const own = this.#keys.get(keyId)
+    if (own !== undefined) return own
+    for (const other of this.#others) {
+      const key = other.key(keyId)
+      if (key !== undefined) return key
+    }
+    return undefined
   }
 
   add(part: Part): Digest {
@@ -54,12 +75,30 @@ export class PartStore {
     this.#keys.set(key.keyId, key)
   }
 
+  addAll({ parts, keys }: PartStore): void {
+    for (const [digest, part] of parts) this.put(digest, part)
+    for (const key of keys.values()) this.addKey(key)
+  }
+
+  withoutOthers(): PartStore {
+    const alone = new PartStore()
+    alone.#parts = this.#parts
+    alone.#keys = this.#keys
+    return alone
+  }
+
+  /** Its own. */
   get parts(): ReadonlyMap<Digest, Part> {
     return this.#parts
   }
 
+  /** Its own. */
   get keys(): ReadonlyMap<Digest, KeyMaterial> {
     return this.#keys
+  }
+
+  get size(): number {
+    return this.#parts.size + this.#keys.size
   }
 }
 

@@ -5,12 +5,9 @@
  * What was reported and added on the way is reported and added anew: a translation gives the same with
  * a memory as without.
  */
-import type { Digest } from '../base/brand.ts'
 import type { ResourceSet } from '../api/resource-set.ts'
 import type { Diagnostic } from '../model/diagnostic.ts'
 import { isSameKey, type ResourceKey } from '../model/resource-key.ts'
-import type { Part } from '../model/snapshot.ts'
-import type { KeyMaterial } from '../model/tls.ts'
 import { DiagnosticSink, PartStore, type TranslateContext } from './context.ts'
 
 interface Remembered {
@@ -20,10 +17,12 @@ interface Remembered {
 }
 
 interface Added {
-  readonly parts: ReadonlyMap<Digest, Part>
-  readonly keys: ReadonlyMap<Digest, KeyMaterial>
+  readonly store: PartStore
   readonly diagnostics: readonly Diagnostic[]
 }
+
+/** A store of more is included as a whole: all Gateways and their listeners have one. */
+const MANY = 64
 
 /** Kept from pass to pass by whoever translates; to judge certificates anew, begin with another one. */
 export class PassMemory {
@@ -100,15 +99,17 @@ function note<T>(context: TranslateContext, make: (context: TranslateContext) =>
   const parts = new PartStore(context.parts)
   const diagnostics = new DiagnosticSink()
   const result = make({ ...context, parts, diagnostics })
-  const added = { parts: parts.parts, keys: parts.keys, diagnostics: diagnostics.all }
-  const isNothing =
-    parts.parts.size === 0 && parts.keys.size === 0 && added.diagnostics.length === 0
+  // What is remembered must not hold the store of this pass.
+  const store = parts.withoutOthers()
+  const added = { store, diagnostics: diagnostics.all }
+  const isNothing = store.size === 0 && added.diagnostics.length === 0
   return { result, added: isNothing ? undefined : added }
 }
 
 function repeat({ parts, diagnostics }: TranslateContext, added: Added): void {
-  for (const [digest, part] of added.parts) parts.put(digest, part)
-  for (const key of added.keys.values()) parts.addKey(key)
+  const { store } = added
+  if (store.size > MANY) parts.include(store)
+  else parts.addAll(store)
   for (const diagnostic of added.diagnostics) diagnostics.add(diagnostic)
 }
 

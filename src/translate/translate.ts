@@ -231,7 +231,7 @@ function collectParts(
   const parts = reachableParts(binds, (digest) => context.parts.get(digest))
   const keys = new Map<Digest, KeyMaterial>()
   for (const part of parts.values()) {
-    const key = part.kind === 'certificate' ? context.parts.keys.get(part.keyId) : undefined
+    const key = part.kind === 'certificate' ? context.parts.key(part.keyId) : undefined
     if (key !== undefined) keys.set(key.keyId, key)
   }
   return {

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict'
 import { parseAllDocuments } from 'yaml'
 import { type AnyResource, buildResourceSet, type ResourceSet } from '../../src/api/resource-set.ts'
 import { systemClock } from '../../src/base/clock.ts'
-import { digestOfText } from '../../src/base/digest.ts'
+import { textSource } from '../../src/config/source-cache.ts'
 import { Loader } from '../../src/config/loader.ts'
 import {
   createCertificateAuthority,
@@ -41,11 +41,7 @@ export function loadTexts(texts: readonly string[]): readonly AnyResource[] {
     roots: [],
     unknownFields: 'reject',
     clock: systemClock,
-    texts: texts.map((text, index) => ({
-      path: `${index}.yaml`,
-      digest: digestOfText(text),
-      text,
-    })),
+    texts: texts.map((text, index) => textSource(`${index}.yaml`, text)),
   })
   const { resources, diagnostics } = loader.load()
   assert.deepEqual(

@@ -9,9 +9,31 @@ export function conditionFrom(
   ok: { readonly reason: string; readonly message: string },
   observedGeneration: number,
 ): Condition {
-  const { reason, message } = problem ?? ok
-  const status = problem === undefined ? 'True' : 'False'
-  return { type, status, reason, message: sentence(message), observedGeneration }
+  if (problem === undefined) return goodCondition(type, ok, observedGeneration)
+  const { reason, message } = problem
+  return { type, status: 'False', reason, message: sentence(message), observedGeneration }
+}
+
+/** Of thousands of objects most are good in the same few ways: such conditions are shared. */
+const known = new Map<string, Condition>()
+const MAX_KNOWN = 1000
+
+function goodCondition(
+  type: string,
+  { reason, message }: { readonly reason: string; readonly message: string },
+  observedGeneration: number,
+): Condition {
+  const id = JSON.stringify([type, reason, message, observedGeneration])
+  const condition = known.get(id) ?? {
+    type,
+    status: 'True',
+    reason,
+    message: sentence(message),
+    observedGeneration,
+  }
+  if (known.size >= MAX_KNOWN) known.clear()
+  known.set(id, condition)
+  return condition
 }
 
 /** Conditions whose presence is the finding: True for the problem's reason, absent without one. */

@@ -39,7 +39,8 @@ export const SCALE_ROWS: readonly Row[] = [
     goals: [{ column: 'load', atMost: 2500, text: 'first load <= 2.5 s' }, ...EDIT_GOALS],
     maxRounds: 3,
     open: (peer, site) => {
-      return Promise.resolve(fresh(() => loadAndEdit(peer, site, writeRoutes)))
+      const packed = peer.packed?.(site) ?? peer
+      return Promise.resolve(fresh(() => loadAndEdit(packed, site, writeRoutes)))
     },
   },
   {
@@ -51,7 +52,8 @@ export const SCALE_ROWS: readonly Row[] = [
     maxRounds: 3,
     open: async (peer, site) => {
       const certificates = await issue()
-      return fresh(() => loadAndEdit(peer, site, (at) => writeCertificates(at, certificates)))
+      const packed = peer.packed?.(site) ?? peer
+      return fresh(() => loadAndEdit(packed, site, (at) => writeCertificates(at, certificates)))
     },
   },
   {

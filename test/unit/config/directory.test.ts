@@ -146,7 +146,7 @@ describe('reading', () => {
     writeFileSync(join(dir, 'utf16.yaml'), Buffer.from('\uFEFFa: 1', 'utf16le'))
     const result = read(dir)
     assert.deepEqual(
-      result.files.map(({ text }) => text),
+      result.files.map((file) => file.takeText()),
       ['a: 1'],
     )
     assert.equal(result.diagnostics.length, 3)
@@ -161,7 +161,7 @@ describe('reading', () => {
     writeFileSync(join(dir, 'a.yaml'), 'a: 1')
     assert.equal(read(dir, cache).files[0], first)
     writeFileSync(join(dir, 'a.yaml'), 'a: 2')
-    assert.equal(read(dir, cache).files[0]?.text, 'a: 2')
+    assert.equal(read(dir, cache).files[0]?.takeText(), 'a: 2')
   })
 
   it('waits for a file that was removed since it was listed', () => {
@@ -170,7 +170,7 @@ describe('reading', () => {
     rmSync(join(dir, 'a.yaml'))
     const result = new SourceCache().read(entries, 0)
     assert.deepEqual(
-      result.files.map(({ text }) => text),
+      result.files.map((file) => file.takeText()),
       ['b: 1'],
     )
     assert.deepEqual(result.changing, [join(dir, 'a.yaml')])

@@ -88,7 +88,7 @@ export function onlyRoute(context: TranslateContext): Resource<unknown> {
 
 export function upstreamOf(context: TranslateContext, target: UpstreamTarget): UpstreamPart {
   assert.equal(target.kind, 'upstream')
-  const part = target.kind === 'upstream' ? context.parts.parts.get(target.upstream) : undefined
+  const part = target.kind === 'upstream' ? context.parts.get(target.upstream) : undefined
   assert.ok(part?.kind === 'upstream')
   return part
 }
