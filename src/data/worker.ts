@@ -31,6 +31,7 @@ import { Bind } from './bind.ts'
 import type { ConnectionContext } from './connection.ts'
 import { ConnectionSet } from './connection-set.ts'
 import { Drain } from './drain.ts'
+import { openHandles, useStreams } from './http/h2/streams.ts'
 import { createIoBackend, findIoSupport, type IoSupport } from './io/choose.ts'
 import type { HttpHub } from './http/contract.ts'
 import { memoryShare } from './memory-share.ts'
@@ -93,11 +94,14 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     worker?.controlGone()
   })
   const warnings: string[] = []
-  const [tlsDomains, ioSupport] = await Promise.all([
+  const [tlsDomains, ioSupport, noHandles] = await Promise.all([
     parts.openTlsDomains((message) => warnings.push(message)),
     findIoSupport(),
+    openHandles(),
   ])
   if (gone) return options.onStopped?.()
+  if (noHandles !== undefined)
+    warnings.push(`HTTP/2 on Node's streams, which are slower: ${noHandles}`)
   link.onMessage((message, socket) => {
     if (message.type !== 'settings') worker?.receive(message, socket)
     else if (worker === undefined) {
@@ -169,6 +173,7 @@ class Worker {
     this.#wheel = new TimerWheel(clock)
     const { io: mode, limits } = settings
     const io = createIoBackend(mode, ioSupport, this.#wheel, limits.helloBytes, this.#log)
+    useStreams(mode === 'streams' ? 'node' : 'handles')
     this.#log.info({ io: io.name }, 'socket backend')
     this.#context = {
       clock,

@@ -8,9 +8,7 @@ import { Deadline, type TimerSink, type TimerWheel } from '../timer-wheel.ts'
 const MIN_PROGRESS = 1024
 
 export class BodyWait {
-  readonly #wheel: TimerWheel
-  readonly #sink: TimerSink
-  #deadline: Deadline | undefined
+  readonly #deadline: Deadline
   readonly #idleMs: number
   #isWaiting = false
   #enough = 1
@@ -18,8 +16,7 @@ export class BodyWait {
 
   /** `sink`'s deadline fires when too little came within `idleMs` milliseconds. */
   constructor(wheel: TimerWheel, sink: TimerSink, idleMs: number) {
-    this.#wheel = wheel
-    this.#sink = sink
+    this.#deadline = new Deadline(wheel, sink)
     this.#idleMs = idleMs
   }
 
@@ -39,7 +36,7 @@ export class BodyWait {
 
   end(): void {
     this.#isWaiting = false
-    this.#deadline?.cancel()
+    this.#deadline.cancel()
   }
 
   /** Whether `timer` is this wait's. */
@@ -49,7 +46,6 @@ export class BodyWait {
 
   #restart(): void {
     this.#progress = 0
-    this.#deadline ??= new Deadline(this.#wheel, this.#sink)
     this.#deadline.arm(this.#idleMs)
   }
 }

@@ -14,7 +14,6 @@ import { Deadline, type TimerSink, type TimerWheel } from '../timer-wheel.ts'
 import { type OriginTls, UpstreamTlsError } from '../upstream/tls.ts'
 import type { Http1Call } from './client-h1-call.ts'
 import { BodyWriter, type BodyWriterSink } from './client-h1-request.ts'
-import { READ_BUFFER } from './read-buffer.ts'
 
 /** Fields of a head or trailer section. */
 const MAX_FIELDS = 256
@@ -24,6 +23,12 @@ const MAX_IDLE_MS = 600_000
 /** Taken from what the upstream promises: it may close while a request is on its way. */
 const IDLE_MARGIN_MS = 2000
 const KEEPALIVE_PROBE_MS = 60_000
+
+/**
+ * Where sockets without TLS read into, all of a thread: whatever stays of it after the callback was
+ * copied before.
+ */
+const READ_BUFFER = Buffer.allocUnsafeSlow(65_536)
 
 export interface Http1Options {
   readonly connectMs: number
@@ -55,7 +60,7 @@ export class Http1Connection implements TimerSink, BodyWriterSink {
   readonly #head: HeadReader
   #decoder: ChunkedDecoder | undefined
   #socket: Socket
-  /** Reads into what all connections read into. */
+  /** Bytes of its reads are valid during their callback only. */
   readonly #borrows: boolean
   #state: State = 'connecting'
   #call: Http1Call | undefined
@@ -64,10 +69,6 @@ export class Http1Connection implements TimerSink, BodyWriterSink {
   #framing: ResponseFraming | undefined
   /** Bytes that are missing of a body with a length. */
   #left = 0
-  /** Bytes that were read are being looked at. */
-  #isTaking = false
-  /** Its call asked meanwhile for no more of them. */
-  #pauses = false
 
   /** Opens it for this call; one that asks for an upgrade gets a connection of its own kind. */
   constructor(owner: ConnectionOwner, call: Http1Call) {
@@ -103,15 +104,11 @@ export class Http1Connection implements TimerSink, BodyWriterSink {
   }
 
   pause(call: Http1Call): void {
-    if (this.#call !== call) return
-    if (this.#isTaking) this.#pauses = true
-    else this.#socket.pause()
+    if (this.#call === call) this.#socket.pause()
   }
 
   resume(call: Http1Call): void {
-    if (this.#call !== call) return
-    this.#pauses = false
-    this.#socket.resume()
+    if (this.#call === call) this.#socket.resume()
   }
 
   /** The call is not wanted any more, and its response would be the next one's. */
@@ -200,15 +197,6 @@ export class Http1Connection implements TimerSink, BodyWriterSink {
   }
 
   #take(bytes: Buffer): void {
-    this.#isTaking = true
-    this.#takeAll(bytes)
-    this.#isTaking = false
-    // A response that is whole by now needs no pause.
-    if (this.#pauses && this.#state === 'body') this.#socket.pause()
-    this.#pauses = false
-  }
-
-  #takeAll(bytes: Buffer): void {
     let at = 0
     while (at < bytes.length) {
       if (this.#state === 'head') at = this.#takeHead(bytes, at)
@@ -279,7 +267,8 @@ export class Http1Connection implements TimerSink, BodyWriterSink {
 
   #deliver(bytes: Buffer, from: number, to: number): void {
     if (this.#state === 'gone') return
-    this.#call?.events.onData(bytes.subarray(from, to))
+    const piece = bytes.subarray(from, to)
+    this.#call?.events.onData(this.#borrows ? Buffer.from(piece) : piece)
   }
 
   /** The response is whole. */

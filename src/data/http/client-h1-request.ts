@@ -5,25 +5,27 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { Reason } from '../../model/outcome.ts'
-import { TARGET } from '../../wire/http1/chars.ts'
-import { isText, isToken } from './fields.ts'
 import type { UpstreamRequest } from './upstream-client.ts'
 
 /** Requests for which a missing length could mean a missing body (RFC 9110 section 8.6). */
 const EXPECT_CONTENT: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
+/** The last line of defence: whoever made the request, it stays one request. */
+const NOT_TOKEN = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/
+const NOT_TEXT = /[^\t\x20-\x7e\x80-\xff]/
+const NOT_TARGET = /[^\x21-\x7e]/
 
-/**
- * All lines but the empty one, latin1; undefined: no request could look like this. The last line of
- * defence: whoever made the request, it stays one request.
- */
+/** All lines but the empty one, latin1; undefined: no request could look like this. */
 export function requestHead(request: UpstreamRequest): string | undefined {
   const { method, target, host, fields, body, contentLength, websocket } = request
-  if (!isToken(method) || !isTarget(target) || !isText(host)) return undefined
+  if (method === '' || NOT_TOKEN.test(method) || target === '' || NOT_TARGET.test(target)) {
+    return undefined
+  }
+  if (NOT_TEXT.test(host)) return undefined
   let text = `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i] as string
     const value = fields[i + 1] as string
-    if (!isToken(name) || !isText(value)) return undefined
+    if (name === '' || NOT_TOKEN.test(name) || NOT_TEXT.test(value)) return undefined
     text += `${name}: ${value}\r\n`
     // RFC 9110 section 10.1.4: TE belongs to one connection.
     if (name.length === 2 && name.toLowerCase() === 'te') text += 'Connection: TE\r\n'
@@ -34,13 +36,6 @@ export function requestHead(request: UpstreamRequest): string | undefined {
   return contentLength === undefined
     ? `${text}Transfer-Encoding: chunked\r\n`
     : `${text}Content-Length: ${contentLength}\r\n`
-}
-
-function isTarget(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    if (TARGET[text.charCodeAt(i)] !== 1) return false
-  }
-  return text !== ''
 }
 
 export interface BodyWriterSink {

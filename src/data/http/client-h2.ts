@@ -3,20 +3,16 @@
  * per endpoint. A response is complete only after a true END_STREAM: resets that Node reports as a
  * clean end are told apart here (platform.md section 5.2).
  */
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  type ClientSessionOptions,
-  connect,
-  constants,
-  type IncomingHttpHeaders,
-} from 'node:http2'
+import { type ClientHttp2Session, type ClientSessionOptions, connect, constants } from 'node:http2'
 import net from 'node:net'
 import { errnoOf, messageOf } from '../../base/errors.ts'
 import type { Reason } from '../../model/outcome.ts'
 import type { Endpoint } from '../../model/upstream.ts'
 import { type OriginTls, UpstreamTlsError } from '../upstream/tls.ts'
 import { fieldKey } from './field-names.ts'
+import type { ClientSink, ClientStream } from './h2/contract.ts'
+import { isEndStream } from './h2/node-streams.ts'
+import { openStream } from './h2/streams.ts'
 import type {
   UpstreamCall,
   UpstreamClient,
@@ -169,23 +165,12 @@ class Http2Session {
   }
 }
 
-type Status = Pick<IncomingHttpHeaders, ':status'>
-
-const kCall = Symbol('call')
-
-/** So that the same listeners serve all streams. */
-interface OwnedStream extends ClientHttp2Stream {
-  [kCall]?: Http2Call
-}
-
-class Http2Call implements UpstreamCall {
+class Http2Call implements UpstreamCall, ClientSink {
   readonly #request: UpstreamRequest
   readonly #events: UpstreamEvents
-  #stream: ClientHttp2Stream | undefined
+  #stream: ClientStream | undefined
   #trailers: readonly string[] = []
   #headReceived = false
-  /** The response came to its END_STREAM. */
-  #whole = false
   #over = false
   onClosed: () => void = ignore
 
@@ -199,24 +184,14 @@ class Http2Call implements UpstreamCall {
     if (this.#over) return
     const { body } = this.#request
     const raw = headersOf(this.#request, session.encrypted)
-    const stream: OwnedStream = session.request(raw, { endStream: body === undefined })
+    const stream = openStream(session, raw, body === undefined, this)
     this.#stream = stream
-    stream[kCall] = this
-    this.#watchEnd(stream)
     this.#events.onConnected()
-    stream.on('headers', onInterim)
-    stream.on('response', onResponse)
-    stream.on('trailers', onTrailers)
-    stream.on('data', onData)
-    stream.on('end', onEnd)
-    stream.on('error', onError)
-    stream.on('close', onClose)
     if (body === undefined) return
     body.on('data', (chunk: Buffer) => {
       if (!stream.write(chunk)) body.pause()
     })
     body.on('end', () => stream.end())
-    stream.on('drain', () => body.resume())
   }
 
   pause(): void {
@@ -240,15 +215,14 @@ class Http2Call implements UpstreamCall {
     this.#fail({ reason, detail, unsent: true })
   }
 
-  onInformation(status: number, raw: readonly string[]): void {
+  onInterim(status: number, raw: readonly string[]): void {
     if (!this.#over) this.#events.onInformation(status, withoutPseudo(raw))
   }
 
-  onHead(status: number, raw: readonly string[], flags: number): void {
+  onResponse(status: number, raw: readonly string[], flags: number): void {
     if (this.#over) return
     this.#headReceived = true
-    const isWhole = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
-    this.#events.onHead(status, withoutPseudo(raw), isWhole)
+    this.#events.onHead(status, withoutPseudo(raw), isEndStream(flags))
   }
 
   onData(chunk: Buffer): void {
@@ -259,41 +233,34 @@ class Http2Call implements UpstreamCall {
     this.#trailers = raw
   }
 
-  /**
-   * Node ends the readable side for END_STREAM and for every reset alike, but for a reset only
-   * after the stream was closed. 'end' itself may come much later, when data is waiting.
-   */
-  #watchEnd(stream: ClientHttp2Stream): void {
-    const push = stream.push.bind(stream)
-    stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
-      if (chunk === null && !stream.closed && !stream.destroyed) this.#whole = true
-      return push(chunk, encoding)
-    }
+  onDrain(): void {
+    this.#request.body?.resume()
   }
 
-  onEnd(stream: ClientHttp2Stream): void {
+  onEnd(): void {
     if (this.#over) return
-    if (!this.#headReceived || !this.#whole) {
-      this.broken(stream, undefined)
+    if (!this.#headReceived) {
+      this.#broken(undefined)
       return
     }
     this.#over = true
     this.#detach()
     this.#events.onEnd(withoutPseudo(this.#trailers))
     // An early answer: the rest of the request is not wanted any more.
-    if (!stream.writableFinished) {
-      stream.destroy(new DOMException('answered early', 'AbortError'))
+    if (this.#stream?.writableFinished === false) {
+      this.#stream.destroy(new DOMException('answered early', 'AbortError'))
     }
   }
 
-  onClose(stream: ClientHttp2Stream): void {
+  onClose(error: Error | undefined): void {
     this.onClosed()
-    this.broken(stream, undefined)
+    this.#broken(error)
   }
 
-  broken(stream: ClientHttp2Stream, error: Error | undefined): void {
-    const refused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM
-    const code = `stream reset with code ${stream.rstCode ?? 0}`
+  #broken(error: Error | undefined): void {
+    const rstCode = this.#stream?.rstCode ?? 0
+    const refused = rstCode === constants.NGHTTP2_REFUSED_STREAM
+    const code = `stream reset with code ${rstCode}`
     this.#fail({
       reason: refused ? 'connect-refused' : 'upstream-reset',
       detail: error === undefined ? code : detailOf(error),
@@ -363,34 +330,6 @@ function connectReason(error: Error): Reason {
 function detailOf(error: Error): string {
   const code = errnoOf(error)
   return code === undefined ? error.message : `${code}: ${error.message}`
-}
-
-function onInterim(this: OwnedStream, headers: Status, _flags: number, raw?: string[]): void {
-  this[kCall]?.onInformation(Number(headers[':status']), raw ?? [])
-}
-
-function onResponse(this: OwnedStream, headers: Status, flags: number, raw?: string[]): void {
-  this[kCall]?.onHead(Number(headers[':status']), raw ?? [], flags)
-}
-
-function onTrailers(this: OwnedStream, _headers: Status, _flags: number, raw?: string[]): void {
-  this[kCall]?.onTrailers(raw ?? [])
-}
-
-function onData(this: OwnedStream, chunk: Buffer): void {
-  this[kCall]?.onData(chunk)
-}
-
-function onEnd(this: OwnedStream): void {
-  this[kCall]?.onEnd(this)
-}
-
-function onError(this: OwnedStream, error: Error): void {
-  this[kCall]?.broken(this, error)
-}
-
-function onClose(this: OwnedStream): void {
-  this[kCall]?.onClose(this)
 }
 
 function ignore(): void {}

@@ -51,8 +51,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   readonly #responder: Responder
   readonly #facts: ExchangeFacts
   readonly #idle: Deadline
-  /** Where the rule has a limit for all of it. */
-  #total: Deadline | undefined
+  readonly #total: Deadline
   readonly #bodyWait: BodyWait
   #head: RequestHead | undefined
   #rule: LiveRule | undefined
@@ -80,6 +79,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     this.#responder = responder
     this.#facts = new ExchangeFacts(host, line)
     this.#idle = new Deadline(context.wheel, this)
+    this.#total = new Deadline(context.wheel, this)
     this.#bodyWait = new BodyWait(context.wheel, this, context.limits.bodyIdleMs)
   }
 
@@ -143,10 +143,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
       this.onAnswer(own)
       return
     }
-    if (timeouts.requestMs) {
-      this.#total = new Deadline(this.#host.context.wheel, this)
-      this.#total.arm(timeouts.requestMs)
-    }
+    if (timeouts.requestMs) this.#total.arm(timeouts.requestMs)
     if (live.guards === undefined) this.#act(head, live, asked)
     else this.#ask(live.guards, live.rule.filters, head, () => this.#act(head, live, asked))
   }
@@ -336,7 +333,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   onEnd(rawTrailers: readonly string[]): void {
     if (this.#ended) return
     this.#tries?.finish()
-    this.#total?.cancel()
+    this.#total.cancel()
     const trailers = Fields.fromRaw(rawTrailers)
     prepareTrailers(trailers)
     try {
@@ -357,7 +354,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
       return
     }
     this.#tries?.finish()
-    this.#total?.cancel()
+    this.#total.cancel()
     this.#idle.cancel()
     this.#outcome = { reason: 'upgraded' }
     const { context } = this.#host
@@ -408,7 +405,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     if (this.#ended) return
     this.#ended = true
     this.#idle.cancel()
-    this.#total?.cancel()
+    this.#total.cancel()
     this.#bodyWait.end()
     this.#authorization?.stop()
     this.#tries?.stop()
@@ -437,7 +434,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   }
 
   #reply({ status, fields, body }: LocalReply, close: boolean): void {
-    this.#total?.cancel()
+    this.#total.cancel()
     this.#tries?.stop()
     this.#filterResponse(fields)
     const ends = close || this.#lastOne() || this.#outcome.reason === 'body-timeout'

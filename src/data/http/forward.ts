@@ -144,8 +144,9 @@ export class Forwarding implements UpstreamEvents {
     this.#endpoint = endpoint
     endpoint.begin()
     this.#sink.onAttempt(endpoint.text)
-    const request = this.#asSent()
-    this.#body = request.body
+    const { body } = this.#request
+    this.#body = body === undefined ? undefined : new BodySource(body, this.#sink)
+    const request = { ...this.#request, body: this.#body }
     const { protocol, proxyProtocol } = this.#upstream
     if (proxyProtocol === undefined) {
       this.#call = clientOf(endpoint, protocol, this.#options).request(request, this)
@@ -155,13 +156,6 @@ export class Forwarding implements UpstreamEvents {
     const client = proxyingClient(endpoint, proxyProtocol, this.#options)
     this.#call = client.request(request, this)
     client.close()
-  }
-
-  #asSent(): UpstreamRequest & { readonly body: BodySource | undefined } {
-    const request = this.#request
-    if (isBodiless(request)) return request
-    const { body } = request
-    return { ...request, body: body && new BodySource(body, this.#sink) }
   }
 
   onConnected(): void {
@@ -241,10 +235,6 @@ export class Forwarding implements UpstreamEvents {
     this.#call = undefined
     endpoint?.end()
   }
-}
-
-function isBodiless(request: Outgoing): request is Outgoing & { readonly body: undefined } {
-  return request.body === undefined
 }
 
 function clientOf(

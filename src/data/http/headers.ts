@@ -123,9 +123,7 @@ export function prepareTrailers(trailers: Fields): void {
 
 /** undefined: none. */
 function nominatedBy(fields: Fields): ReadonlySet<string> | undefined {
-  const value = fields.get('connection')
-  // What most of them say nominates nothing.
-  if (value === undefined || value === 'keep-alive' || value === 'close') return undefined
+  if (!fields.has('connection')) return undefined
   return new Set(connectionTokens(fields).filter((key) => !NEVER_NOMINATED.test(key)))
 }
 

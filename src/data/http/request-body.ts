@@ -2,11 +2,20 @@
  * The request body of one exchange: read from the client once, sent by one attempt and copied to
  * the mirrors that tap it. Only the attempt pulls: a mirror never sets the pace.
  */
-import type { Readable } from 'node:stream'
 import type { RequestHead } from './normalize.ts'
 
-/** IncomingMessage and Http2Stream. */
-export type RequestStream = Readable & { readonly aborted: boolean }
+/** What is read of a client's body, whichever protocol brings it: a Readable's part of that name. */
+export interface RequestStream {
+  /** It broke off: what was read is not all. */
+  readonly aborted: boolean
+  readonly readableEnded: boolean
+  on(event: 'data', listener: (chunk: Buffer) => void): unknown
+  on(event: 'end', listener: () => void): unknown
+  off(event: 'data', listener: (chunk: Buffer) => void): unknown
+  off(event: 'end', listener: () => void): unknown
+  pause(): unknown
+  resume(): unknown
+}
 
 /** Sees a body pass by. */
 export interface BodyTap {

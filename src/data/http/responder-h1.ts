@@ -109,8 +109,7 @@ export class Http1Responder implements Responder {
     if (this.#framing === 'chunked') output.add(`${length.toString(16)}\r\n`)
     output.add(chunk)
     if (this.#framing === 'chunked') output.add('\r\n')
-    // Nothing can follow the last byte of a known length.
-    return this.#framing === 'length' && this.#left === 0 ? output.flush() : output.send()
+    return output.send()
   }
 
   end(trailers: Fields | undefined): void {

@@ -1,29 +1,23 @@
 /**
- * The responder over an HTTP/2 stream, on Node's core stream API. A body that breaks off is
- * `destroy(error)`, which sends RST_STREAM: `close(code)` would end it cleanly (platform.md 7).
+ * The responder over an HTTP/2 stream. A body that breaks off is `destroy(error)`, which sends
+ * RST_STREAM: `close(code)` would end it cleanly (platform.md 7).
  */
-import { constants, type ServerHttp2Stream } from 'node:http2'
+import { constants } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { RequestStream } from './request-body.ts'
 import { Fields } from './fields.ts'
-import { kept } from './read-buffer.ts'
+import type { ServerSink } from './h2/contract.ts'
+import type { AcceptedStream } from './h2/streams.ts'
 import { hasNoContent, type Responder, type ResponderSink, type ResponseHead } from './responder.ts'
-
-const kResponder = Symbol('responder')
-
-/** So that one listener serves all streams. */
-interface OwnedStream extends ServerHttp2Stream {
-  [kResponder]?: Http2Responder
-}
 
 /** The connection below. */
 export interface Http2Link {
   /** Told of every stream, whether it was answered or not. */
-  onStreamClosed(stream: ServerHttp2Stream): void
+  onStreamClosed(stream: AcceptedStream): void
 }
 
-export class Http2Responder implements Responder {
-  readonly stream: ServerHttp2Stream
+export class Http2Responder implements Responder, ServerSink {
+  readonly stream: AcceptedStream
   readonly #link: Http2Link
   #sink: ResponderSink | undefined
   #method = ''
@@ -31,18 +25,13 @@ export class Http2Responder implements Responder {
   #continued = false
   #ended = false
   #owesTrailers = false
-  #watchesDrain = false
   #sent = false
   bytesSent = 0
 
-  constructor(stream: ServerHttp2Stream, link: Http2Link) {
+  constructor(stream: AcceptedStream, link: Http2Link) {
     this.stream = stream
     this.#link = link
-    const owned: OwnedStream = stream
-    owned[kResponder] = this
-    stream.on('error', ignore)
-    stream.on('finish', onFinish)
-    stream.on('close', onClose)
+    stream.sink = this
   }
 
   get body(): RequestStream {
@@ -70,7 +59,7 @@ export class Http2Responder implements Responder {
 
   inform(status: number, fields: Fields): void {
     if (this.stream.headersSent || this.stream.destroyed) return
-    this.stream.additionalHeaders({ ...fields.toHttp2(), ':status': status })
+    this.stream.inform(fields.toHttp2Raw([':status', String(status)]))
   }
 
   head({ status, fields, contentLength, isWhole, mayTrail }: ResponseHead): void {
@@ -81,18 +70,12 @@ export class Http2Responder implements Responder {
     const endStream = isWhole || hasNoContent(this.#method, status)
     this.#ended = endStream
     this.#owesTrailers = !endStream && (mayTrail === true || contentLength === undefined)
-    if (this.#owesTrailers) this.stream.on('wantTrailers', onWantTrailers)
     this.stream.respond(raw, { endStream, waitForTrailers: this.#owesTrailers })
   }
 
   write(chunk: Uint8Array): boolean {
     this.bytesSent += chunk.length
-    if (this.stream.write(kept(chunk))) return true
-    if (!this.#watchesDrain) {
-      this.#watchesDrain = true
-      this.stream.on('drain', onDrain)
-    }
-    return false
+    return this.stream.write(chunk)
   }
 
   end(trailers: Fields | undefined): void {
@@ -130,11 +113,11 @@ export class Http2Responder implements Responder {
   onWantTrailers(): void {
     this.#owesTrailers = false
     try {
-      this.stream.sendTrailers(this.#trailers?.toHttp2() ?? {})
+      this.stream.sendTrailers(this.#trailers?.toHttp2Raw([]) ?? [])
       // 'finish' may have come before: closed then, the stream would end without them.
       if (this.stream.writableFinished) setImmediate(() => this.#closeRest())
     } catch (error) {
-      this.stream.destroy(error instanceof Error ? error : undefined)
+      this.stream.destroy(error instanceof Error ? error : new Error('trailers'))
     }
   }
 
@@ -152,21 +135,3 @@ export class Http2Responder implements Responder {
     this.#sink?.onSent()
   }
 }
-
-function onFinish(this: OwnedStream): void {
-  this[kResponder]?.onFinish()
-}
-
-function onClose(this: OwnedStream): void {
-  this[kResponder]?.onClose()
-}
-
-function onDrain(this: OwnedStream): void {
-  this[kResponder]?.onDrain()
-}
-
-function onWantTrailers(this: OwnedStream): void {
-  this[kResponder]?.onWantTrailers()
-}
-
-function ignore(): void {}

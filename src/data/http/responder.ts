@@ -33,7 +33,7 @@ export interface Responder {
   inform(status: number, fields: Fields): void
   /** `close`: no further exchange on this connection (HTTP/1.1). Throws on fields that cannot be sent. */
   head(head: ResponseHead, close: boolean): void
-  /** `chunk` may be lent. False: wait for `onWritable`. */
+  /** False: wait for `onWritable`. */
   write(chunk: Uint8Array): boolean
   end(trailers: Fields | undefined): void
   /** Cuts the response so that no client takes it for complete (platform.md section 7). */

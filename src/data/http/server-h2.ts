@@ -8,12 +8,12 @@ import {
   createServer,
   type Http2Server as NodeHttp2Server,
   type ServerHttp2Session,
-  type ServerHttp2Stream,
 } from 'node:http2'
 import type { Limits } from '../../ipc/messages.ts'
 import { Exchange } from './exchange.ts'
 import type { RequestLine } from './exchange-host.ts'
 import { Fields } from './fields.ts'
+import { type AcceptedStream, acceptStreams } from './h2/streams.ts'
 import type { HttpConnection, Protocol } from './http-connection.ts'
 import { normalizeHttp2, type RequestHead } from './normalize.ts'
 import { type Http2Link, Http2Responder } from './responder-h2.ts'
@@ -86,9 +86,7 @@ class Http2Connection implements Protocol, Http2Link {
     session.on('error', ignore)
     session.on('frameError', ignore)
     session.on('close', () => connection.end({ reason: 'completed' }))
-    session.on('stream', (stream, _headers, _flags, rawHeaders) =>
-      this.#onStream(stream, rawHeaders ?? []),
-    )
+    acceptStreams(session, (stream, rawHeaders) => this.#onStream(stream, rawHeaders))
     connection.downstream.socket.on('error', ignore)
     connection.start(this)
   }
@@ -120,7 +118,7 @@ class Http2Connection implements Protocol, Http2Link {
 
   onExchangeEnded(): void {}
 
-  #onStream(stream: ServerHttp2Stream, rawHeaders: readonly string[]): void {
+  #onStream(stream: AcceptedStream, rawHeaders: readonly string[]): void {
     const responder = new Http2Responder(stream, this)
     this.#arrived.push({ responder, rawHeaders })
     if (this.#arrived.length === 1) setImmediate(() => this.#runArrived())
@@ -148,7 +146,7 @@ class Http2Connection implements Protocol, Http2Link {
     new Exchange(this.#connection, responder, line).start(normalized)
   }
 
-  onStreamClosed(stream: ServerHttp2Stream): void {
+  onStreamClosed(stream: AcceptedStream): void {
     // A reset may carry NO_ERROR as well.
     if (stream.rstCode === constants.NGHTTP2_NO_ERROR && !stream.aborted) this.#finished += 1
     else this.#resets += 1

@@ -27,9 +27,8 @@ export class Tries implements TimerSink {
   readonly #options: TriesOptions
   readonly #forward: ForwardOptions
   readonly #retries: Retries | undefined
-  /** Made when they are needed, which is seldom. */
-  #limit: Deadline | undefined
-  #pause: Deadline | undefined
+  readonly #limit: Deadline
+  readonly #pause: Deadline
   #current: Forwarding | undefined
   #isSettled = false
 
@@ -38,9 +37,11 @@ export class Tries implements TimerSink {
     this.#request = request
     this.#sink = sink
     this.#options = options
-    const { retry } = options
-    this.#forward = retry === undefined ? options : { ...options, isRetried: true }
+    const { retry, wheel } = options
+    this.#forward = { ...options, isRetried: retry !== undefined }
     this.#retries = retry && new Retries(retry, request.method)
+    this.#limit = new Deadline(wheel, this)
+    this.#pause = new Deadline(wheel, this)
   }
 
   start(): void {
@@ -50,10 +51,7 @@ export class Tries implements TimerSink {
 
   /** The current try turns to an endpoint. */
   attemptBegan(): void {
-    const { tryMs, wheel } = this.#options
-    if (!tryMs) return
-    this.#limit ??= new Deadline(wheel, this)
-    this.#limit.arm(tryMs)
+    if (this.#options.tryMs) this.#limit.arm(this.#options.tryMs)
   }
 
   /** true: another try takes the place of the one that was answered so. */
@@ -69,12 +67,12 @@ export class Tries implements TimerSink {
   /** The client has seen an answer: no further try. The limit of this one stays. */
   settle(): void {
     this.#isSettled = true
-    this.#pause?.cancel()
+    this.#pause.cancel()
   }
 
   /** The response is whole: its limit no longer counts. */
   finish(): void {
-    this.#limit?.cancel()
+    this.#limit.cancel()
   }
 
   /** Idempotent: cancels what runs. */
@@ -105,9 +103,8 @@ export class Tries implements TimerSink {
   #again(pauseMs: number | undefined): boolean {
     if (pauseMs === undefined) return false
     this.#current?.cancel()
-    this.#limit?.cancel()
+    this.#limit.cancel()
     this.#sink.onBodyEnd()
-    this.#pause ??= new Deadline(this.#options.wheel, this)
     this.#pause.arm(pauseMs)
     return true
   }

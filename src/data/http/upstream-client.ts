@@ -36,7 +36,6 @@ export interface UpstreamEvents {
   onInformation(status: number, rawFields: readonly string[]): void
   /** `isWhole`: neither body nor trailers follow, and the framing said so already. */
   onHead(status: number, rawFields: readonly string[], isWhole: boolean): void
-  /** `chunk` is lent (read-buffer.ts): who needs it later takes `kept(chunk)`. */
   onData(chunk: Uint8Array): void
   /** The response is complete, as its framing says. */
   onEnd(rawTrailers: readonly string[]): void

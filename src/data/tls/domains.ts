@@ -16,7 +16,6 @@ import type { DomainServer } from './domain-server.ts'
 import { Termination, type TerminationContext } from './termination.ts'
 import { TicketKeyRing } from './ticket-keys.ts'
 import { canRenewTickets } from './ticket-probe.ts'
-import { probeWrites } from './write-probe.ts'
 
 /** A server with its context takes about 30 KiB. */
 const MAX_SERVERS = 2_048
@@ -29,9 +28,8 @@ export interface TlsDomainsOptions {
   readonly probe?: () => Promise<boolean>
 }
 
-/** Runs the ticket self-test first, in memory and for 2 s at most. That of writes may end later. */
+/** Runs the ticket self-test first, in memory and for 2 s at most. */
 export async function openTlsDomains(options: TlsDomainsOptions): Promise<TlsDomains> {
-  void probeWrites()
   const renewal = await (options.probe ?? canRenewTickets)()
   if (!renewal) {
     options.warn('TLS tickets cannot be renewed on this Node: some clients resume every other time')

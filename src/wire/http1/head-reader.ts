@@ -43,8 +43,6 @@ const OWS = 10
 const VALUE = 11
 const END_LF = 12
 
-/** Of 64 fields. */
-const MAX_KEPT_MARKS = 256
 const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS)
 const VERSION_TEXT = 'HTTP/1.'
 /** `HTTP/1.1 200` */
@@ -84,9 +82,7 @@ export class HeadReader {
   #methodEnd = 0
   #targetEnd = 0
   /** Name start, name end, value start, value end of each field. */
-  #marks: number[] = []
-  /** How many of them count: what is beyond is of sections before. */
-  #markCount = 0
+  readonly #marks: number[] = []
   #fieldCount = 0
   /** A value has a tab beside it. */
   #tabbed = false
@@ -159,25 +155,24 @@ export class HeadReader {
           while (at < end && TOKEN[bytes[at] as number] === 1) at += 1
           if (at === end) break
           if (bytes[at] !== COLON) return this.#malformed('field name')
-          this.#mark(this.#lineAt)
-          this.#mark(at - base)
+          this.#marks.push(this.#lineAt, at - base)
           at += 1
           this.#state = OWS
           break
         case OWS:
           while (at < end && isBlank(bytes[at] as number)) at += 1
           if (at === end) break
-          this.#mark(at - base)
+          this.#marks.push(at - base)
           this.#state = VALUE
           break
         case VALUE: {
           while (at < end && TEXT[bytes[at] as number] === 1) at += 1
           if (at === end) break
           if (bytes[at] !== CR) return this.#malformed('field value')
-          const start = base + (this.#marks[this.#markCount - 1] as number)
+          const start = base + (this.#marks.at(-1) as number)
           let last = at
           while (last > start && isBlank(bytes[last - 1] as number)) last -= 1
-          this.#mark(last - base)
+          this.#marks.push(last - base)
           this.#tabbed ||= bytes[at - 1] === TAB || bytes[start - 1] === TAB
           this.#fieldCount += 1
           if (this.#fieldCount > this.#maxFields) return 'too-large'
@@ -280,10 +275,6 @@ export class HeadReader {
     return 'more'
   }
 
-  #mark(at: number): void {
-    this.#marks[this.#markCount++] = at
-  }
-
   #takeStatusByte(offset: number, byte: number): void {
     if (offset === VERSION_TEXT.length) {
       this.minorVersion = byte & 1
@@ -299,7 +290,7 @@ export class HeadReader {
     const text = bytes.toString('latin1', base, base + length)
     const marks = this.#marks
     const fields: string[] = []
-    for (let i = 0; i < this.#markCount; i += 4) {
+    for (let i = 0; i < marks.length; i += 4) {
       fields.push(text.slice(marks[i], marks[i + 1]), text.slice(marks[i + 2], marks[i + 3]))
     }
     this.fields = fields
@@ -314,9 +305,7 @@ export class HeadReader {
       if (!KNOWN_METHODS.has(this.method)) return this.#malformed('method')
       if (!isTarget(this.method, this.target)) return this.#malformed('request target')
     }
-    this.#markCount = 0
-    // Kept for the next section, unless this one was unusually long.
-    if (marks.length > MAX_KEPT_MARKS) this.#marks = []
+    marks.length = 0
     this.#fieldCount = 0
     this.#tabbed = false
     this.#at = 0

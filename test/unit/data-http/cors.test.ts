@@ -30,7 +30,7 @@ function share(
 ): Record<string, string> {
   const fields = Fields.fromRaw(upstream)
   shareResponse({ ...base, ...filter }, fields, corsRequest(method, Fields.fromRaw(request)))
-  return Object.fromEntries(Object.entries(fields.toHttp2()).map(([k, v]) => [k, String(v)]))
+  return Object.fromEntries([...fields.keys()].map((key) => [key, String(fields.values(key))]))
 }
 
 const preflight = (origin: string, headers: readonly string[] = []) => [

@@ -7,7 +7,6 @@ import { Deadline, type TimerSink } from '../../timer-wheel.ts'
 import type { Upstream } from '../../upstream/contract.ts'
 import type { HttpContext } from '../exchange-host.ts'
 import { Forwarding, type ForwardSink, type Outgoing } from '../forward.ts'
-import { kept } from '../read-buffer.ts'
 
 /** Bytes of an answer's content. */
 const MAX_ANSWER = 65_536
@@ -67,7 +66,7 @@ export class AuthCall implements ForwardSink, TimerSink {
   onData(chunk: Uint8Array): void {
     this.#bytes += chunk.length
     if (this.#bytes > MAX_ANSWER) this.#fail(`an answer of more than ${MAX_ANSWER} bytes`)
-    else this.#chunks.push(kept(chunk))
+    else this.#chunks.push(chunk)
   }
 
   onEnd(rawTrailers: readonly string[]): void {
