@@ -75,7 +75,8 @@ export class Http2Client implements UpstreamClient {
 class Http2Session {
   readonly #session: ClientHttp2Session
   readonly #socket: net.Socket
-  readonly #calls = new Set<Http2Call>()
+  /** A count: a Set that calls pass through would cost collections (`stream-table.ts`). */
+  #calls = 0
   readonly #timer: NodeJS.Timeout
   #waiting: Http2Call[] | undefined = []
   #closing = false
@@ -103,7 +104,7 @@ class Http2Session {
       onClose()
     })
     this.#session.setTimeout(IDLE_MS, () => {
-      if (this.#calls.size === 0) this.close()
+      if (this.#calls === 0) this.close()
     })
   }
 
@@ -120,12 +121,15 @@ class Http2Session {
   get hasRoom(): boolean {
     if (this.#closing || this.#session.closed || this.#session.destroyed) return false
     const allowed = this.#session.remoteSettings?.maxConcurrentStreams ?? MAX_STREAMS
-    return this.#calls.size < Math.min(allowed, MAX_STREAMS)
+    return this.#calls < Math.min(allowed, MAX_STREAMS)
   }
 
   run(call: Http2Call): void {
-    this.#calls.add(call)
-    call.onClosed = () => this.#calls.delete(call)
+    this.#calls += 1
+    call.onClosed = () => {
+      call.onClosed = ignore
+      this.#calls -= 1
+    }
     if (this.#waiting === undefined) this.#open(call)
     else this.#waiting.push(call)
   }

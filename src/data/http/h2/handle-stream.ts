@@ -25,6 +25,7 @@ import {
   type StreamHandle,
   type WriteRequest,
 } from './internals.ts'
+import { type Listed, StreamTable } from './stream-table.ts'
 
 /** As of a Duplex: more waits for `onDrain`. */
 const HIGH_WATER = 65_536
@@ -41,7 +42,9 @@ interface PendingWrite extends WriteRequest {
   bytes: Uint8Array
 }
 
-abstract class HandleStream implements Http2Stream {
+abstract class HandleStream implements Http2Stream, Listed {
+  listedId = 0
+  listedNext: Listed | undefined = undefined
   readonly session: Http2Session
   protected handle: StreamHandle | undefined = undefined
   destroyed = false
@@ -50,7 +53,6 @@ abstract class HandleStream implements Http2Stream {
   aborted = false
   headersSent = false
   writableFinished = false
-  #id = 0
   /** What came while nobody read: at most the stream's window, since its handle does not read. */
   #waiting: Buffer[] | undefined = undefined
   #flows = false
@@ -74,7 +76,7 @@ abstract class HandleStream implements Http2Stream {
 
   /** Node's session gave it a handle, or `request` did. */
   open(id: number, handle: StreamHandle): void {
-    this.#id = id
+    this.listedId = id
     this.handle = handle
     node.own(handle, this)
     handle.onread = onRead
@@ -210,7 +212,7 @@ abstract class HandleStream implements Http2Stream {
     }
     this.handle = undefined
     handle.destroy()
-    state.streams.delete(this.#id)
+    state.streams.delete(this.listedId)
     node.touch(session)
     if (session.closed) setImmediate(settle, session)
     const failure = error ?? resetError(this.rstCode)
@@ -388,6 +390,7 @@ export function requestOnHandle(
   endStream: boolean,
   sink: ClientSink,
 ): ClientStream {
+  if (!handled.has(session)) useHandles(session)
   const handle = node.handleOf(session)
   if (handle === undefined || session.closed) throw new Error('the session is over')
   const made = handle.request(headerBlock(raw), endStream ? EMPTY_PAYLOAD : 0, 0, 16, false)
@@ -402,9 +405,11 @@ export function requestOnHandle(
 
 const handled = new WeakSet<Http2Session>()
 
-/** The streams that this server's session makes from here on are `HandleServerStream`s. */
+/** Before its first stream: those that a server's session makes will be `HandleServerStream`s. */
 export function useHandles(session: Http2Session): void {
   handled.add(session)
+  const state = node.stateOf(session)
+  if (state.streams.size === 0) state.streams = new StreamTable()
 }
 
 /** Once, before the first stream. Returns how to undo it. */

@@ -5,6 +5,7 @@
  */
 import type { Http2Session, ServerHttp2Stream } from 'node:http2'
 import { types } from 'node:util'
+import type { StreamTable } from './stream-table.ts'
 import { messageOf } from '../../../base/errors.ts'
 
 /** Names and values with NULs and a byte of flags between, latin1; and how many fields there are. */
@@ -45,7 +46,8 @@ export interface SessionHandle {
 
 /** What Node's session knows of its streams. */
 export interface SessionState {
-  readonly streams: Map<number, unknown>
+  /** Node's Map, or a StreamTable. */
+  streams: Pick<StreamTable, 'set' | 'delete' | 'size'>
   readonly goawayCode: number | null
   readonly destroyCode: number
 }

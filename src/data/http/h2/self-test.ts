@@ -3,6 +3,7 @@
  * request with a body, an answer with a body and trailers, a reset, an answer without a body, and that
  * Node counts no stream that has gone.
  */
+import { once } from 'node:events'
 import {
   type ClientHttp2Session,
   connect,
@@ -57,62 +58,84 @@ export async function tryHandles(bindingOf?: BindingOf): Promise<void> {
   }
 }
 
+/** Two sessions that are connected. */
+class Pair {
+  readonly #sockets: readonly Duplex[]
+  readonly client: ClientHttp2Session
+  readonly server: ServerHttp2Session
+
+  constructor() {
+    const [near, far] = duplexPair()
+    this.#sockets = [near, far]
+    let accepted: ServerHttp2Session | undefined
+    const server = createServer()
+    server.on('session', (session) => {
+      accepted = session
+      session.on('error', ignore)
+    })
+    server.emit('connection', far)
+    if (accepted === undefined) throw new Error('no session')
+    this.server = accepted
+    this.client = connect('http://probe', { createConnection: () => near })
+    this.client.on('error', ignore)
+  }
+
+  close(): void {
+    this.client.destroy()
+    this.server.destroy()
+    for (const socket of this.#sockets) socket.destroy()
+  }
+}
+
 class Trial {
   readonly #bindingOf: BindingOf | undefined
-  readonly #sockets: readonly Duplex[]
-  readonly #client: ClientHttp2Session
-  readonly #server = createServer()
-  #session: ServerHttp2Session | undefined
+  readonly #pairs: Pair[] = []
   step = 'session'
   undo: (() => void) | undefined
 
   constructor(bindingOf: BindingOf | undefined) {
     this.#bindingOf = bindingOf
-    const [near, far] = duplexPair()
-    this.#sockets = [near, far]
-    this.#server.on('session', (session) => {
-      this.#session = session
-      session.on('error', ignore)
-    })
-    this.#server.emit('connection', far)
-    this.#client = connect('http://probe', { createConnection: () => near })
-    this.#client.on('error', ignore)
   }
 
   async run(): Promise<void> {
-    const session = this.#session
-    if (session === undefined) throw new Error('no session')
+    const own = this.#pair()
     this.step = 'internals'
-    const internals = await this.#internals(session)
+    const internals = await this.#internals(own)
     this.undo = install(internals)
-    useHandles(session)
+    const pair = this.#pair()
+    await once(pair.client, 'connect')
+    useHandles(pair.server)
     this.step = 'exchange'
-    const echoed = await this.#exchange(session, answer)
+    const echoed = await this.#exchange(pair, answer)
     expect(echoed, `response 200 b, data ${PROBE}, trailers done, end, close`)
     this.step = 'empty answer'
-    const empty = await this.#exchange(session, (stream) => {
+    const empty = await this.#exchange(pair, (stream) => {
       stream.respond([':status', '204', 'a', 'b'], { endStream: true, waitForTrailers: false })
     })
     expect(empty, 'response 204 b, end, close')
     this.step = 'reset'
-    const reset = await this.#exchange(session, (stream) => stream.destroy(new Error('reset')))
+    const reset = await this.#exchange(pair, (stream) => stream.destroy(new Error('reset')))
     expect(reset, 'close 2')
     this.step = 'count of streams'
-    for (const one of [session, this.#client]) {
+    for (const one of [pair.server, pair.client]) {
       expect(String(internals.stateOf(one).streams.size), '0')
     }
   }
 
   close(): void {
-    this.#client.destroy()
-    this.#session?.destroy()
-    for (const socket of this.#sockets) socket.destroy()
+    for (const pair of this.#pairs) pair.close()
+  }
+
+  #pair(): Pair {
+    const pair = new Pair()
+    this.#pairs.push(pair)
+    return pair
   }
 
   /** Of one of Node's own streams. */
-  #internals(session: ServerHttp2Session): Promise<Internals> {
+  #internals({ client, server }: Pair): Promise<Internals> {
     return new Promise((resolve, reject) => {
-      session.once('stream', (stream: ServerHttp2Stream) => {
+      server.once('stream', (stream: ServerHttp2Stream) => {
         try {
           resolve(new Internals(stream, this.#bindingOf))
         } catch (error) {
@@ -121,17 +144,17 @@ class Trial {
         stream.on('error', ignore)
         stream.respond({ ':status': 204 }, { endStream: true })
       })
-      this.#client.request({ ':path': '/' }).on('error', ignore).resume()
+      client.request({ ':path': '/' }).on('error', ignore).resume()
     })
   }
 
   /** What the client is told, in its order. */
   #exchange(
-    session: ServerHttp2Session,
+    { client, server }: Pair,
     serve: (stream: HandleServerStream, raw: readonly string[]) => void,
   ): Promise<string> {
     return new Promise((resolve, reject) => {
-      session.once('stream', (stream: unknown, _headers, _flags, raw = []) => {
+      server.once('stream', (stream: unknown, _headers, _flags, raw = []) => {
         if (stream instanceof HandleServerStream) serve(stream, raw)
         else reject(new Error("Node's own stream"))
       })
@@ -148,7 +171,7 @@ class Trial {
           resolve(told.join(', '))
         },
       }
-      const stream = requestOnHandle(this.#client, REQUEST, false, sink)
+      const stream = requestOnHandle(client, REQUEST, false, sink)
       stream.write(PROBE)
       stream.end()
     })
