@@ -107,7 +107,7 @@ describe('traffic', () => {
     }
     const totals = totalsOf(meter)
     const row = (bind: string, listener: string, reason: string): string[] => [
-      ...['tcp/[::]:' + bind, 'default/edge', listener, 'tls-passthrough', reason],
+      ...[`tcp/[::]:${bind}`, 'default/edge', listener, 'tls-passthrough', reason],
     ]
     assert.deepEqual(
       new Map(totals.counter('connections_total').map(([key, n]) => [key.join(), n])),
