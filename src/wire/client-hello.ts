@@ -12,6 +12,10 @@ export interface ClientHello {
   readonly alpn: readonly string[]
   /** `supported_versions`, or the legacy version alone; GREASE values included. */
   readonly versions: readonly number[]
+  /** `supported_groups` (RFC 8446 section 4.2.7), in the client's order; empty: absent, or not readable. */
+  readonly groups: readonly number[]
+  /** The groups of `key_share` (RFC 8446 section 4.2.8), likewise. */
+  readonly keyShares: readonly number[]
   /** The name is that of an ECH outer hello, or of a GREASE one. */
   readonly hasEch: boolean
   readonly hasEarlyData: boolean
@@ -144,6 +148,8 @@ function parseBody(body: Cursor, length: number): ClientHello | string {
     sni: undefined,
     alpn: [],
     versions: [legacyVersion],
+    groups: [],
+    keyShares: [],
   }
   SEEN.clear()
   if (!body.atEnd) {
@@ -156,6 +162,8 @@ function parseBody(body: Cursor, length: number): ClientHello | string {
     sni: found.sni,
     alpn: found.alpn,
     versions: found.versions,
+    groups: found.groups,
+    keyShares: found.keyShares,
     hasEch: SEEN.has(EXT_ECH),
     hasEarlyData: SEEN.has(EXT_EARLY_DATA),
     length,
@@ -163,16 +171,20 @@ function parseBody(body: Cursor, length: number): ClientHello | string {
 }
 
 const EXT_SERVER_NAME = 0
+const EXT_SUPPORTED_GROUPS = 10
 const EXT_ALPN = 16
 const EXT_PRE_SHARED_KEY = 41
 const EXT_EARLY_DATA = 42
 const EXT_SUPPORTED_VERSIONS = 43
+const EXT_KEY_SHARE = 51
 const EXT_ECH = 0xfe0d
 
 interface Extensions {
   sni: string | undefined
   alpn: readonly string[]
   versions: readonly number[]
+  groups: readonly number[]
+  keyShares: readonly number[]
 }
 
 /** The types of the extensions of one hello. Used over and over: a Set costs as much as the parsing. */
@@ -227,6 +239,13 @@ function parseExtension(type: number, data: Cursor, found: Extensions): string |
       found.versions = versions ?? []
       return versions === undefined ? 'supported_versions' : undefined
     }
+    // They route nothing: what is wrong in them is for the TLS stack to refuse.
+    case EXT_SUPPORTED_GROUPS:
+      found.groups = parseGroups(data)
+      return undefined
+    case EXT_KEY_SHARE:
+      found.keyShares = parseKeyShares(data)
+      return undefined
     default:
       return undefined
   }
@@ -261,6 +280,25 @@ function parseVersions(data: Cursor): number[] | undefined {
   const versions: number[] = []
   while (!list.atEnd) versions.push(list.uint16())
   return list.failed ? undefined : versions
+}
+
+/** RFC 8446 section 4.2.7. */
+function parseGroups(data: Cursor): number[] {
+  const list = data.vector(2)
+  const groups: number[] = []
+  while (!list.atEnd) groups.push(list.uint16())
+  return list.failed ? [] : groups
+}
+
+/** RFC 8446 section 4.2.8. */
+function parseKeyShares(data: Cursor): number[] {
+  const list = data.vector(2)
+  const groups: number[] = []
+  while (!list.atEnd) {
+    groups.push(list.uint16())
+    list.vector(2)
+  }
+  return list.failed ? [] : groups
 }
 
 /**

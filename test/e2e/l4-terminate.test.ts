@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { after, before, describe, it } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { digestOf } from '../../src/base/digest.ts'
 import type { ChainAction } from '../../src/model/snapshot.ts'
@@ -75,6 +76,90 @@ describe('TLS termination to TCP', () => {
     assert.equal(tls?.version, 'TLSv1.3')
     assert.deepEqual([bytesReceived, bytesSent], [8, 6])
     assert.ok(handshakeMs !== undefined && handshakeMs > 0)
+  })
+
+  describe('the group of the key exchange, which Node tells to clients only', () => {
+    /** As the client's OpenSSL names it, and as the log does. */
+    const names = new Map([
+      ['X25519MLKEM768', 'X25519MLKEM768'],
+      ['X25519', 'x25519'],
+      ['P-256', 'secp256r1'],
+      ['X448', 'x448'],
+      ['P-384', 'secp384r1'],
+      ['P-521', 'secp521r1'],
+      ['ffdhe2048', 'ffdhe2048'],
+      ['ffdhe3072', 'ffdhe3072'],
+    ])
+    const nist = new Map([
+      ['prime256v1', 'P-256'],
+      ['secp384r1', 'P-384'],
+      ['secp521r1', 'P-521'],
+    ])
+
+    /** The server is done with the handshake when the backend has heard of it. */
+    async function ask(socket: TLSSocket, client: Peer): Promise<void> {
+      socket.end('question')
+      const server = await backend.accepted()
+      await server.receives('question')
+      server.socket.end('answer')
+      await client.closes()
+    }
+
+    /** What the client knows of its handshake, and what the server logs of it. */
+    async function told(
+      options: ConnectionOptions,
+    ): Promise<readonly [string | undefined, string | undefined]> {
+      const { socket, client, line } = await secure(options)
+      const info = socket.getEphemeralKeyInfo() as { name?: string; type?: string; size?: number }
+      const name = info.type === 'DH' ? `ffdhe${info.size}` : (info.name ?? '')
+      await ask(socket, client)
+      return [names.get(nist.get(name) ?? name), (await line).tls?.group]
+    }
+
+    it('is the one that the client used, whatever it prefers and sends a key for', async () => {
+      const lists = [...names.keys()].flatMap((first) => [
+        first,
+        ...[...names.keys()]
+          .filter((second) => second !== first)
+          .flatMap((second) => [`${first}:${second}`, `${first}:*${second}`]),
+      ])
+      for (const ecdhCurve of [...lists, 'X448:P-521:*P-384', 'auto']) {
+        const [client, log] = await told({ ecdhCurve, minVersion: 'TLSv1.3' })
+        assert.ok(client !== undefined, ecdhCurve)
+        assert.equal(log, client, ecdhCurve)
+      }
+    })
+
+    it('follows the order of the client in TLS 1.2', async () => {
+      for (const first of names.keys()) {
+        // The certificate's own curve must be among them.
+        const ecdhCurve = first === 'P-256' ? first : `${first}:P-256`
+        const [client, log] = await told({ ecdhCurve, maxVersion: 'TLSv1.2' })
+        assert.ok(client !== undefined, ecdhCurve)
+        assert.equal(log, client, ecdhCurve)
+      }
+    })
+
+    it('is told of a resumed session where keys were exchanged anew', async () => {
+      for (const [version, group] of [
+        ['TLSv1.2', undefined],
+        ['TLSv1.3', 'secp256r1'],
+      ] as const) {
+        const options = { minVersion: version, maxVersion: version, ecdhCurve: 'P-256' } as const
+        const first = await secure(options)
+        const session =
+          version === 'TLSv1.2'
+            ? first.socket.getSession()
+            : (await once(first.socket, 'session'))[0]
+        // Node tells of a session while OpenSSL reads, and a write in there spoils the connection.
+        await turn()
+        await ask(first.socket, first.client)
+        const second = await secure({ ...options, session })
+        assert.ok(second.socket.isSessionReused())
+        await ask(second.socket, second.client)
+        assert.equal((await second.line).tls?.group, group)
+      }
+    })
   })
 
   it('carries close_notify of the client on as FIN, and answers after it', async () => {

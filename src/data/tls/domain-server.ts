@@ -16,9 +16,11 @@ import { parseHost } from '../../match/hostname.ts'
 import type { Reason } from '../../model/outcome.ts'
 import type { ClientAuth } from '../../model/tls.ts'
 import type { TlsFacts } from '../../observe/access-log.ts'
+import { ClientHelloReader } from '../../wire/client-hello.ts'
 import { clientCertificateFacts, clientRefusal } from './client-auth.ts'
 import type { TlsHandshake } from './contract.ts'
 import { factsOf } from './facts.ts'
+import type { Offer } from './group.ts'
 import { nativeContext } from './native-context.ts'
 
 export class DomainServer {
@@ -39,7 +41,9 @@ export class DomainServer {
   /** As TlsTermination.accept. */
   accept(socket: Socket, head: Buffer, handshake: TlsHandshake): void {
     const key = addressesOf(socket)
-    const pending = new PendingHandshake(socket, handshake, () => this.#forget(key, pending))
+    const pending = new PendingHandshake(socket, handshake, offerOf(head), () =>
+      this.#forget(key, pending),
+    )
     if (key === undefined || socket.destroyed)
       return pending.fail('client-reset', 'gone before the handshake')
     // The kernel gave these addresses away: the older connection is dead, we only had not heard.
@@ -66,7 +70,7 @@ export class DomainServer {
     const refusal = clientRefusal(this.#clientAuth, socket, now)
     if (refusal !== undefined) return pending.fail('client-certificate-refused', refusal)
     const certificate = clientCertificateFacts(this.#clientAuth, socket, now)
-    pending.succeed(socket, factsOf(socket, certificate))
+    pending.succeed(socket, factsOf(socket, certificate, pending.offer))
   }
 
   /** Without an address the peer is gone, and the close of the raw socket tells the caller. */
@@ -85,13 +89,20 @@ export class DomainServer {
 /** From the hand-over to the one call of `onSecure` or `onError`. */
 class PendingHandshake {
   readonly handshake: TlsHandshake
+  readonly offer: Offer | undefined
   readonly #socket: Socket
   readonly #settled: () => void
   readonly #onClose = (): void => this.fail('tls-handshake-failed', 'closed during the handshake')
   #done = false
 
-  constructor(socket: Socket, handshake: TlsHandshake, settled: () => void) {
+  constructor(
+    socket: Socket,
+    handshake: TlsHandshake,
+    offer: Offer | undefined,
+    settled: () => void,
+  ) {
     this.handshake = handshake
+    this.offer = offer
     this.#socket = socket
     this.#settled = settled
     socket.on('error', ignore)
@@ -115,6 +126,12 @@ class PendingHandshake {
     this.#settled()
     return true
   }
+}
+
+/** What was peeked holds the whole hello. */
+function offerOf(head: Buffer): Offer | undefined {
+  const verdict = new ClientHelloReader(head.length + 1).read(head)
+  return verdict.kind === 'complete' ? verdict.hello : undefined
 }
 
 /** Also of a TLSSocket, which passes them on from the socket beneath it. undefined: disconnected. */

@@ -1,25 +1,22 @@
 /** How a handshake came out, for the access log and for HTTP. */
 import type { TLSSocket } from 'node:tls'
 import type { ClientCertificateFacts, TlsFacts } from '../../observe/access-log.ts'
+import { negotiatedGroup, type Offer } from './group.ts'
 
-/** `clientCertificate`: where one was asked for and shown. */
+/** `clientCertificate`: where one was asked for and shown. `offer`: of the peeked hello. */
 export function factsOf(
   socket: TLSSocket,
   clientCertificate: ClientCertificateFacts | undefined,
+  offer: Offer | undefined,
 ): TlsFacts {
+  const version = socket.getProtocol() ?? 'unknown'
+  const resumed = socket.isSessionReused()
   return {
     ...(clientCertificate === undefined ? {} : { clientCertificate }),
-    version: socket.getProtocol() ?? 'unknown',
+    version,
     cipher: socket.getCipher().standardName,
-    group: groupOf(socket),
+    group: offer === undefined ? undefined : negotiatedGroup(offer, version, resumed),
     alpn: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined,
-    resumed: socket.isSessionReused(),
+    resumed,
   }
-}
-
-/** Node tells the group to the client's side only, as of 24 and 26; where it tells us, we pass it on. */
-function groupOf(socket: TLSSocket): string | undefined {
-  const info: object | null = socket.getEphemeralKeyInfo()
-  if (info === null || !('name' in info)) return undefined
-  return typeof info.name === 'string' ? info.name : undefined
 }

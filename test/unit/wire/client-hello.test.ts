@@ -23,6 +23,8 @@ const HELLO = helloMessage({
     serverName('WWW.Example.com.'),
     alpn('h2', 'http/1.1'),
     supportedVersions(0x2a2a, 0x0304, 0x0303),
+    [10, vector(2, uint16(0x2a2a, 0x11ec, 0x001d))],
+    [51, vector(2, Buffer.concat([uint16(0x11ec), vector(2, Buffer.alloc(1216, 5))]))],
     [0xfe0d, Buffer.alloc(100)],
     [42, Buffer.alloc(0)],
   ],
@@ -39,12 +41,14 @@ function refused(bytes: Buffer): string {
 }
 
 describe('a well-formed ClientHello', () => {
-  it('gives the name as sent, ALPN, versions with GREASE, ECH and early data', () => {
+  it('gives the name as sent, ALPN, versions and groups with GREASE, ECH and early data', () => {
     const bytes = records(HELLO)
     assert.deepEqual(hello(readWhole(bytes)), {
       sni: 'WWW.Example.com.',
       alpn: ['h2', 'http/1.1'],
       versions: [0x2a2a, 0x0304, 0x0303],
+      groups: [0x2a2a, 0x11ec, 0x001d],
+      keyShares: [0x11ec],
       hasEch: true,
       hasEarlyData: true,
       length: bytes.length,
@@ -55,6 +59,15 @@ describe('a well-formed ClientHello', () => {
     assert.equal(hello(readWhole(records(helloMessage()))).sni, undefined)
     const bare = hello(readWhole(records(helloMessage({ bare: true, legacyVersion: 0x0301 }))))
     assert.deepEqual([bare.sni, bare.alpn, bare.versions], [undefined, [], [0x0301]])
+  })
+
+  it('leaves groups that cannot be read to the TLS stack', () => {
+    for (const type of [10, 51]) {
+      for (const data of [Buffer.alloc(0), uint16(9), vector(2, Buffer.from([1, 2, 3]))]) {
+        const read = hello(readWhole(records(helloMessage({ extensions: [[type, data]] }))))
+        assert.deepEqual([read.groups, read.keyShares], [[], []])
+      }
+    }
   })
 
   it('is the same split into two segments at every offset', () => {
