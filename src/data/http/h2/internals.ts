@@ -1,6 +1,6 @@
 /**
  * The handles below Node's HTTP/2 streams: nghttp2 with Node's own limits, without a Duplex for each
- * stream (ADR 12). They are reached through symbols of node:http2 that nothing documents: what is used
+ * stream (ADR 13). They are reached through symbols of node:http2 that nothing documents: what is used
  * of them is named here and looked for once, and `self-test.ts` tries it.
  */
 import type { Http2Session, ServerHttp2Stream } from 'node:http2'

@@ -1,6 +1,6 @@
 /**
  * Which streams the HTTP/2 sessions of this process have: on handles, once `openHandles` has found that
- * they work as we know them (ADR 12), else Node's own.
+ * they work as we know them (ADR 13), else Node's own.
  */
 import { messageOf } from '../../../base/errors.ts'
 import type { ClientHttp2Session, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
