@@ -87,9 +87,11 @@ class MessageReader {
   }
 
   #frame(): { readonly kind: string; readonly bytes: number } | undefined {
-    const { status, minorVersion, fields } = this.#head
+    const { method, status, minorVersion, fields } = this.#head
     if (this.#direction === 'response') return responseFraming('GET', status, minorVersion, fields)
     const framing = responseFraming('', 200, minorVersion, fields)
+    // A CONNECT has no content, whatever its fields say (RFC 9110 section 9.3.6); ours is refused.
+    if (framing !== undefined && method === 'CONNECT') return { kind: 'none', bytes: 0 }
     return framing?.kind === 'until-close' ? { kind: 'none', bytes: 0 } : framing
   }
 

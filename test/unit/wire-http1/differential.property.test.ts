@@ -15,6 +15,9 @@ const MESSAGES: Readonly<Record<Direction, readonly string[]>> = {
     'PUT /u HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1;a=b\r\n!\r\n0\r\nT: x\r\n\r\n',
     'OPTIONS * HTTP/1.1\r\nHost: a.test\r\nConnection: close, x\r\n\r\n',
     'CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n',
+    // No content: what follows is of the tunnel that was asked for.
+    'CONNECT a.test:443 HTTP/1.1\r\nContent-Length: 5\r\nHost: a.test:443\r\n\r\nhello',
+    'CONNECT a.test:443 HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: a.test\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
   ],
   response: [
     'HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 5\r\n\r\nhello',
