@@ -375,7 +375,7 @@ class Daemon {
     const { workers, heaps, wantedMiB } = this.#budget
     this.#log.info({ cpus, memoryBytes, workers, heapMiB: heaps }, 'limited by the control group')
     if (wantedMiB === undefined) return
-    const help = `give it at least ${wantedMiB} MiB, or fewer --workers`
+    const help = `give it at least ${wantedMiB} MiB${workers === 0 ? '' : ', or fewer --workers'}`
     this.#log.warn({ memoryBytes, help }, 'the memory limit is too low for this many processes')
   }
 

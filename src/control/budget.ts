@@ -17,7 +17,10 @@ export interface Budget {
   readonly workers: number
   /** undefined: as V8 chooses. */
   readonly heaps: Heaps | undefined
-  /** Set when the limit is too low for this many processes: what would do. */
+  /**
+   * Set when the limit leaves less than 32 MiB for a unit of weight, whether the heaps still fit it
+   * or not: the least that would do.
+   */
   readonly wantedMiB: number | undefined
 }
 

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { type Machine, planBudget } from '../../../src/control/budget.ts'
+import { type Budget, type Machine, planBudget } from '../../../src/control/budget.ts'
 
 const MIB = 1024 * 1024
 
@@ -65,16 +65,34 @@ describe('heaps', () => {
         fc.integer({ min: 1, max: 128 }),
         (memoryMiB, asked, processors) => {
           const budget = planBudget(asked, machine(processors, undefined, memoryMiB))
-          const { workers, heaps, wantedMiB } = budget
-          assert.ok(heaps !== undefined)
-          const sum = heaps.main + heaps.configThread + workers * heaps.worker
-          const fits = sum + 40 * (1 + workers) <= memoryMiB * 0.8
-          assert.equal(fits, wantedMiB === undefined, JSON.stringify(budget))
-          assert.ok(Math.min(heaps.main, heaps.configThread, heaps.worker) >= 32)
-          if (wantedMiB === undefined) return
-          assert.equal(planBudget(workers, machine(1, undefined, wantedMiB)).wantedMiB, undefined)
+          assert.ok(fits(budget, memoryMiB) || budget.wantedMiB !== undefined)
+          const { main, configThread, worker } = budget.heaps ?? assert.fail()
+          assert.ok(Math.min(main, configThread, worker) >= 32)
         },
       ),
     )
   })
+
+  it('say what would do: the least limit that leaves each its share', () => {
+    for (let workers = 0; workers <= 128; workers += 1) {
+      const plan = (memoryMiB: number) => planBudget(workers, machine(1, undefined, memoryMiB))
+      const { wantedMiB = assert.fail() } = plan(16)
+      assert.deepEqual(
+        [wantedMiB - 1, wantedMiB].map((memoryMiB) => plan(memoryMiB).wantedMiB),
+        [wantedMiB, undefined],
+      )
+      assert.ok(fits(plan(wantedMiB), wantedMiB), `${workers} workers`)
+    }
+  })
+
+  it('may fit a limit below that, as they are whole MiB: it is said all the same', () => {
+    const budget = planBudget(20, machine(20, undefined, 2769))
+    assert.equal(budget.wantedMiB, 2770)
+    assert.ok(fits(budget, 2769))
+  })
 })
+
+function fits({ workers, heaps }: Budget, memoryMiB: number): boolean {
+  const { main, configThread, worker } = heaps ?? assert.fail()
+  return main + configThread + workers * worker + 40 * (1 + workers) <= memoryMiB * 0.8
+}
