@@ -102,7 +102,11 @@ function renderListener(
 function renderConditions(list: readonly Condition[], generation: number): Record<string, string> {
   for (const { type, observedGeneration, message } of list) {
     assert.equal(observedGeneration, generation, `${type} carries the object's generation`)
-    assert.match(message, /^[A-Z"].*[.!?]$/s, `${type} has a sentence as message`)
+    assert.match(
+      message,
+      /^(?:[A-Z"]|[a-z0-9-]+[A-Z.[]).*[.!?]$/s,
+      `${type} has a sentence as message`,
+    )
   }
   assert.equal(new Set(list.map(({ type }) => type)).size, list.length, 'one condition of a type')
   return Object.fromEntries(list.map(({ type, status, reason }) => [type, `${status}/${reason}`]))

@@ -61,8 +61,11 @@ export function pendingCondition(observedGeneration: number): Condition {
 /** metav1.Condition: longer ones would be refused. */
 const MAX_MESSAGE = 32_768
 
+/** Written as it is also where a sentence begins: a field (`allowedRoutes.kinds`), a hostname. */
+const NAME_AT_START = /^[a-z0-9-]+[A-Z.[][A-Za-z0-9]/
+
 function sentence(text: string): string {
-  const start = text.slice(0, 1).toUpperCase() + text.slice(1)
+  const start = NAME_AT_START.test(text) ? text : text.slice(0, 1).toUpperCase() + text.slice(1)
   const whole = /[.!?]$/.test(start) ? start : `${start}.`
   return whole.length <= MAX_MESSAGE ? whole : `${whole.slice(0, MAX_MESSAGE - 1)}…`
 }

@@ -217,4 +217,32 @@ describe('messages', () => {
       ],
     )
   })
+
+  it('of conditions begin with a capital letter, and names in them stay as they are written', () => {
+    const gateway = {
+      apiVersion: API,
+      kind: 'Gateway',
+      metadata: { name: 'gw' },
+      spec: {
+        gatewayClassName: 'c',
+        listeners: [
+          {
+            name: 'dns',
+            port: 53,
+            protocol: 'UDP',
+            allowedRoutes: { kinds: [{ kind: 'TCPRoute' }] },
+          },
+        ],
+      },
+    }
+    const { statuses } = translate(resourceSetOf([JSON.stringify(gateway)]), DEFAULT_OPTIONS)
+    const messages = [...JSON.stringify(statuses).matchAll(/"message":"([^"\\]*)/g)].map(
+      ([, m]) => m,
+    )
+    assert.ok(messages.some((text) => text?.startsWith('allowedRoutes.kinds names TCPRoute')))
+    assert.deepEqual(
+      messages.filter((text) => !/^(?:[A-Z]|allowedRoutes\.)/.test(text ?? '')),
+      [],
+    )
+  })
 })
