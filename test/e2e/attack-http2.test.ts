@@ -106,7 +106,7 @@ describe('HTTP/2 attacks', () => {
       socket.pause()
     }))
 
-  // Once the stream is answered and closed, nghttp2 drops such frames and no longer counts them.
+  // After it: http2-floods.
   it('empty DATA without end, before the answer', () =>
     attack((socket, round) => {
       if (round === 0) {

@@ -7,11 +7,13 @@ import type { Duplex } from 'node:stream'
 import type { RequestStream } from './request-body.ts'
 import { Fields } from './fields.ts'
 import type { ServerSink } from './h2/contract.ts'
+import type { FloodGuard } from './h2/flood-guard.ts'
 import type { AcceptedStream } from './h2/streams.ts'
 import { hasNoContent, type Responder, type ResponderSink, type ResponseHead } from './responder.ts'
 
 /** The connection below. */
 export interface Http2Link {
+  readonly guard: FloodGuard
   /** Told of every stream, whether it was answered or not. */
   onStreamClosed(stream: AcceptedStream): void
 }
@@ -75,6 +77,7 @@ export class Http2Responder implements Responder, ServerSink {
 
   write(chunk: Uint8Array): boolean {
     this.bytesSent += chunk.length
+    this.#link.guard.content(chunk.length)
     return this.stream.write(chunk)
   }
 
@@ -85,11 +88,17 @@ export class Http2Responder implements Responder, ServerSink {
   }
 
   abort(): void {
-    if (!this.stream.destroyed) this.stream.destroy(new Error('exchange broken off'))
+    if (this.stream.destroyed) return
+    if (!this.bodyComplete) this.#link.guard.cutStream()
+    this.stream.destroy(new Error('exchange broken off'))
   }
 
   upgrade(): Duplex | undefined {
     return undefined
+  }
+
+  onContent(bytes: number): void {
+    this.#link.guard.content(bytes)
   }
 
   onDrain(): void {
@@ -123,9 +132,9 @@ export class Http2Responder implements Responder, ServerSink {
 
   /** The answer is complete; nobody reads the rest of the request (RFC 9113 section 8.1). */
   #closeRest(): void {
-    if (!this.bodyComplete && !this.stream.destroyed) {
-      this.stream.close(constants.NGHTTP2_NO_ERROR)
-    }
+    if (this.bodyComplete || this.stream.destroyed || this.stream.closed) return
+    this.#link.guard.cutStream()
+    this.stream.close(constants.NGHTTP2_NO_ERROR)
   }
 
   #onSent(): void {

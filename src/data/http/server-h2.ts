@@ -13,6 +13,7 @@ import type { Limits } from '../../ipc/messages.ts'
 import { Exchange } from './exchange.ts'
 import type { RequestLine } from './exchange-host.ts'
 import { Fields } from './fields.ts'
+import { FloodGuard } from './h2/flood-guard.ts'
 import { type AcceptedStream, acceptStreams } from './h2/streams.ts'
 import type { HttpConnection, Protocol } from './http-connection.ts'
 import { normalizeHttp2, type RequestHead } from './normalize.ts'
@@ -76,6 +77,7 @@ interface Arrived {
 class Http2Connection implements Protocol, Http2Link {
   readonly #connection: HttpConnection
   readonly #session: ServerHttp2Session
+  readonly guard: FloodGuard
   #arrived: Arrived[] = []
   #resets = 0
   #finished = 0
@@ -85,9 +87,16 @@ class Http2Connection implements Protocol, Http2Link {
     this.#session = session
     session.on('error', ignore)
     session.on('frameError', ignore)
-    session.on('close', () => connection.end({ reason: 'completed' }))
+    const { socket } = connection.downstream
+    this.guard = new FloodGuard(socket, connection.context.wheel, () =>
+      this.#cut('frames without use'),
+    )
+    session.on('close', () => {
+      this.guard.close()
+      connection.end({ reason: 'completed' })
+    })
     acceptStreams(session, (stream, rawHeaders) => this.#onStream(stream, rawHeaders))
-    connection.downstream.socket.on('error', ignore)
+    socket.on('error', ignore)
     connection.start(this)
   }
 
@@ -119,6 +128,7 @@ class Http2Connection implements Protocol, Http2Link {
   onExchangeEnded(): void {}
 
   #onStream(stream: AcceptedStream, rawHeaders: readonly string[]): void {
+    this.guard.request(rawHeaders)
     const responder = new Http2Responder(stream, this)
     this.#arrived.push({ responder, rawHeaders })
     if (this.#arrived.length === 1) setImmediate(() => this.#runArrived())
@@ -150,9 +160,13 @@ class Http2Connection implements Protocol, Http2Link {
     // A reset may carry NO_ERROR as well.
     if (stream.rstCode === constants.NGHTTP2_NO_ERROR && !stream.aborted) this.#finished += 1
     else this.#resets += 1
-    if (this.#resets <= FREE_RESETS + this.#finished || this.#session.destroyed) return
+    if (this.#resets > FREE_RESETS + this.#finished) this.#cut('too many streams reset')
+  }
+
+  #cut(detail: string): void {
+    if (this.#session.destroyed) return
     this.#session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
-    this.#connection.end({ reason: 'protocol-error', detail: 'too many streams reset' })
+    this.#connection.end({ reason: 'protocol-error', detail })
   }
 }
 

@@ -39,6 +39,8 @@ export interface RespondOptions {
 }
 
 export interface ServerSink {
+  /** So much of the request's content came, whether or not it is read yet. */
+  onContent(bytes: number): void
   onFinish(): void
   onDrain(): void
   onWantTrailers(): void

@@ -315,6 +315,11 @@ export class HandleServerStream extends HandleStream implements ServerStream {
     if (this.handle !== undefined) this.check(this.handle.trailers(block))
   }
 
+  override received(chunk: Buffer): void {
+    this.#sink?.onContent(chunk.length)
+    super.received(chunk)
+  }
+
   protected override tellData(chunk: Buffer): void {
     this.#onData?.(chunk)
   }

@@ -71,6 +71,11 @@ export class NodeServerStream extends NodeStream<ServerHttp2Stream> implements S
 
   set sink(sink: ServerSink) {
     const { own } = this
+    const push = own.push.bind(own)
+    own.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
+      if (chunk !== null) sink.onContent(chunk.length)
+      return push(chunk, encoding)
+    }
     own.on('finish', () => sink.onFinish())
     own.on('drain', () => sink.onDrain())
     own.on('wantTrailers', () => sink.onWantTrailers())

@@ -181,6 +181,7 @@ class Trial {
 /** Sends the body back, and trailers. */
 function answer(stream: HandleServerStream, raw: readonly string[]): void {
   stream.sink = {
+    onContent: ignore,
     onFinish: ignore,
     onDrain: ignore,
     onClose: ignore,
