@@ -38,7 +38,7 @@ describe('overload', () => {
     const backend = await listenTcp()
     const child = spawn(
       'sh',
-      ['-c', `ulimit -n 60; exec "$0" "$@"`, process.execPath, SMALL_PLANE, String(backend.port)],
+      ['-c', `ulimit -n 70; exec "$0" "$@"`, process.execPath, SMALL_PLANE, String(backend.port)],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     )
     const [line] = (await once(child.stdout, 'data')) as [Buffer]

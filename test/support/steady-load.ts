@@ -36,10 +36,12 @@ const BATCH: readonly Kind[] = [
   ...(['keep-alive', 'new', 'h2', 'passthrough'] as const),
 ]
 const EVERY_MS = 20
-/** Beyond this a client would have given up. */
 /** Of one request. */
 const MAX_REFUSALS = 5
+/** Beyond this a client would have given up. */
 const PATIENCE_MS = 20_000
+/** A second's worth. Where the machine falls behind by more, clients and backends are what fails. */
+const MAX_RUNNING = 500
 
 export class SteadyLoad {
   readonly #target: LoadTarget
@@ -77,9 +79,10 @@ export class SteadyLoad {
     }
   }
 
-  /** A late timer is made up for: the rate is kept. */
+  /** A late timer is made up for: the rate is kept, as long as the answers keep up. */
   #tick(): void {
     for (; this.#due <= performance.now(); this.#due += EVERY_MS) {
+      if (this.#running.size > MAX_RUNNING) continue
       for (const kind of BATCH) this.#ask(kind)
     }
   }
