@@ -12,6 +12,7 @@ import {
   type Inheritance,
   type PredecessorMessage,
   protocolRefusal,
+  readSuccessorMessage,
   type Serving,
   type SuccessorMessage,
 } from '../ipc/hand-over.ts'
@@ -78,7 +79,7 @@ export class Successor {
     })
     this.#lifeline =
       lifeline === 'new' ? (this.#child.stdio[channel + 1] as Socket | undefined) : undefined
-    this.#child.on('message', (message) => this.#onMessage(message as SuccessorMessage))
+    this.#child.on('message', (message) => this.#onMessage(readSuccessorMessage(message)))
     this.#child.on('error', ({ message }) => this.#fail(`${launcher}: ${message}`))
     this.#child.on('exit', (code, signal) => {
       const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`
@@ -142,8 +143,13 @@ export class Successor {
     this.#child.kill('SIGKILL')
   }
 
-  #onMessage(message: SuccessorMessage): void {
-    switch (message.type) {
+  #onMessage(message: SuccessorMessage | undefined): void {
+    switch (message?.type) {
+      case undefined:
+        this.#fail(
+          'the new process says what this one does not understand; only a restart is possible',
+        )
+        break
       case 'hello':
         this.#onHello(message)
         break

@@ -48,6 +48,49 @@ export type SuccessorMessage =
   /** It has the admin interface and is the service from now on. */
   | { readonly type: 'taken' }
 
+/** undefined: what came is none, be it from another version or half of one. */
+export function readSuccessorMessage(value: unknown): SuccessorMessage | undefined {
+  const message = recordOf(value)
+  switch (message['type']) {
+    case 'hello': {
+      const { protocol, build, pid } = message
+      if (typeof protocol !== 'number' || typeof build !== 'string') return undefined
+      return typeof pid === 'number' ? { type: 'hello', protocol, build, pid } : undefined
+    }
+    case 'failed': {
+      const { message: text } = message
+      return typeof text === 'string' ? { type: 'failed', message: text } : undefined
+    }
+    case 'serving': {
+      const { serving } = message
+      return isServing(serving) ? { type: 'serving', serving } : undefined
+    }
+    case 'taken':
+      return { type: 'taken' }
+    default:
+      return undefined
+  }
+}
+
+function isServing(value: unknown): value is Serving {
+  const { generation, failedBinds, errors, stale } = recordOf(value)
+  return (
+    typeof generation === 'number' &&
+    typeof stale === 'number' &&
+    Array.isArray(failedBinds) &&
+    failedBinds.every((failed: unknown) => {
+      const { bind, message } = recordOf(failed)
+      return typeof bind === 'string' && typeof message === 'string'
+    }) &&
+    Array.isArray(errors) &&
+    errors.every((error) => typeof error === 'string')
+  )
+}
+
+function recordOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+}
+
 export type PredecessorMessage =
   | { readonly type: 'inheritance'; readonly inheritance: Inheritance }
   /** The admin interface and the metrics port are free. */

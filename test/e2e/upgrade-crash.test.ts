@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import type { UpgradeReport } from '../../src/control/admin/contract.ts'
+import type { AdminError, UpgradeReport } from '../../src/control/admin/contract.ts'
 import { HAND_OVER_PROTOCOL, type Serving } from '../../src/ipc/hand-over.ts'
 import { curl } from '../support/command.ts'
 import { type Daemon, startDaemon } from '../support/daemon.ts'
@@ -69,11 +69,22 @@ const STEPS: readonly (readonly [string, string, RegExp])[] = [
     `inheritance: () => { say({ type: 'serving', serving }); process.disconnect(); process.exitCode = 9 }`,
     /ended with code 9 before/,
   ],
-  [
-    'by nonsense',
-    `inheritance: () => { say({ type: 'serving', serving: { ...serving, failedBinds: null } }); setTimeout(() => process.exit(9), 500) }`,
-    /answered 500/,
-  ],
+  ...(
+    [
+      ['half of how it serves', `{ type: 'serving', serving: { ...serving, failedBinds: null } }`],
+      ['a bind that is none', `{ type: 'serving', serving: { ...serving, failedBinds: [null] } }`],
+      ['an unknown word', `{ type: 'nonsense' }`],
+      ['no word', `null`],
+      ['half of a word', `{ type: 'failed' }`],
+    ] as const
+  ).map(
+    ([name, word]) =>
+      [
+        `by nonsense (${name})`,
+        `inheritance: () => say(${word})`,
+        /what this one does not understand/,
+      ] as const,
+  ),
 ]
 
 describe('a new process that crashes', () => {
@@ -92,14 +103,18 @@ describe('a new process that crashes', () => {
         script,
         `const serving = ${JSON.stringify(SERVING)}
          const say = (word, then) => process.send(word, undefined, undefined, then ?? (() => {}))
-         const words = { ${words} }
+         const words = { stop: () => process.exit(), ${words} }
          process.on('message', ({ type }) => words[type]?.())
          say({ type: 'hello', protocol: ${HAND_OVER_PROTOCOL}, build: 'b', pid: process.pid })`,
       )
       rmSync(launcher)
       writeFileSync(launcher, `#!/bin/sh\nexec '${process.execPath}' '${script}'\n`)
       chmodSync(launcher, 0o755)
-      await assert.rejects(upgrade(daemon), reason)
+      const { status, body } = await daemon.admin.send('POST', '/upgrade')
+      assert.equal(status, 500)
+      const { error, code } = body as AdminError
+      assert.equal(code, 'GWP_UPGRADE_FAILED', error)
+      assert.match(error, reason)
       await assertServes(daemon)
     })
   }

@@ -2,6 +2,7 @@
  * The JSON of the admin interface: what the daemon answers and the CLI reads. Key material never
  * appears here: private keys do not exist in any part, and Secrets are redacted by the config thread.
  */
+import type { ErrorCode } from '../../base/errors.ts'
 import type { Diagnostic, Origin } from '../../model/diagnostic.ts'
 import type { BindResult } from '../../model/status.ts'
 import type { EndpointHealth } from '../../ipc/messages.ts'
@@ -80,4 +81,6 @@ export interface WorkerEndpoints {
 /** Every answer that is no success. */
 export interface AdminError {
   readonly error: string
+  /** Of what failed inside, where it has one: of an upgrade `GWP_UPGRADE_FAILED`. */
+  readonly code?: ErrorCode
 }

@@ -12,7 +12,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http'
-import { messageOf } from '../../base/errors.ts'
+import { type ErrorCode, GwProxyError, messageOf } from '../../base/errors.ts'
 import type { AdminError } from './contract.ts'
 
 export interface Answer {
@@ -97,7 +97,7 @@ async function answerTo(
     if (body === undefined) return refuse(413, `more than ${MAX_BODY_BYTES} bytes`)
     return await endpoint.answerTo(body)
   } catch (error) {
-    return refuse(500, messageOf(error))
+    return refuse(500, messageOf(error), error instanceof GwProxyError ? error.code : undefined)
   }
 }
 
@@ -134,8 +134,8 @@ function refusalOf(
   return undefined
 }
 
-export function refuse(status: number, error: string): Answer {
-  const body: AdminError = { error }
+export function refuse(status: number, error: string, code?: ErrorCode): Answer {
+  const body: AdminError = code === undefined ? { error } : { error, code }
   return json(status, body)
 }
 

@@ -1,7 +1,12 @@
 /** When two processes do not hand over, and when a new one would be worse. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { protocolRefusal, type Serving, takeoverRefusal } from '../../../src/ipc/hand-over.ts'
+import {
+  protocolRefusal,
+  readSuccessorMessage,
+  type Serving,
+  takeoverRefusal,
+} from '../../../src/ipc/hand-over.ts'
 import { bindKey } from '../../../src/model/identity.ts'
 
 const WEB = bindKey('tcp', '127.0.0.1', 80)
@@ -19,6 +24,32 @@ describe('protocolRefusal', () => {
         protocolRefusal(ours, { protocol, build: '1.0.1+2' }) ?? '',
         /gwproxy 1\.0\.1\+2 .* gwproxy 1\.0\.0\+1 .*only a restart/,
       )
+    }
+  })
+})
+
+describe('readSuccessorMessage', () => {
+  const hello = { type: 'hello', protocol: 1, build: 'b', pid: 2 }
+  const serving = { ...SOUND, failedBinds: [TAKEN], errors: ['a:1'] }
+  const words = [
+    hello,
+    { type: 'failed', message: 'why' },
+    { type: 'serving', serving },
+    { type: 'taken' },
+  ]
+  it('takes each word as it is, and none without one of its members', () => {
+    for (const word of words) {
+      assert.deepEqual(readSuccessorMessage(word), word)
+      for (const name of Object.keys(word)) {
+        assert.equal(readSuccessorMessage({ ...word, [name]: null }), undefined, name)
+      }
+    }
+    for (const name of Object.keys(serving)) {
+      const broken = { type: 'serving', serving: { ...serving, [name]: [null] } }
+      assert.equal(readSuccessorMessage(broken), undefined, name)
+    }
+    for (const none of [undefined, null, 1, 'taken', [], {}, { type: 'nonsense' }]) {
+      assert.equal(readSuccessorMessage(none), undefined)
     }
   })
 })
