@@ -3,8 +3,11 @@
  * own loopback address, so that real port numbers never collide.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import type { Socket as DatagramSocket } from 'node:dgram'
+import { subscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { chownSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -56,8 +59,17 @@ export interface Daemon {
 
 /** Daemons of this file's tests that have not ended: a failed test leaves its own behind. */
 const running = new Set<ChildProcess>()
+/** What this process has opened: a `before` that fails leaves it open, and the file would not end. */
+const opened = new Set<{ unref(): unknown }>()
+subscribe('tracing:net.server.listen:asyncStart', (event) => {
+  opened.add((event as { readonly server: Server }).server)
+})
+subscribe('udp.socket', (event) => {
+  opened.add((event as { readonly socket: DatagramSocket }).socket)
+})
 after(() => {
   for (const child of running) child.kill('SIGKILL')
+  for (const server of opened) server.unref()
 })
 
 let counter = Math.floor(Math.random() * 200)
@@ -174,9 +186,16 @@ function variablesOf(settings: Settings): Record<string, string> {
   )
 }
 
+/** For a line: `fail` when none can come any more. */
+interface Waiting {
+  check(line: LogLine): void
+  fail(): void
+}
+
 class Log {
   readonly lines: LogLine[] = []
-  readonly #waiting = new Set<(line: LogLine) => void>()
+  readonly #waiting = new Set<Waiting>()
+  #hasEnded = false
   #raw = ''
 
   constructor(child: ChildProcess) {
@@ -184,6 +203,10 @@ class Log {
       if (stream === null) continue
       createInterface(stream).on('line', (text) => this.#add(text))
     }
+    child.once('close', () => {
+      this.#hasEnded = true
+      for (const { fail } of this.#waiting) fail()
+    })
   }
 
   get text(): string {
@@ -194,18 +217,22 @@ class Log {
     const past = this.lines.find(fits)
     if (past !== undefined) return Promise.resolve(past)
     return new Promise((resolve, reject) => {
-      // A bound for a line that never comes, not a means to wait.
-      const limit = setTimeout(() => {
-        this.#waiting.delete(check)
+      const fail = (): void => {
+        clearTimeout(limit)
+        this.#waiting.delete(waiting)
         reject(new Error(`${what} did not come:\n${this.#raw}`))
-      }, 20_000)
+      }
       const check = (line: LogLine): void => {
         if (!fits(line)) return
         clearTimeout(limit)
-        this.#waiting.delete(check)
+        this.#waiting.delete(waiting)
         resolve(line)
       }
-      this.#waiting.add(check)
+      const waiting: Waiting = { check, fail }
+      this.#waiting.add(waiting)
+      // A bound for a line that never comes, not a means to wait.
+      const limit = setTimeout(fail, 20_000)
+      if (this.#hasEnded) fail()
     })
   }
 
@@ -218,6 +245,6 @@ class Log {
       line = { text }
     }
     this.lines.push(line)
-    for (const check of this.#waiting) check(line)
+    for (const { check } of this.#waiting) check(line)
   }
 }
