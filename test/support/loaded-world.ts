@@ -60,14 +60,16 @@ export function loadOn(address: string, { ca }: LoadedWorld): SteadyLoad {
   })
 }
 
-/** `sinceMs`: when the load began. */
+/** No client noticed anything, and there were some: of each kind at least `least` requests. */
 export function assertUnharmed(
   { requests, failures, refused, slowestMs }: LoadResult,
-  sinceMs: number,
+  least: number,
 ): string {
-  const total = Object.values(requests).reduce((sum, count) => sum + count, 0)
-  const seconds = (performance.now() - sinceMs) / 1000
   assert.deepEqual(failures, [])
-  assert.ok(total > 400 * seconds, `${total} requests in ${seconds} s are too few`)
+  // No rate: it is kept as well as the machine lets, and what is late is made up for.
+  for (const [kind, count] of Object.entries(requests)) {
+    assert.ok(count >= least, `${count} requests of kind ${kind} are too few`)
+  }
+  const total = Object.values(requests).reduce((sum, count) => sum + count, 0)
   return `${total} requests, 0 failed, ${refused} streams begun again, slowest ${Math.round(slowestMs)} ms`
 }

@@ -106,16 +106,15 @@ describe('traffic', () => {
       meter.connection(record)
     }
     const totals = totalsOf(meter)
-    const row = (bind: string, listener: string, reason: string): string[] => [
-      ...[`tcp/[::]:${bind}`, 'default/edge', listener, 'tls-passthrough', reason],
-    ]
+    const row = (bind: string, listener: string, reason: string): string =>
+      [`tcp/[::]:${bind}`, 'default/edge', listener, 'tls-passthrough', reason].join()
     assert.deepEqual(
       new Map(totals.counter('connections_total').map(([key, n]) => [key.join(), n])),
       new Map([
-        [row('443', 'tls', 'completed').join(), 4],
-        [row('443', 'tls', 'idle-timeout').join(), 1],
-        [row('443', 'other', 'completed').join(), 1],
-        [row('444', 'tls', 'completed').join(), 1],
+        [row('443', 'tls', 'completed'), 4],
+        [row('443', 'tls', 'idle-timeout'), 1],
+        [row('443', 'other', 'completed'), 1],
+        [row('444', 'tls', 'completed'), 1],
       ]),
     )
     const sent = totals.counter('sent_bytes_total')
