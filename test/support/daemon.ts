@@ -203,10 +203,8 @@ class Log {
       if (stream === null) continue
       createInterface(stream).on('line', (text) => this.#add(text))
     }
-    child.once('close', () => {
-      this.#hasEnded = true
-      for (const { fail } of this.#waiting) fail()
-    })
+    // Later: whoever waits for the end itself hears of it first.
+    child.once('close', () => setImmediate(() => this.#end()))
   }
 
   get text(): string {
@@ -234,6 +232,11 @@ class Log {
       const limit = setTimeout(fail, 20_000)
       if (this.#hasEnded) fail()
     })
+  }
+
+  #end(): void {
+    this.#hasEnded = true
+    for (const { fail } of this.#waiting) fail()
   }
 
   #add(text: string): void {
