@@ -4,6 +4,7 @@
  * domain goes, the cell is retired and its connections are drained (DESIGN's reload table).
  */
 import type { Digest } from '../base/brand.ts'
+import { type Linked, LinkedList } from '../base/linked-list.ts'
 import type { ListenerKey } from '../model/identity.ts'
 import type { HttpSlot, HttpView } from './http/contract.ts'
 
@@ -13,38 +14,54 @@ export interface SlotMember {
   onRetired(): void
 }
 
+/** From its making until it is left. */
+export class Membership implements Linked<Membership> {
+  linkedIn: unknown = undefined
+  linkedNext: Membership | undefined = undefined
+  linkedPrevious: Membership | undefined = undefined
+  readonly member: SlotMember
+  readonly #list: LinkedList<Membership>
+
+  constructor(member: SlotMember, list: LinkedList<Membership>) {
+    this.member = member
+    this.#list = list
+    list.add(this)
+  }
+
+  /** Idempotent. */
+  leave(): void {
+    this.#list.delete(this)
+  }
+}
+
 export class ChainSlot implements HttpSlot {
   readonly listener: ListenerKey
   /** Trust domain of a terminating chain. */
   readonly domain: Digest | undefined
   /** Refilled by every reload. */
   view: HttpView | undefined
-  readonly #members = new Set<SlotMember>()
-  readonly #callbacks = new Set<() => void>()
+  readonly #members = new LinkedList<Membership>()
+  /** Told first. */
+  readonly #watchers = new LinkedList<Membership>()
 
   constructor(listener: ListenerKey, domain: Digest | undefined) {
     this.listener = listener
     this.domain = domain
   }
 
-  join(member: SlotMember): void {
-    this.#members.add(member)
-  }
-
-  leave(member: SlotMember): void {
-    this.#members.delete(member)
+  join(member: SlotMember): Membership {
+    return new Membership(member, this.#members)
   }
 
   onRetired(callback: () => void): () => void {
-    this.#callbacks.add(callback)
-    return () => this.#callbacks.delete(callback)
+    const watcher = new Membership({ onRetired: callback }, this.#watchers)
+    return () => watcher.leave()
   }
 
   /** The listener is gone or its trust domain changed. */
   retire(): void {
     this.view = undefined
-    for (const callback of [...this.#callbacks]) callback()
-    this.#callbacks.clear()
-    for (const member of [...this.#members]) member.onRetired()
+    for (const { member } of this.#watchers.toArray()) member.onRetired()
+    for (const { member } of this.#members.toArray()) member.onRetired()
   }
 }

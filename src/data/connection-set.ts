@@ -1,13 +1,14 @@
 /** The live connections and UDP flows of a worker: counted for the cap, cut at a drain's deadline. */
+import { type Linked, LinkedList } from '../base/linked-list.ts'
 import type { Outcome } from '../model/outcome.ts'
 
 /** A connection or a flow. */
-export interface Living {
+export interface Living extends Linked<Living> {
   end(outcome: Outcome): void
 }
 
 export class ConnectionSet {
-  readonly #connections = new Set<Living>()
+  readonly #connections = new LinkedList<Living>()
   #onEmpty: (() => void) | undefined
 
   get size(): number {
@@ -30,6 +31,6 @@ export class ConnectionSet {
   }
 
   [Symbol.iterator](): Iterator<Living> {
-    return [...this.#connections].values()
+    return this.#connections.toArray().values()
   }
 }

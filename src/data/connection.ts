@@ -14,8 +14,8 @@ import type { BindPart, Chain } from '../model/snapshot.ts'
 import type { AccessLog, TlsFacts } from '../observe/access-log.ts'
 import { ClientHelloReader, type HelloVerdict } from '../wire/client-hello.ts'
 import { type ProxiedEnds, type ProxyVerdict, readProxyHeader } from '../wire/proxy-protocol.ts'
-import type { ChainSlot, SlotMember } from './chain-slot.ts'
-import type { ConnectionSet } from './connection-set.ts'
+import type { ChainSlot, Membership, SlotMember } from './chain-slot.ts'
+import type { ConnectionSet, Living } from './connection-set.ts'
 import type { LiveAction } from './handlers/contract.ts'
 import type { HttpHub } from './http/contract.ts'
 import type { Accepted, AcceptedSink, LossCause } from './io/accepted.ts'
@@ -89,7 +89,10 @@ export interface ConnectionFacts {
   exchanges: number | undefined
 }
 
-export class Connection implements AcceptedSink, TimerSink, SlotMember {
+export class Connection implements AcceptedSink, TimerSink, SlotMember, Living {
+  linkedIn: unknown = undefined
+  linkedNext: Living | undefined = undefined
+  linkedPrevious: Living | undefined = undefined
   readonly id: string
   readonly accepted: Accepted
   readonly context: ConnectionContext
@@ -104,7 +107,7 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember {
   #router: Router | undefined
   #inspector: Inspector | undefined
   #timeoutReason: Reason = 'handshake-timeout'
-  #slot: ChainSlot | undefined
+  #membership: Membership | undefined
   #drainDeadline: Deadline | undefined
   #stage: Stage | undefined
   #ended = false
@@ -253,8 +256,7 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember {
       return
     }
     const { chain, slot, action } = choice.value
-    this.#slot = slot
-    slot.join(this)
+    this.#membership = slot.join(this)
     this.facts.listener = chain.listener
     this.facts.action = chain.action.kind
     // What has no handshake of ours has deadlines of its own from here on.
@@ -305,8 +307,8 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember {
     this.#stage?.stop(how)
     this.#stage = undefined
     this.accepted.close(how)
-    this.#slot?.leave(this)
-    this.#slot = undefined
+    this.#membership?.leave()
+    this.#membership = undefined
     this.#writeLine(outcome)
     // Last: the set of a draining worker may become empty, and then the log is closed.
     this.context.connections.delete(this)

@@ -1,4 +1,5 @@
 /** One request to an HTTP/1.1 upstream: from the queue to its last event, or until it is given up. */
+import type { Linked, LinkedList } from '../../base/linked-list.ts'
 import type { Http1Connection } from './client-h1-connection.ts'
 import type {
   UpstreamCall,
@@ -7,11 +8,14 @@ import type {
   UpstreamRequest,
 } from './upstream-client.ts'
 
-export class Http1Call implements UpstreamCall {
+export class Http1Call implements UpstreamCall, Linked<Http1Call> {
+  linkedIn: unknown = undefined
+  linkedNext: Http1Call | undefined = undefined
+  linkedPrevious: Http1Call | undefined = undefined
   readonly request: UpstreamRequest
   /** Without the empty line. */
   readonly head: string
-  readonly #waiting: Set<Http1Call>
+  readonly #waiting: LinkedList<Http1Call>
   #events: UpstreamEvents | undefined
   /** Set by the connection that serves it. */
   connection: Http1Connection | undefined
@@ -21,7 +25,7 @@ export class Http1Call implements UpstreamCall {
     request: UpstreamRequest,
     events: UpstreamEvents,
     head: string,
-    waiting: Set<Http1Call>,
+    waiting: LinkedList<Http1Call>,
   ) {
     this.request = request
     this.#events = events

@@ -4,6 +4,7 @@
  * given out once in a turn of the event loop, after all that had arrived was read: one that got bytes
  * or its end meanwhile is gone by then, and no stray response becomes an answer.
  */
+import { LinkedList } from '../../base/linked-list.ts'
 import type { Endpoint } from '../../model/upstream.ts'
 import { type ConnectionOwner, Http1Connection, type Http1Options } from './client-h1-connection.ts'
 import { Http1Call } from './client-h1-call.ts'
@@ -22,7 +23,7 @@ const MAX_WAITING = 1024
 export class Http1Client implements UpstreamClient, ConnectionOwner {
   readonly endpoint: Endpoint
   readonly options: Http1Options
-  readonly #waiting = new Set<Http1Call>()
+  readonly #waiting = new LinkedList<Http1Call>()
   /** The one that was used last at the end. */
   readonly #idle: Http1Connection[] = []
   #connections = 0
@@ -75,7 +76,9 @@ export class Http1Client implements UpstreamClient, ConnectionOwner {
   /** Gives out what is free to those who wait, first come first served. */
   assign(): void {
     this.#isScheduled = false
-    for (const call of this.#waiting) {
+    for (;;) {
+      const call = this.#waiting.first
+      if (call === undefined) return
       // A tunnel takes its connection out of the pool.
       const connection = call.request.websocket ? undefined : this.#idle.pop()
       if (connection === undefined && this.#connections >= MAX_CONNECTIONS) return

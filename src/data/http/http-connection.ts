@@ -2,6 +2,7 @@
  * One downstream HTTP connection: counts its exchanges, watches idleness, drains. What differs
  * between HTTP/1.1 and HTTP/2 is behind `Protocol`.
  */
+import type { Linked } from '../../base/linked-list.ts'
 import type { Outcome } from '../../model/outcome.ts'
 import { Deadline, type TimerSink } from '../timer-wheel.ts'
 import type { HttpDownstream } from './contract.ts'
@@ -32,7 +33,10 @@ export interface ConnectionSet {
   exchangeEnded(): void
 }
 
-export class HttpConnection implements ExchangeHost, TimerSink {
+export class HttpConnection implements ExchangeHost, TimerSink, Linked<HttpConnection> {
+  linkedIn: unknown = undefined
+  linkedNext: HttpConnection | undefined = undefined
+  linkedPrevious: HttpConnection | undefined = undefined
   readonly downstream: HttpDownstream
   readonly context: HttpContext
   readonly #set: ConnectionSet

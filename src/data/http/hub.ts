@@ -3,6 +3,7 @@
  * Knows views only as what it compiled; a connection finds the current one through its slot.
  */
 import type { Clock } from '../../base/clock.ts'
+import { LinkedList } from '../../base/linked-list.ts'
 import type { Limits } from '../../ipc/messages.ts'
 import type { AccessLog } from '../../observe/access-log.ts'
 import { TimerWheel } from '../timer-wheel.ts'
@@ -41,7 +42,7 @@ class LiveHub implements HttpHub, ConnectionSet {
   readonly #hosts: LiveHosts
   readonly #context: HttpContext
   readonly #http2: Http2Server
-  readonly #connections = new Set<HttpConnection>()
+  readonly #connections = new LinkedList<HttpConnection>()
   #active = 0
   #draining = false
 
@@ -80,7 +81,7 @@ class LiveHub implements HttpHub, ConnectionSet {
 
   drain(): void {
     this.#draining = true
-    for (const connection of [...this.#connections]) connection.drain()
+    for (const connection of this.#connections.toArray()) connection.drain()
   }
 
   add(connection: HttpConnection): void {

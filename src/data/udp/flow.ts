@@ -9,6 +9,7 @@ import { errnoOf } from '../../base/errors.ts'
 import type { ListenerKey } from '../../model/identity.ts'
 import type { Outcome } from '../../model/outcome.ts'
 import type { ConnectionContext } from '../connection.ts'
+import type { Living } from '../connection-set.ts'
 import type { EndpointState, Upstream } from '../upstream/contract.ts'
 import { createSocket, SEND_QUEUE_BYTES } from './datagram-socket.ts'
 import type { FlowLinks } from './flow-list.ts'
@@ -43,7 +44,10 @@ export interface FlowPlace {
   isOwn(address: string, port: number): boolean
 }
 
-export class Flow {
+export class Flow implements Living {
+  linkedIn: unknown = undefined
+  linkedNext: Living | undefined = undefined
+  linkedPrevious: Living | undefined = undefined
   readonly key: string
   readonly local: LocalSocket
   readonly listener: ListenerKey
