@@ -14,7 +14,9 @@ import { setTimeout } from 'node:timers/promises'
 
 /** What is used first in a connection's life is the same in the tenth. */
 const REQUESTS = 5
-const LIMIT_MS = 60_000
+const LIMIT_MS = 30_000
+/** A port that was free may be somebody's by the time it is opened. */
+const ATTEMPTS = 3
 
 const DAEMON = resolve(import.meta.dirname, '../dist/cli/gwproxy.cjs')
 
@@ -26,6 +28,7 @@ interface Ports {
 
 async function serve(scratch: string, ports: Ports, workers: number): Promise<void> {
   const record = join(scratch, `record-${workers}`)
+  rmSync(record, { recursive: true, force: true })
   mkdirSync(record)
   const flags = ['--workers', `${workers}`, '--admin', `unix:${join(scratch, 'admin')}`]
   const child = fork(DAEMON, ['run', '--config', scratch, '--metrics', 'off', ...flags], {
@@ -50,10 +53,19 @@ async function serve(scratch: string, ports: Ports, workers: number): Promise<vo
     while (readdirSync(record).length < 3 + workers) {
       await Promise.race([setTimeout(20, undefined, { signal }), ended])
     }
+  } catch (error) {
+    throw new Error(`not recorded; the daemon said:\n${output}`, { cause: error })
   } finally {
     child.kill()
     await ended.catch(() => undefined)
   }
+}
+
+/** With everything in the main process last: what that writes replaces what it wrote before. */
+async function serveEach(scratch: string, backend: number): Promise<void> {
+  const ports = { http: await freePort(), https: await freePort(), backend }
+  writeFileSync(join(scratch, 'site.yaml'), manifests(ports))
+  for (const workers of [1, 0]) await serve(scratch, ports, workers)
 }
 
 async function ask({ http, https }: Ports, signal: AbortSignal): Promise<void> {
@@ -127,10 +139,16 @@ try {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   await once(made, 'exit')
-  const ports = { http: await freePort(), https: await freePort(), backend: await listen(backend) }
-  writeFileSync(join(scratch, 'site.yaml'), manifests(ports))
-  // With everything in the main process last: what that writes replaces what it wrote before.
-  for (const workers of [1, 0]) await serve(scratch, ports, workers)
+  const port = await listen(backend)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await serveEach(scratch, port)
+      break
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error
+      process.stderr.write(`${error}\n`)
+    }
+  }
 } finally {
   backend.close()
   rmSync(scratch, { recursive: true, force: true })

@@ -140,7 +140,7 @@ func printProfiles(lists []expected.Profile, found *results, output string) erro
 }
 
 // tail is how much of a failed test's output is worth reading at first.
-const tail = 12
+const tail = 40
 
 func printFailures(v verdict, found *results) {
 	for _, name := range v.failures {

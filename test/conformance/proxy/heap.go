@@ -24,8 +24,9 @@ type Heap struct {
 }
 
 // inspect is what makes the runtime open its inspector in each process, at a free port that it logs.
-// The proxy itself has no part in it.
-const inspect = "NODE_OPTIONS=--inspect=127.0.0.1:0"
+// The proxy itself has no part in it. The engine's room for young objects, up to 48 MiB for each thread
+// and given back when it likes, is kept small: what stays resident shall tell of what is kept.
+const inspect = "NODE_OPTIONS=--inspect=127.0.0.1:0 --max-semi-space-size=2"
 
 var inspectorAddress = regexp.MustCompile(`(?m)^Debugger listening on (ws://\S+)$`)
 
