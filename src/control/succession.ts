@@ -15,7 +15,7 @@ import { Lifeline, type Order, StandIn } from './lifeline.ts'
 import type { Predecessor } from './predecessor.ts'
 import type { Settlement } from './publisher.ts'
 import type { SignalActions } from './signals.ts'
-import { type Estate, Successor } from './successor.ts'
+import { type Estate, Successor, UPGRADE_LIMITS, type UpgradeLimits } from './successor.ts'
 
 export interface SuccessionPorts {
   readonly build: string
@@ -34,10 +34,8 @@ export interface SuccessionPorts {
   /** systemd is told of a new main process; everybody else keeps the pid that they know. */
   readonly isPidTold: boolean
   readonly log: Logger
+  readonly limits?: UpgradeLimits
 }
-
-/** A successor that was told to stop has its drain, and a little for its end. */
-const STOP_GRACE_MS = 2000
 
 export class Succession {
   readonly #ports: SuccessionPorts
@@ -81,13 +79,13 @@ export class Succession {
    * @throws GwProxyError GWP_UPGRADE_FAILED: this one goes on as before
    */
   async upgrade(): Promise<UpgradeReport> {
-    const { build, log, serving, estate, isPidTold } = this.#ports
+    const { build, log, serving, estate, isPidTold, limits = UPGRADE_LIMITS } = this.#ports
     const startedAt = performance.now()
     if (this.#successor !== undefined) throw refused('an upgrade is under way')
     const before = serving()
     if (before === undefined) throw refused('gwproxy is starting or stopping')
     const lifeline = isPidTold ? 'none' : (this.#lifeline?.fd ?? 'new')
-    const successor = new Successor({ ...estate(), lifeline })
+    const successor = new Successor({ ...estate(), lifeline }, limits)
     this.#successor = successor
     log.info({ pid: successor.pid, build }, 'upgrading: a new process was started')
     try {
@@ -154,7 +152,7 @@ export class Succession {
   }
 
   #stop(successor: Successor, reason: string): void {
-    successor.stop(reason, this.#ports.drainTimeoutMs + STOP_GRACE_MS)
+    successor.stop(reason, this.#ports.drainTimeoutMs)
   }
 
   #handOver(successor: Successor): void {

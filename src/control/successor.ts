@@ -30,10 +30,18 @@ export interface Estate {
   readonly lifeline: 'none' | 'new' | number
 }
 
-/** From its start until it accepts: reading 10,000 routes on a busy machine included. */
-const SERVE_MS = 45_000
-/** Opening the admin interface, and telling systemd. */
-const TAKE_MS = 15_000
+/** How long it may take; milliseconds. */
+export interface UpgradeLimits {
+  /** From its start until it accepts: reading 10,000 routes on a busy machine included. */
+  readonly serveMs: number
+  /** Opening the admin interface, and telling systemd. */
+  readonly takeMs: number
+  /** Beyond its drain, when it was told to stop. */
+  readonly stopMs: number
+}
+
+export const UPGRADE_LIMITS: UpgradeLimits = { serveMs: 45_000, takeMs: 15_000, stopMs: 2000 }
+
 /** Standard input, output and error; passed sockets begin here, as SD_LISTEN_FDS_START has it. */
 const FIRST = 3
 
@@ -41,6 +49,7 @@ type Hello = Extract<SuccessorMessage, { type: 'hello' }>
 
 export class Successor {
   readonly #child: ChildProcess
+  readonly #limits: UpgradeLimits
   readonly #inheritance: Inheritance
   readonly #lifeline: Socket | undefined
   readonly #failed = Promise.withResolvers<never>()
@@ -49,7 +58,8 @@ export class Successor {
   readonly #taken = Promise.withResolvers<void>()
   #hello: Hello | undefined
 
-  constructor(estate: Estate) {
+  constructor(estate: Estate, limits: UpgradeLimits) {
+    this.#limits = limits
     const { launcher, args, heapFlags, passed, lifeline } = estate
     const { sockets } = estate.inheritance
     const firstOwn = FIRST + passed.length
@@ -111,7 +121,7 @@ export class Successor {
    * @throws GwProxyError GWP_UPGRADE_FAILED
    */
   serves(): Promise<Serving> {
-    return this.#within(this.#serving.promise, SERVE_MS, 'did not serve')
+    return this.#within(this.#serving.promise, this.#limits.serveMs, 'did not serve')
   }
 
   /**
@@ -120,7 +130,7 @@ export class Successor {
    */
   take(): Promise<void> {
     this.#say({ type: 'take' })
-    return this.#within(this.#taken.promise, TAKE_MS, 'did not take over')
+    return this.#within(this.#taken.promise, this.#limits.takeMs, 'did not take over')
   }
 
   /** No socket of ours is left. The last word. */
@@ -130,12 +140,12 @@ export class Successor {
     this.#child.unref()
   }
 
-  /** It shall not be: what it has accepted so far it may finish, within the time. */
-  stop(reason: string, deadlineMs: number): void {
+  /** It shall not be: what it has accepted so far it may finish, within the time of a drain. */
+  stop(reason: string, drainMs: number): void {
     this.#fail(reason)
     this.#lifeline?.destroy()
     this.#say({ type: 'stop' })
-    const cut = setTimeout(() => this.kill(), deadlineMs)
+    const cut = setTimeout(() => this.kill(), drainMs + this.#limits.stopMs)
     void this.#exited.promise.then(() => clearTimeout(cut))
   }
 
