@@ -13,14 +13,13 @@ import { createMetrics } from './control/admin/metrics.ts'
 import { AdminServers } from './control/admin/servers.ts'
 import { type Budget, planBudget } from './control/budget.ts'
 import { type ConfigHost, startConfigThread } from './control/config-host.ts'
-import type { ConfigThreadOptions } from './control/config-protocol.ts'
 import { ControlPlane } from './control/control-plane.ts'
 import { forkWorker } from './control/fork-worker.ts'
 import { InheritedSockets } from './control/inherited-sockets.ts'
 import { type MachineLimits, readMachine, successorHeapFlags } from './control/machine.ts'
 import { createLookUp } from './control/name-resolver.ts'
 import { createNotify } from './control/notify.ts'
-import { checkOptions, pathOf, type RunOptions, translateOptionsOf } from './control/options.ts'
+import { checkOptions, configOptions, pathOf, type RunOptions } from './control/options.ts'
 import { PassedSockets } from './control/passed-sockets.ts'
 import { meetPredecessor, type Predecessor } from './control/predecessor.ts'
 import { serviceStatus } from './control/service-status.ts'
@@ -30,8 +29,7 @@ import { openStateDir, type StateDir } from './control/state-dir.ts'
 import { StatusDirectory } from './control/status-dir.ts'
 import { readTransitions, TRANSITIONS, type TransitionRecord } from './control/status-times.ts'
 import { StatusStore } from './control/status-store.ts'
-import { servingOf, Succession } from './control/succession.ts'
-import type { Estate } from './control/successor.ts'
+import { type Loan, servingOf, Succession } from './control/succession.ts'
 import type { StartedWorker } from './control/supervisor.ts'
 import { Watchdog, watchdogTimeout } from './control/watchdog.ts'
 import { workerSettings } from './control/worker-settings.ts'
@@ -199,7 +197,7 @@ class Daemon {
     this.#plane = new ControlPlane({
       ...(inheritance !== undefined && {
         inheritance: {
-          sockets: new InheritedSockets(inheritance.sockets),
+          sockets: new InheritedSockets(inheritance),
           ticketRoots: inheritance.ticketRoots,
         },
       }),
@@ -216,7 +214,7 @@ class Daemon {
     this.#admin = this.#adminServers()
     this.#succession = new Succession({
       build: BUILD,
-      estate: () => this.#estate,
+      estate: (lendMs) => this.#lend(lendMs),
       serving: () => (this.#ending ? undefined : this.#serving),
       served: () => this.#plane.servedBinds,
       yieldAdmin: () => this.#yieldAdmin(),
@@ -295,7 +293,8 @@ class Daemon {
     return servingOf(config.update, settlement)
   }
 
-  get #estate(): Omit<Estate, 'lifeline'> {
+  async #lend(limitMs: number): Promise<Loan> {
+    const datagrams = await this.#plane.lendUdp(limitMs)
     const { sockets, ticketRoots } = this.#plane.estate
     const passed = this.#passed.descriptors
     const own = [...sockets].filter(([, { fd }]) => passed.every((one) => one.fd !== fd))
@@ -307,6 +306,10 @@ class Daemon {
       inheritance: {
         ...{ build: BUILD, ticketRoots, sessionSecret: this.#sessionSecret },
         sockets: own.map(([bind, { fd }]) => ({ bind, fd })),
+        datagrams: datagrams.map(({ bind, address, fd }) => ({ bind, address, fd })),
+      },
+      giveBack: () => {
+        for (const socket of datagrams) socket.close()
       },
     }
   }
@@ -470,19 +473,6 @@ function startInProcess({ stdout, log }: Sinks): StartedWorker {
   const { worker, control } = createMemoryLink()
   void startWorker({ link: control, parts: WORKER_PARTS, sink: stdout, logSink: log })
   return { kind: 'memory', pid: process.pid, link: worker, kill: () => undefined }
-}
-
-function configOptions(options: RunOptions): ConfigThreadOptions {
-  const { configDirs, unknownFields, stateDir, credentialsDirectory } = options
-  return {
-    roots: configDirs,
-    unknownFields,
-    ...(stateDir !== undefined && { stateDir }),
-    ...(credentialsDirectory !== undefined && { credentialsDirectory }),
-    pollIntervalMs: options.pollIntervalMs,
-    events: true,
-    translate: translateOptionsOf(options),
-  }
 }
 
 /** What --strict has to say about the first pass, if anything. */

@@ -21,6 +21,7 @@ import { Sockets } from './sockets.ts'
 import type { StatusStore } from './status-store.ts'
 import { type StartedWorker, Supervisor } from './supervisor.ts'
 import { TICKET_ROTATION_MS, TicketRootKeeper } from './ticket-root.ts'
+import type { LentDatagrams } from './udp-loan.ts'
 
 export interface ControlPlaneOptions {
   /** Places for workers; 1 with `--workers 0`. */
@@ -70,7 +71,10 @@ export class ControlPlane {
       sockets: this.#sockets,
       send: (slot, outgoing) => this.#supervisor.send(slot, outgoing),
       onSettled: (settlement) => this.#settled(settlement),
-      datagramsOf: (bind) => passed.datagramsOf(bind),
+      datagramsOf: (bind) => [
+        ...passed.datagramsOf(bind),
+        ...(inheritance?.sockets.takeDatagrams(bind.key) ?? []),
+      ],
       awaitsUdp: inheritance !== undefined,
     })
     this.#names = new Names({
@@ -222,10 +226,18 @@ export class ControlPlane {
     return { sockets: this.#sockets.handles, ticketRoots: this.#tickets.roots }
   }
 
+  /** For the same: UDP sockets of workers, which go on reading. Rejects as Supervisor's. */
+  lendUdp(limitMs: number): Promise<readonly LentDatagrams[]> {
+    return this.#supervisor.lendUdp(limitMs)
+  }
+
   /** The process before this one has let go of its sockets. */
   predecessorReleased(): void {
-    this.#options.inheritance?.sockets.close()
+    const sockets = this.#options.inheritance?.sockets
+    sockets?.close()
     this.#publisher.released()
+    // Workers are given those only now.
+    void this.#nextSettlement().then(() => sockets?.closeDatagrams())
   }
 
   /**

@@ -25,13 +25,15 @@ export interface Target extends Snapshot {
 export interface Outgoing {
   readonly message: ControlMessage
   readonly socketOf?: BindKey
-  readonly datagrams?: NativeUdpHandle
+  readonly datagrams?: Datagrams
 }
 
 /** A socket that came with the process, for one address of a UDP bind. */
 export interface Datagrams {
   readonly address: string
   readonly handle: NativeUdpHandle
+  /** Systemd's; else the worker alone has it from now on. */
+  readonly isKept: boolean
 }
 
 /** How a worker answered a revision. */
@@ -127,7 +129,7 @@ export class WorkerLedger {
     return [{ message: { type: 'socket', bind: bind.key }, socketOf: bind.key }]
   }
 
-  /** UDP sockets are the worker's own (decision 15), but for those of systemd. */
+  /** UDP sockets are the worker's own (decision 15), but for those that came with the process. */
   #ownership(
     bind: BindPart,
     isOwner: boolean,
@@ -138,12 +140,10 @@ export class WorkerLedger {
     this.#sockets.add(key)
     return [
       { message: { type: 'own-udp', bind: key } },
-      ...datagramsOf(bind).map(
-        ({ address, handle }): Outgoing => ({
-          message: { type: 'datagrams', bind: key, address },
-          datagrams: handle,
-        }),
-      ),
+      ...datagramsOf(bind).map((datagrams): Outgoing => {
+        const { address, isKept } = datagrams
+        return { message: { type: 'datagrams', bind: key, address, isKept }, datagrams }
+      }),
     ]
   }
 }

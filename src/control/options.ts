@@ -20,6 +20,7 @@ import {
   firstDirectory,
   type MetricsAddress,
 } from './admin/address.ts'
+import type { ConfigThreadOptions } from './config-protocol.ts'
 import { hasIpv6 } from './bind-tcp.ts'
 
 export interface RunOptions {
@@ -101,6 +102,20 @@ export function defaultRunOptions(environment: Environment = process.env): RunOp
     pollIntervalMs: 10_000,
     adminToken: environment['GWPROXY_ADMIN_TOKEN'] || undefined,
     credentialsDirectory: environment['CREDENTIALS_DIRECTORY'] || undefined,
+  }
+}
+
+/** What of it the config thread reads by. */
+export function configOptions(options: RunOptions): ConfigThreadOptions {
+  const { configDirs, unknownFields, stateDir, credentialsDirectory } = options
+  return {
+    roots: configDirs,
+    unknownFields,
+    ...(stateDir !== undefined && { stateDir }),
+    ...(credentialsDirectory !== undefined && { credentialsDirectory }),
+    pollIntervalMs: options.pollIntervalMs,
+    events: true,
+    translate: translateOptionsOf(options),
   }
 }
 

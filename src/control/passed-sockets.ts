@@ -25,6 +25,7 @@ interface PassedDatagrams {
   readonly address: string
   readonly port: number
   readonly handle: NativeUdpHandle
+  readonly isKept: true
   /** Some listener has asked for it. */
   isTaken: boolean
 }
@@ -170,7 +171,7 @@ function adoptDatagrams(handle: NativeUdpHandle, name: string): PassedDatagrams 
   }
   // With `--workers 0` the data plane has this very handle.
   handle.close = () => void handle.recvStop()
-  return { name, address, port, handle, isTaken: false }
+  return { name, address, port, handle, isKept: true, isTaken: false }
 }
 
 /**

@@ -17,9 +17,15 @@ import type { Settlement } from './publisher.ts'
 import type { SignalActions } from './signals.ts'
 import { type Estate, Successor, UPGRADE_LIMITS, type UpgradeLimits } from './successor.ts'
 
+export interface Loan extends Omit<Estate, 'lifeline'> {
+  /** A new process has descriptors of its own by now, or there is none. */
+  giveBack(): void
+}
+
 export interface SuccessionPorts {
   readonly build: string
-  readonly estate: () => Omit<Estate, 'lifeline'>
+  /** Rejects when it cannot be had within `lendMs`. */
+  readonly estate: (lendMs: number) => Promise<Loan>
   /** How this process serves; undefined: nothing yet, or no more. */
   readonly serving: () => Serving | undefined
   /** What it accepts on. */
@@ -40,6 +46,7 @@ export interface SuccessionPorts {
 export class Succession {
   readonly #ports: SuccessionPorts
   readonly #over = Promise.withResolvers<boolean>()
+  #isUpgrading = false
   #successor: Successor | undefined
   #taking: Promise<void> | undefined
   #isHandedOver = false
@@ -79,24 +86,22 @@ export class Succession {
    * @throws GwProxyError GWP_UPGRADE_FAILED: this one goes on as before
    */
   async upgrade(): Promise<UpgradeReport> {
-    const { build, log, serving, estate, isPidTold, limits = UPGRADE_LIMITS } = this.#ports
+    const { build, log } = this.#ports
     const startedAt = performance.now()
-    if (this.#successor !== undefined) throw refused('an upgrade is under way')
-    const before = serving()
-    if (before === undefined) throw refused('gwproxy is starting or stopping')
-    const lifeline = isPidTold ? 'none' : (this.#lifeline?.fd ?? 'new')
-    const successor = new Successor({ ...estate(), lifeline }, limits)
-    this.#successor = successor
-    log.info({ pid: successor.pid, build }, 'upgrading: a new process was started')
+    if (this.#isUpgrading) throw refused('an upgrade is under way')
+    this.#isUpgrading = true
+    let successor: Successor | undefined
     try {
+      successor = await this.#start()
       this.#compare(await successor.serves())
       this.#taking = this.#take(successor)
       await this.#taking
     } catch (error) {
       // It may have accepted connections.
-      this.#stop(successor, messageOf(error))
-      log.error({ pid: successor.pid }, `not upgraded, going on as before: ${messageOf(error)}`)
+      if (successor !== undefined) this.#stop(successor, messageOf(error))
+      log.error({ pid: successor?.pid }, `not upgraded, going on as before: ${messageOf(error)}`)
       this.#successor = undefined
+      this.#isUpgrading = false
       throw error
     } finally {
       this.#taking = undefined
@@ -127,6 +132,26 @@ export class Succession {
   /** The last word to whoever stays in our place. */
   async end(): Promise<void> {
     await this.#lifeline?.end.end()
+  }
+
+  async #start(): Promise<Successor> {
+    const { build, log, estate, isPidTold, limits = UPGRADE_LIMITS } = this.#ports
+    this.#assertServing('gwproxy is starting or stopping')
+    const { giveBack, ...rest } = await estate(limits.lendMs)
+    try {
+      this.#assertServing('gwproxy was told to end')
+      const lifeline = isPidTold ? 'none' : (this.#lifeline?.fd ?? 'new')
+      const successor = new Successor({ ...rest, lifeline }, limits)
+      this.#successor = successor
+      log.info({ pid: successor.pid, build }, 'upgrading: a new process was started')
+      return successor
+    } finally {
+      giveBack()
+    }
+  }
+
+  #assertServing(otherwise: string): void {
+    if (this.#ports.serving() === undefined) throw refused(otherwise)
   }
 
   #compare(after: Serving): void {

@@ -30,8 +30,10 @@ export interface Estate {
   readonly lifeline: 'none' | 'new' | number
 }
 
-/** How long it may take; milliseconds. */
+/** How long each step may take; milliseconds. */
 export interface UpgradeLimits {
+  /** Until our own workers have lent their UDP sockets. */
+  readonly lendMs: number
   /** From its start until it accepts: reading 10,000 routes on a busy machine included. */
   readonly serveMs: number
   /** Opening the admin interface, and telling systemd. */
@@ -40,7 +42,12 @@ export interface UpgradeLimits {
   readonly stopMs: number
 }
 
-export const UPGRADE_LIMITS: UpgradeLimits = { serveMs: 45_000, takeMs: 15_000, stopMs: 2000 }
+export const UPGRADE_LIMITS: UpgradeLimits = {
+  lendMs: 5000,
+  serveMs: 45_000,
+  takeMs: 15_000,
+  stopMs: 2000,
+}
 
 /** Standard input, output and error; passed sockets begin here, as SD_LISTEN_FDS_START has it. */
 const FIRST = 3
@@ -61,18 +68,21 @@ export class Successor {
   constructor(estate: Estate, limits: UpgradeLimits) {
     this.#limits = limits
     const { launcher, args, heapFlags, passed, lifeline } = estate
-    const { sockets } = estate.inheritance
+    const { sockets, datagrams } = estate.inheritance
     const firstOwn = FIRST + passed.length
-    const channel = firstOwn + sockets.length
+    const firstUdp = firstOwn + sockets.length
+    const channel = firstUdp + datagrams.length
     this.#inheritance = {
       ...estate.inheritance,
       sockets: sockets.map(({ bind }, index) => ({ bind, fd: firstOwn + index })),
+      datagrams: datagrams.map((one, index) => ({ ...one, fd: firstUdp + index })),
       lifeline: lifeline === 'none' ? undefined : channel + 1,
     }
     const stdio: StdioOptions = [
       ...(['ignore', 'inherit', 'inherit'] as const),
       ...passed.map(({ fd }) => fd),
       ...sockets.map(({ fd }) => fd),
+      ...datagrams.map(({ fd }) => fd),
       'ipc',
       ...(lifeline === 'none' ? [] : [lifeline === 'new' ? ('pipe' as const) : lifeline]),
     ]

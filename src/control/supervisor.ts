@@ -6,7 +6,7 @@
 import { type Clock, systemClock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import { foreignBuild } from '../ipc/build.ts'
-import type { WorkerLink } from '../ipc/link.ts'
+import type { SocketHandle, WorkerLink } from '../ipc/link.ts'
 import type {
   ControlMessage,
   EndpointHealth,
@@ -21,6 +21,7 @@ import { TrafficTotals } from '../observe/traffic-totals.ts'
 import type { Publisher, Slot } from './publisher.ts'
 import { Restarts } from './restarts.ts'
 import type { Sockets } from './sockets.ts'
+import { type LentDatagrams, UdpLoan } from './udp-loan.ts'
 
 export interface StartedWorker {
   readonly kind: 'process' | 'memory'
@@ -87,6 +88,7 @@ export class Supervisor {
   #beat: NodeJS.Timeout | undefined
   #draining = false
   #restarts = 0
+  #loan: UdpLoan | undefined
   #onReleased: (() => void) | undefined
   #onDrained: (() => void) | undefined
 
@@ -117,10 +119,31 @@ export class Supervisor {
   /** What the publisher sends. */
   send(slot: Slot, { message, socketOf, datagrams }: Outgoing): void {
     const link = this.#places[slot]?.worker?.link
-    if (link === undefined) return
+    const isGiven = datagrams?.isKept === false
+    if (link === undefined) {
+      if (isGiven) datagrams.handle.close()
+      return
+    }
     const state = socketOf === undefined ? undefined : this.#options.sockets.state(socketOf)
     if (state?.kind === 'open') link.send(message, state.handle)
-    else link.send(message, datagrams)
+    else if (isGiven) link.send(message, datagrams.handle, () => datagrams.handle.close())
+    else link.send(message, datagrams?.handle)
+  }
+
+  /**
+   * The UDP sockets that workers have opened, for a successor; they are read from as before.
+   * @throws GwProxyError GWP_UPGRADE_FAILED: a worker has not answered in time
+   */
+  lendUdp(limitMs: number): Promise<readonly LentDatagrams[]> {
+    const places = this.#places.filter(({ greeted }) => greeted)
+    const loan = new UdpLoan(
+      (this.#loan?.turn ?? 0) + 1,
+      places.map(({ slot }) => slot),
+      limitMs,
+    )
+    this.#loan = loan
+    for (const { worker } of places) worker?.link.send({ type: 'lend-udp', turn: loan.turn })
+    return loan.sockets
   }
 
   /** To every worker that was greeted; a later one gets it by its greeting. */
@@ -218,9 +241,10 @@ export class Supervisor {
     if (worker === undefined) return
     place.worker = worker
     this.#options.publisher.starting(place.slot)
-    worker.link.onMessage((message) => {
+    worker.link.onMessage((message, socket) => {
       // A word from a worker that was replaced in the meantime means nothing.
-      if (place.worker === worker) this.#onMessage(place, worker, message)
+      if (place.worker === worker) this.#onMessage(place, worker, message, socket)
+      else if (worker.kind === 'process') socket?.close()
     })
     worker.link.onClose((reason) => {
       if (place.worker === worker) this.#onEnd(place, worker.pid, reason)
@@ -237,7 +261,12 @@ export class Supervisor {
     }
   }
 
-  #onMessage(place: Place, worker: StartedWorker, message: WorkerMessage): void {
+  #onMessage(
+    place: Place,
+    worker: StartedWorker,
+    message: WorkerMessage,
+    socket: SocketHandle | undefined,
+  ): void {
     place.silentBeats = 0
     switch (message.type) {
       case 'hello':
@@ -258,6 +287,12 @@ export class Supervisor {
       case 'binds-changed':
         this.#options.publisher.bindsChanged()
         break
+      case 'udp-lent':
+        if (socket !== undefined) this.#lent(place, worker, message, socket)
+        break
+      case 'all-udp-lent':
+        if (message.turn === this.#loan?.turn) this.#loan.finished(place.slot)
+        break
       case 'released':
         place.released = true
         this.#checkDrained()
@@ -267,6 +302,20 @@ export class Supervisor {
         this.#checkDrained()
         break
     }
+  }
+
+  #lent(
+    { slot }: Place,
+    { kind }: StartedWorker,
+    { turn, bind, address }: Extract<WorkerMessage, { type: 'udp-lent' }>,
+    socket: SocketHandle,
+  ): void {
+    // Inside this process it is the very socket that the data plane reads from.
+    const close = (): void => {
+      if (kind === 'process') socket.close()
+    }
+    if (turn === this.#loan?.turn) this.#loan.add(slot, { bind, address, fd: socket.fd, close })
+    else close()
   }
 
   #greet(place: Place, worker: StartedWorker, hello: WorkerHello): void {
@@ -297,6 +346,7 @@ export class Supervisor {
     place.stats = undefined
     place.endpoints = []
     place.lastEnd = reason
+    this.#loan?.finished(place.slot)
     this.#options.publisher.left(place.slot)
     if (this.#draining) {
       this.#checkDrained()

@@ -215,7 +215,15 @@ class Worker {
         return
       case 'datagrams':
         // Of that kind, as the message says.
-        this.#udpBinds.adopt(message.bind, message.address, socket as NativeUdpHandle)
+        this.#udpBinds.adopt(
+          message.bind,
+          message.address,
+          socket as NativeUdpHandle,
+          message.isKept,
+        )
+        return
+      case 'lend-udp':
+        this.#lendUdp(message.turn)
         return
       case 'publish':
         this.#store.add(message.parts, message.keys)
@@ -386,6 +394,14 @@ class Worker {
       ...(isNews && { endpoints }),
       ...(traffic !== undefined && { traffic }),
     })
+  }
+
+  #lendUdp(turn: number): void {
+    const { link } = this.#options
+    this.#udpBinds.lend((bind, address, handle) =>
+      link.send({ type: 'udp-lent', turn, bind, address }, handle),
+    )
+    link.send({ type: 'all-udp-lent', turn })
   }
 
   #startDrain(deadlineMs: number): void {

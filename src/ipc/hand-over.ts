@@ -6,7 +6,7 @@ import type { BindKey } from '../model/identity.ts'
 import type { TicketRoots } from '../model/tls.ts'
 
 /** Counts changes of the messages below and of what is inherited. */
-export const HAND_OVER_PROTOCOL = 1
+export const HAND_OVER_PROTOCOL = 2
 
 /** Its variable: the protocol of the process that started this one. */
 export const HAND_OVER_VARIABLE = 'GWPROXY_HAND_OVER'
@@ -16,6 +16,12 @@ export interface Inheritance {
   readonly build: string
   /** Sockets that the old process has bound itself; those of systemd come as systemd passes them. */
   readonly sockets: readonly { readonly bind: BindKey; readonly fd: number }[]
+  /** As those, for datagrams: one for each address of a bind. */
+  readonly datagrams: readonly {
+    readonly bind: BindKey
+    readonly address: string
+    readonly fd: number
+  }[]
   /** So that TLS sessions resume with the new process, and sessions find their endpoint. */
   readonly ticketRoots: TicketRoots
   readonly sessionSecret: string
@@ -95,7 +101,7 @@ export type PredecessorMessage =
   | { readonly type: 'inheritance'; readonly inheritance: Inheritance }
   /** The admin interface and the metrics port are free. */
   | { readonly type: 'take' }
-  /** No worker of the old process accepts or has a UDP socket any more. */
+  /** No worker of the old process accepts, or reads from a UDP socket, any more. */
   | { readonly type: 'released' }
   /** Not to be: finish what came meanwhile and end. */
   | { readonly type: 'stop' }

@@ -6,20 +6,21 @@ import type { NativeTcpHandle } from './bound-handle.ts'
 import type { NativeUdpHandle } from './datagram-handle.ts'
 import type { ControlMessage, WorkerMessage } from './messages.ts'
 
-/** A socket that control has; the receiver listens on it, or reads from it. */
+/** What travels beside a message. Between processes the receiver gets a descriptor of its own. */
 export type SocketHandle = NativeTcpHandle | NativeUdpHandle
 
 /** Control's end. */
 export interface WorkerLink {
-  send(message: ControlMessage, socket?: SocketHandle): void
-  onMessage(handler: (message: WorkerMessage) => void): void
+  /** `onCopied`: the worker has a descriptor of its own; not called inside one process. */
+  send(message: ControlMessage, socket?: SocketHandle, onCopied?: () => void): void
+  onMessage(handler: (message: WorkerMessage, socket?: SocketHandle) => void): void
   /** The worker is gone: exited, or disconnected. */
   onClose(handler: (reason: string) => void): void
 }
 
 /** The worker's end. */
 export interface ControlLink {
-  send(message: WorkerMessage): void
+  send(message: WorkerMessage, socket?: SocketHandle): void
   onMessage(handler: (message: ControlMessage, socket: SocketHandle | undefined) => void): void
   /** Control is gone: drain and exit. */
   onClose(handler: () => void): void

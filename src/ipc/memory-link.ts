@@ -15,21 +15,21 @@ export interface MemoryLink {
 }
 
 export function createMemoryLink(): MemoryLink {
-  const toWorker = new Mailbox<{ message: ControlMessage; handle: SocketHandle | undefined }>()
-  const toControl = new Mailbox<WorkerMessage>()
+  const toWorker = new Mailbox<Letter<ControlMessage>>()
+  const toControl = new Mailbox<Letter<WorkerMessage>>()
   let workerClosed: (reason: string) => void = () => undefined
   let controlClosed: () => void = () => undefined
 
   return {
     worker: {
       send: (message, handle) => toWorker.post({ message, handle }),
-      onMessage: (handler) => toControl.open(handler),
+      onMessage: (handler) => toControl.open(({ message, handle }) => handler(message, handle)),
       onClose: (handler) => {
         workerClosed = handler
       },
     },
     control: {
-      send: (message) => toControl.post(message),
+      send: (message, handle) => toControl.post({ message, handle }),
       onMessage: (handler) => toWorker.open(({ message, handle }) => handler(message, handle)),
       onClose: (handler) => {
         controlClosed = handler
@@ -42,6 +42,11 @@ export function createMemoryLink(): MemoryLink {
       controlClosed()
     },
   }
+}
+
+interface Letter<Message> {
+  readonly message: Message
+  readonly handle: SocketHandle | undefined
 }
 
 /** Keeps letters until somebody reads them; delivers each in its own turn of the event loop. */

@@ -114,7 +114,16 @@ export type WorkerMessage =
   | { readonly type: 'name-failed'; readonly name: string }
   /** An address of a UDP bind came or went: what was acked for it is no longer so. */
   | { readonly type: 'binds-changed' }
-  /** While draining for a successor: no socket is left on which it would take something new. */
+  /** Of `lend-udp`, one for each socket, the handle beside it; still read from here. */
+  | {
+      readonly type: 'udp-lent'
+      readonly turn: number
+      readonly bind: BindKey
+      readonly address: string
+    }
+  /** That was all. */
+  | { readonly type: 'all-udp-lent'; readonly turn: number }
+  /** While draining for a successor: it takes nothing new from any socket. */
   | { readonly type: 'released' }
   | { readonly type: 'drained' }
 
@@ -213,12 +222,22 @@ export type ControlMessage =
   | { readonly type: 'socket-failed'; readonly result: BindResult }
   /** Precedes the publish that needs it: this worker alone opens and serves the UDP bind. */
   | { readonly type: 'own-udp'; readonly bind: BindKey }
-  /** Follows it: for one address of the bind the socket is there already, the handle beside the message. */
-  | { readonly type: 'datagrams'; readonly bind: BindKey; readonly address: string }
+  /**
+   * Follows it: for one address of the bind the socket is there already, the handle beside the message.
+   * `isKept`: control keeps a descriptor of it, which is why it is never closed for good.
+   */
+  | {
+      readonly type: 'datagrams'
+      readonly bind: BindKey
+      readonly address: string
+      readonly isKept: boolean
+    }
+  /** A successor will have the UDP sockets that this worker has opened; `turn` comes back. */
+  | { readonly type: 'lend-udp'; readonly turn: number }
   | { readonly type: 'names'; readonly names: readonly ResolvedName[] }
   /** Resolved no more: no upstream of the snapshots from here on has them. */
   | { readonly type: 'names-gone'; readonly names: readonly string[] }
   | { readonly type: 'ticket-roots'; readonly roots: TicketRoots }
-  /** `hasSuccessor`: another process waits for the UDP sockets, flows or not. */
+  /** `hasSuccessor`: another process has the sockets that were lent, and waits for the others. */
   | { readonly type: 'drain'; readonly deadlineMs: number; readonly hasSuccessor?: true }
   | { readonly type: 'reopen-logs' }

@@ -10,14 +10,17 @@ import type { ControlMessage, WorkerMessage } from './messages.ts'
 /** Control's end, on a child forked with `serialization: 'advanced'`. */
 export function workerLink(child: ChildProcess): WorkerLink {
   return {
-    send: (message, handle) => {
-      if (!child.connected) return
+    send: (message, handle, onCopied) => {
+      if (!child.connected) return onCopied?.()
       // A channel that breaks while sending is told by `exit`, where the worker is replaced.
       // The types know net.Server and net.Socket only; the native handle is what cluster sends.
-      child.send(message as Serializable, handle as SendHandle | undefined, {}, () => undefined)
+      const sent = (): void => onCopied?.()
+      child.send(message as Serializable, handle as SendHandle | undefined, {}, sent)
     },
     onMessage: (handler) => {
-      child.on('message', (message) => handler(message as WorkerMessage))
+      child.on('message', (message: unknown, handle: unknown) => {
+        handler(message as WorkerMessage, handle as SocketHandle | undefined)
+      })
     },
     onClose: (handler) => {
       let told = false
@@ -41,8 +44,8 @@ export function workerLink(child: ChildProcess): WorkerLink {
 /** The worker's end, in a process that was forked. Sending keeps no process alive. */
 export function controlLink(self: NodeJS.Process = process): ControlLink {
   return {
-    send: (message) => {
-      if (self.connected) self.send?.(message, undefined, {}, () => undefined)
+    send: (message, handle) => {
+      if (self.connected) self.send?.(message, handle as SendHandle, {}, () => undefined)
     },
     onMessage: (handler) => {
       self.on('message', (message: unknown, handle: unknown) => {

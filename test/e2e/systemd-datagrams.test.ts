@@ -20,6 +20,7 @@ import {
   yaml,
 } from '../support/manifests.ts'
 import { UdpBackend, UdpClient } from '../support/udp-peers.ts'
+import { UdpQuestions } from '../support/udp-questions.ts'
 import { until } from '../support/until.ts'
 
 const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
@@ -52,53 +53,6 @@ function manifest(address: string): string {
 
 function start(fd: number, options: DaemonOptions): Promise<Daemon> {
   return startDaemon({ ...options, passed: [fd], env: { LISTEN_FDNAMES: 'dns', ...options.env } })
-}
-
-/** More at once would not fit the kernel's buffer while nobody reads. */
-const MAX_UNANSWERED = 100
-
-/** Asks each question once, every second one within a flow that was there before: all must be answered. */
-class Questions {
-  readonly #address: string
-  readonly #clients: UdpClient[] = []
-  readonly #idle: UdpClient[] = []
-  readonly #timer: NodeJS.Timeout
-  #asked = 0
-  #answered = 0
-
-  constructor(address: string) {
-    this.#address = address
-    this.#timer = setInterval(() => {
-      if (this.#asked - this.#answered < MAX_UNANSWERED) void this.#ask()
-    }, 10)
-  }
-
-  /** Resolves when all have their answer: how many. */
-  async answered(): Promise<number> {
-    clearInterval(this.#timer)
-    await until(
-      () => this.#answered === this.#asked,
-      () => `${this.#asked} asked, ${this.#answered} answered`,
-    )
-    for (const client of this.#clients) client.close()
-    return this.#asked
-  }
-
-  async #ask(): Promise<void> {
-    const index = this.#asked
-    this.#asked += 1
-    const client = (index % 2 === 0 ? this.#idle.shift() : undefined) ?? (await this.#open())
-    const { text } = await client.ask(String(index), PORT, this.#address)
-    assert.equal(text, `dns:${index}`)
-    this.#answered += 1
-    this.#idle.push(client)
-  }
-
-  async #open(): Promise<UdpClient> {
-    const client = await UdpClient.open()
-    this.#clients.push(client)
-    return client
-  }
 }
 
 for (const workers of [0, 2]) {
@@ -139,7 +93,7 @@ for (const workers of [0, 2]) {
       const fd = await systemdSocket(address)
       const files = { 'all.yaml': manifest(address) }
       let daemon = await start(fd, { workers, files })
-      const questions = new Questions(address)
+      const questions = new UdpQuestions(address, PORT)
       for (const _ of [1, 2, 3]) await daemon.admin.post<UpgradeReport>('/upgrade')
       assert.equal(await daemon.stop(), 0)
       daemon = await start(fd, { workers, files })

@@ -5,7 +5,7 @@
 import type { BindOptions, RemoteInfo, Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import { errnoOf, messageOf } from '../../base/errors.ts'
-import type { NativeUdpHandle } from '../../ipc/datagram-handle.ts'
+import { type NativeUdpHandle, nativeHandleOf } from '../../ipc/datagram-handle.ts'
 import { createSocket, SEND_QUEUE_BYTES } from './datagram-socket.ts'
 import type { BindResult } from '../../model/status.ts'
 
@@ -18,17 +18,24 @@ export interface DatagramSink {
   onDatagram(local: LocalSocket, datagram: Buffer, from: RemoteInfo): void
 }
 
+/** Bound already. */
+export interface AdoptedHandle {
+  readonly handle: NativeUdpHandle
+  /** Control keeps a descriptor of it. */
+  readonly isKept: boolean
+}
+
 export class LocalSocket {
   /** As given, with the zone of a link-local address. */
   readonly address: string
   readonly #sink: DatagramSink
   readonly #socket: Socket
-  readonly #adopted: NativeUdpHandle | undefined
+  readonly #adopted: AdoptedHandle | undefined
   #port: number
+  #lent: NativeUdpHandle | undefined
   #isClosed = false
 
-  /** `adopted`: bound already. */
-  constructor(address: string, port: number, sink: DatagramSink, adopted?: NativeUdpHandle) {
+  constructor(address: string, port: number, sink: DatagramSink, adopted?: AdoptedHandle) {
     this.#adopted = adopted
     this.address = address
     this.#port = port
@@ -59,7 +66,7 @@ export class LocalSocket {
           socket.bind({ address: this.address, port: this.#port, exclusive: true })
         } else {
           // As node:cluster gives a worker the handle of its primary; the types do not know it.
-          socket.bind(this.#adopted as unknown as BindOptions)
+          socket.bind(this.#adopted.handle as unknown as BindOptions)
         }
       } catch (error) {
         fail(error)
@@ -74,14 +81,25 @@ export class LocalSocket {
     return true
   }
 
-  /** It came with the process, and is somebody else's as well. */
-  get isAdopted(): boolean {
-    return this.#adopted !== undefined
+  /** Control keeps a descriptor of it. */
+  get isKept(): boolean {
+    return this.#adopted?.isKept === true
   }
 
-  /** What comes from now on waits in the kernel; answers still leave. */
+  /** A successor has a descriptor of it. */
+  get isLent(): boolean {
+    return this.#lent !== undefined
+  }
+
+  /** What a successor shall have, still read from here; undefined: closed. */
+  lend(): NativeUdpHandle | undefined {
+    if (!this.#isClosed) this.#lent = nativeHandleOf(this.#socket)
+    return this.#lent
+  }
+
+  /** Kept or lent: what comes from now on waits in the kernel; answers still leave. */
   pause(): void {
-    if (!this.#isClosed) this.#adopted?.recvStop()
+    if (!this.#isClosed) (this.#lent ?? this.#adopted?.handle)?.recvStop()
   }
 
   get isClosed(): boolean {

@@ -10,7 +10,12 @@ import type { BindResult } from '../../model/status.ts'
 import type { CompiledUdpBind } from './compiled-bind.ts'
 import { Flow, type FlowContext, type FlowPlace } from './flow.ts'
 import { type FlowBudget, FlowTable } from './flow-table.ts'
-import { type BindError, type DatagramSink, LocalSocket } from './local-socket.ts'
+import {
+  type AdoptedHandle,
+  type BindError,
+  type DatagramSink,
+  LocalSocket,
+} from './local-socket.ts'
 
 /** Of an address that went away between being listed and being bound: a wildcard does without. */
 const GONE: ReadonlySet<string> = new Set(['EADDRNOTAVAIL', 'ENODEV'])
@@ -32,8 +37,8 @@ export class UdpBind implements DatagramSink {
   readonly #table: FlowTable
   readonly #isOwn: FlowPlace['isOwn']
   readonly #sockets = new Map<string, LocalSocket>()
-  /** By address: came with the process and was not opened yet. */
-  readonly #adopted = new Map<string, NativeUdpHandle>()
+  /** By address: came from control and was not opened yet. */
+  readonly #adopted = new Map<string, AdoptedHandle>()
   /** By address. */
   #errors = new Map<string, BindError>()
   #compiled: CompiledUdpBind | undefined
@@ -65,10 +70,18 @@ export class UdpBind implements DatagramSink {
     return error === undefined ? { bind: this.key } : { bind: this.key, error }
   }
 
-  /** For one of its addresses the socket is there already, and stays whatever interfaces say. */
-  adopt(address: string, handle: NativeUdpHandle): void {
-    this.#adopted.get(address)?.close()
-    this.#adopted.set(address, handle)
+  /** For one of its addresses the socket is there already; one that is kept stays whatever interfaces say. */
+  adopt(address: string, handle: NativeUdpHandle, isKept: boolean): void {
+    this.#adopted.get(address)?.handle.close()
+    this.#adopted.set(address, { handle, isKept })
+  }
+
+  /** Those that control does not keep. */
+  lend(take: (address: string, handle: NativeUdpHandle) => void): void {
+    for (const socket of this.#sockets.values()) {
+      const handle = socket.isKept ? undefined : socket.lend()
+      if (handle !== undefined) take(socket.address, handle)
+    }
   }
 
   /** The swap. Flows keep their backends; those of a listener that went away end. */
@@ -107,15 +120,19 @@ export class UdpBind implements DatagramSink {
    */
   drain(): void {
     this.#isDraining = true
-    for (const socket of this.#sockets.values()) if (socket.isAdopted) socket.pause()
+    for (const socket of this.#sockets.values()) if (socket.isKept) socket.pause()
     this.#table.drain()
     if (this.#table.size === 0) this.#closeSockets()
   }
 
-  /** After `drain`: the sockets are wanted elsewhere; systemd's are there as well. */
+  /**
+   * After `drain`: the sockets are wanted elsewhere. What was lent is there: here its flows are answered
+   * still, as with systemd's. Others are closed.
+   */
   release(): void {
     for (const socket of this.#sockets.values()) {
-      if (socket.isAdopted) continue
+      if (socket.isLent) socket.pause()
+      if (socket.isKept || socket.isLent) continue
       this.#sockets.delete(socket.address)
       this.#endFlows({ reason: 'draining', detail: 'another process took over' }, socket)
       socket.close()
@@ -151,12 +168,18 @@ export class UdpBind implements DatagramSink {
       if (this.#sockets.size === 0) this.#errors = new Map([['', NOT_LISTED]])
       return
     }
-    const adopted = [...this.#sockets.values()].filter(({ isAdopted }) => isAdopted)
+    const kept = [...this.#sockets.values()].filter(({ isKept }) => isKept)
+    const keptHandles = [...this.#adopted].filter(([, { isKept }]) => isKept)
     const addresses = new Set([
       ...listed,
-      ...this.#adopted.keys(),
-      ...adopted.map(({ address }) => address),
+      ...keptHandles.map(([address]) => address),
+      ...kept.map(({ address }) => address),
     ])
+    for (const [address, { handle }] of this.#adopted) {
+      if (addresses.has(address)) continue
+      this.#adopted.delete(address)
+      handle.close()
+    }
     for (const [address, socket] of this.#sockets) {
       if (!addresses.has(address) || socket.isClosed) this.#closeSocket(socket)
     }
@@ -193,7 +216,7 @@ export class UdpBind implements DatagramSink {
   #closeSockets(): void {
     for (const socket of this.#sockets.values()) socket.close()
     this.#sockets.clear()
-    for (const handle of this.#adopted.values()) handle.close()
+    for (const { handle } of this.#adopted.values()) handle.close()
     this.#adopted.clear()
   }
 

@@ -35,12 +35,17 @@ export class UdpBinds {
     this.#binds.set(key, new UdpBind(key, this.#context, this.#budget, isOwn))
   }
 
-  /** The socket for one address of a bind that it owns. */
-  adopt(key: BindKey, address: string, handle: NativeUdpHandle | undefined): void {
+  /** The socket for one address of a bind that it owns. `isKept`: control has it, too. */
+  adopt(key: BindKey, address: string, handle: NativeUdpHandle | undefined, isKept: boolean): void {
     if (handle === undefined) return
     const bind = this.#isDraining ? undefined : this.#binds.get(key)
     if (bind === undefined) handle.close()
-    else bind.adopt(address, handle)
+    else bind.adopt(address, handle, isKept)
+  }
+
+  /** Those that nobody else has, for the process that may take over; they go on being read from. */
+  lend(take: (key: BindKey, address: string, handle: NativeUdpHandle) => void): void {
+    for (const [key, bind] of this.#binds) bind.lend((...socket) => take(key, ...socket))
   }
 
   owns(key: BindKey): boolean {
@@ -74,7 +79,7 @@ export class UdpBinds {
     for (const bind of this.#binds.values()) bind.drain()
   }
 
-  /** After `drain`: the flows end, too, since another process wants the sockets. */
+  /** After `drain`: another process takes over. What was lent is its from now on, it waits for the rest. */
   release(): void {
     for (const bind of this.#binds.values()) bind.release()
   }

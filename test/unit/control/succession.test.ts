@@ -39,12 +39,13 @@ function setUp(launcher: string, limits: Partial<UpgradeLimits>) {
     )
   const succession = new Succession({
     build: 'old',
-    estate: () => ({
+    estate: async () => ({
       ...{ launcher, args: [], heapFlags: [], passed: [] },
       inheritance: {
-        ...{ build: 'old', sockets: [], sessionSecret: '' },
+        ...{ build: 'old', sockets: [], datagrams: [], sessionSecret: '' },
         ticketRoots: [],
       },
+      giveBack: () => undefined,
     }),
     serving: () => SERVING,
     served: () => new Set(),

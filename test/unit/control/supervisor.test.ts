@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, it, mock } from 'node:test'
 import { Publisher } from '../../../src/control/publisher.ts'
 import { Sockets } from '../../../src/control/sockets.ts'
 import { type StartedWorker, Supervisor } from '../../../src/control/supervisor.ts'
+import type { SocketHandle } from '../../../src/ipc/link.ts'
 import type {
   ControlMessage,
   WorkerMessage,
@@ -11,6 +12,7 @@ import type {
   WorkerStats,
 } from '../../../src/ipc/messages.ts'
 import { DEFAULT_LIMITS } from '../../../src/ipc/messages.ts'
+import { bindKey } from '../../../src/model/identity.ts'
 import { DEFAULT_ACCESS_LOG } from '../../../src/observe/access-log-settings.ts'
 import { configUpdate, recordingLog } from './fixtures.ts'
 
@@ -30,7 +32,7 @@ const SETTINGS: WorkerSettings = {
 class Scripted {
   readonly received: ControlMessage[] = []
   killed = false
-  #say: (message: WorkerMessage) => void = () => undefined
+  #say: (message: WorkerMessage, socket?: SocketHandle) => void = () => undefined
   #end: (reason: string) => void = () => undefined
 
   readonly started: StartedWorker
@@ -58,8 +60,8 @@ class Scripted {
     return this.received.map(({ type }) => type)
   }
 
-  say(message: WorkerMessage): void {
-    this.#say(message)
+  say(message: WorkerMessage, socket?: SocketHandle): void {
+    this.#say(message, socket)
   }
 
   hello(build = 'b1'): void {
@@ -271,6 +273,56 @@ describe('Supervisor', () => {
     worker(0).hello()
     worker(0).say({ type: 'name-failed', name: 'db.test' })
     assert.deepEqual(failedNames, ['db.test'])
+  })
+
+  it('borrows the UDP sockets of greeted workers; what comes late is closed', async () => {
+    const { supervisor, worker } = setUp(3)
+    supervisor.start()
+    worker(0).hello()
+    worker(1).hello()
+    const lend = (slot: number, turn: number, fd: number): (() => boolean) => {
+      let isClosed = false
+      const close = (): void => {
+        isClosed = true
+      }
+      const bind = bindKey('udp', '127.0.0.1', fd)
+      const socket = { fd, getsockname: () => 0, recvStop: () => 0, close }
+      worker(slot).say({ type: 'udp-lent', turn, bind, address: '127.0.0.1' }, socket)
+      return () => isClosed
+    }
+    const first = supervisor.lendUdp(1000)
+    const isLate = lend(0, 0, 9)
+    for (const slot of [0, 1]) {
+      assert.deepEqual(worker(slot).received.at(-1), { type: 'lend-udp', turn: 1 })
+    }
+    const isHeld = lend(0, 1, 10)
+    worker(0).say({ type: 'all-udp-lent', turn: 0 })
+    worker(0).say({ type: 'all-udp-lent', turn: 1 })
+    worker(1).end('exited with code 1')
+    const sockets = await first
+    assert.deepEqual(
+      sockets.map(({ fd }) => fd),
+      [10],
+    )
+    assert.deepEqual([isLate(), isHeld()], [true, false])
+    sockets[0]?.close()
+    assert.equal(isHeld(), true)
+    void supervisor.lendUdp(1000)
+    assert.deepEqual(worker(0).received.at(-1), { type: 'lend-udp', turn: 2 })
+    worker(0).say({ type: 'all-udp-lent', turn: 2 })
+  })
+
+  it('closes no socket that the data plane of this process reads from', async () => {
+    const { supervisor, worker } = setUp(1, 'memory')
+    supervisor.start()
+    worker(0).hello()
+    const lent = supervisor.lendUdp(1000)
+    const bind = bindKey('udp', '127.0.0.1', 53)
+    const close = (): void => assert.fail('it is the only one')
+    const socket = { fd: 7, getsockname: () => 0, recvStop: () => 0, close }
+    worker(0).say({ type: 'udp-lent', turn: 1, bind, address: '127.0.0.1' }, socket)
+    worker(0).say({ type: 'all-udp-lent', turn: 1 })
+    for (const one of await lent) one.close()
   })
 
   it('drains: resolves when every worker has finished, and starts none anew', async () => {
