@@ -3,7 +3,7 @@
  * the oracle of that one. undici frames the request and reports truncation; it knows no request trailers.
  */
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
+import { type Duplex, Readable } from 'node:stream'
 import { buildConnector, type Dispatcher, Pool } from 'undici'
 import { errnoOf, messageOf } from '../../src/base/errors.ts'
 import type { Reason } from '../../src/model/outcome.ts'
@@ -152,7 +152,7 @@ function dispatchOptions(request: UpstreamRequest): Dispatcher.DispatchOptions {
     method: request.method,
     path: request.target,
     headers,
-    body: request.body ?? null,
+    body: request.body instanceof Readable ? request.body : null,
     // The client's own Upgrade value never goes on (CVE-2026-1527).
     upgrade: request.websocket ? 'websocket' : null,
   }

@@ -3,9 +3,8 @@
  * body pulled at the pace of the socket.
  */
 import type { Socket } from 'node:net'
-import type { Readable } from 'node:stream'
 import type { Reason } from '../../model/outcome.ts'
-import type { UpstreamRequest } from './upstream-client.ts'
+import type { UpstreamBody, UpstreamRequest } from './upstream-client.ts'
 
 /** Requests for which a missing length could mean a missing body (RFC 9110 section 8.6). */
 const EXPECT_CONTENT: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
@@ -45,7 +44,7 @@ export interface BodyWriterSink {
 
 /** Sends one body on a socket; the head was written before. Only the socket's owner ends it. */
 export class BodyWriter {
-  readonly #body: Readable
+  readonly #body: UpstreamBody
   readonly #socket: Socket
   readonly #sink: BodyWriterSink
   /** Bytes that the head has promised; undefined: chunked. */
@@ -56,7 +55,7 @@ export class BodyWriter {
   isDone = false
 
   constructor(
-    body: Readable,
+    body: UpstreamBody,
     contentLength: number | undefined,
     socket: Socket,
     sink: BodyWriterSink,
@@ -71,8 +70,9 @@ export class BodyWriter {
   start(): void {
     const body = this.#body
     body.on('data', this.#onData)
-    body.once('end', this.#onEnd)
-    body.once('close', this.#onClose)
+    body.on('end', this.#onEnd)
+    body.on('close', this.#onClose)
+    body.resume()
     // What is slower than this turn of the loop is not waited for.
     setImmediate(uncork, this)
   }

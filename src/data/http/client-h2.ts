@@ -196,6 +196,7 @@ class Http2Call implements UpstreamCall, ClientSink {
       if (!stream.write(chunk)) body.pause()
     })
     body.on('end', () => stream.end())
+    body.resume()
   }
 
   pause(): void {

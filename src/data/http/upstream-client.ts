@@ -2,9 +2,21 @@
  * One interface to all upstream protocols (decision 5): a request head and a body source go in,
  * events come out. Implemented by client-h1 and client-h2 (node:http2).
  */
-import type { Duplex, Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { Reason } from '../../model/outcome.ts'
 import type { Closable } from '../upstream/contract.ts'
+
+/** As much of a Readable as sends one. It flows from `resume` on, when all listeners are there. */
+export interface UpstreamBody {
+  on(event: 'data', listener: (chunk: Buffer) => void): unknown
+  /** `close` without `end` before it: the rest will not come. */
+  on(event: 'end' | 'close', listener: () => void): unknown
+  off(event: 'data', listener: (chunk: Buffer) => void): unknown
+  off(event: 'end' | 'close', listener: () => void): unknown
+  pause(): unknown
+  resume(): unknown
+  destroy(): unknown
+}
 
 export interface UpstreamRequest {
   readonly method: string
@@ -15,7 +27,7 @@ export interface UpstreamRequest {
   /** Flat, without Host and framing. */
   readonly fields: readonly string[]
   /** undefined: no body. */
-  readonly body: Readable | undefined
+  readonly body: UpstreamBody | undefined
   /** undefined: unknown, or no body. */
   readonly contentLength: number | undefined
   /** Ask for a WebSocket (RFC 6455); the answer is `onUpgrade` or an ordinary response. */
