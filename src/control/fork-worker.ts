@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process'
 import { workerLink } from '../ipc/process-link.ts'
 import type { Heaps } from './budget.ts'
-import { heapFlags } from './machine.ts'
+import { execArgvWith, heapFlags } from './machine.ts'
 import type { StartedWorker } from './supervisor.ts'
 
 /**
@@ -23,7 +23,7 @@ export function forkWorker(entry: string, heaps: Heaps | undefined): StartedWork
     serialization: 'advanced',
     // Logs are opened anew when control says so: the signal itself, which would open Node's
     // inspector, is not for workers.
-    execArgv: [...process.execArgv, ...heapFlags(heaps, 'worker'), '--disable-sigusr1'],
+    execArgv: [...execArgvWith(heapFlags(heaps, 'worker')), '--disable-sigusr1'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   return {

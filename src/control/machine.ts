@@ -6,6 +6,8 @@ import { type CgroupLimits, readCgroupLimits } from './cgroup.ts'
 
 /** V8's flag for the whole heap, young generation included. */
 const HEAP_FLAG = '--max-heap-size'
+/** What the launcher gives a heap without a limit; within a limit V8 gives it a share. */
+const YOUNG_FLAG = '--max-semi-space-size=8'
 /** An operator's own word on the heap, with which ours could not be combined. */
 const HEAP_FLAGS = /--max[-_](?:old[-_]space|heap|semi[-_]space)[-_]size/
 
@@ -51,9 +53,16 @@ export function heapFlags(
 ): readonly string[] {
   if (heaps === undefined) return []
   const flag = (heapMiB: number): string => `${HEAP_FLAG}=${heapMiB}`
-  const inherited = process.execArgv.filter((one) => ownMiB === undefined || one !== flag(ownMiB))
+  const ours = ownMiB === undefined ? [YOUNG_FLAG] : [YOUNG_FLAG, flag(ownMiB)]
+  const inherited = process.execArgv.filter((one) => !ours.includes(one))
   const isToldOtherwise = HEAP_FLAGS.test([...inherited, process.env['NODE_OPTIONS']].join(' '))
   return isToldOtherwise ? [] : [flag(heaps[role])]
+}
+
+/** Our own flags with which another process of ours is started that gets these as well. */
+export function execArgvWith(flags: readonly string[]): readonly string[] {
+  const own = process.execArgv
+  return [...(flags.length === 0 ? own : own.filter((one) => one !== YOUNG_FLAG)), ...flags]
 }
 
 /** For the main process of an upgrade: by the limits as they are now, as it plans itself. */
@@ -74,7 +83,7 @@ export function becomeBounded({ heaps }: Budget): void {
   const [script = '', ...args] = process.argv.slice(1)
   process.execve?.(
     process.execPath,
-    [process.execPath, ...process.execArgv, ...flags, script, ...args],
+    [process.execPath, ...execArgvWith(flags), script, ...args],
     process.env,
   )
 }

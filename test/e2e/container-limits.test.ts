@@ -90,7 +90,11 @@ it('the main process, too, and the operator’s own word counts', {
   )
   const options = ['--admin', 'off', '--metrics', 'off', '--log-format', 'json']
   const [sh, ...first] = group.launcher
-  for (const NODE_OPTIONS of ['', '--max-old-space-size=100']) {
+  for (const [NODE_OPTIONS, expected] of [
+    ['', /^--max-heap-size=\d+$/],
+    ['--max-old-space-size=100', /^--max-semi-space-size=8$/],
+    ['--max-semi-space-size=2', /^$/],
+  ] as const) {
     const child = spawn(sh, [...first, LAUNCHER, 'run', '--config', directory, ...options], {
       env: { ...process.env, NODE_OPTIONS },
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -102,8 +106,8 @@ it('the main process, too, and the operator’s own word counts', {
     })
     await until(() => log.includes('"ready"'))
     // Not only the flag: the process that the shell began is still the same.
-    const flags = commandLine(child.pid ?? 0).filter((word) => word.includes('heap-size'))
-    assert.match(flags.join(), NODE_OPTIONS === '' ? /^--max-heap-size=\d+$/ : /^$/)
+    const flags = commandLine(child.pid ?? 0).filter((word) => word.startsWith('--max-'))
+    assert.match(flags.join(), expected)
     child.kill('SIGTERM')
     assert.deepEqual(await once(child, 'exit'), [0, null])
   }
