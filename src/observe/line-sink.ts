@@ -18,7 +18,7 @@ export interface LineSink {
    * fails: the lines go on to the old file.
    */
   reopen(): Error | undefined
-  /** Resolves when all is written, or after `timeoutMs` when the reader stalls. */
+  /** Resolves when all is written, or after `timeoutMs` when the reader stalls. May be called twice. */
   close(timeoutMs: number): Promise<void>
 }
 
@@ -68,7 +68,8 @@ class BoundedSink implements LineSink {
   #writing = false
   #gathering: NodeJS.Timeout | undefined
   #dropped = 0
-  #onIdle: (() => void) | undefined
+  /** Closing: all is written in one go then. */
+  #idle: PromiseWithResolvers<void> | undefined
 
   constructor(target: number | string) {
     this.#path = typeof target === 'string' ? target : undefined
@@ -113,12 +114,15 @@ class BoundedSink implements LineSink {
   close(timeoutMs: number): Promise<void> {
     if (!this.#writing) this.#writeBatch()
     if (!this.#writing) return Promise.resolve()
+    // One descriptor may be two sinks to its users: each of them closes it.
+    this.#idle ??= Promise.withResolvers()
+    const { promise } = this.#idle
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, timeoutMs)
-      this.#onIdle = () => {
+      void promise.then(() => {
         clearTimeout(timer)
         resolve()
-      }
+      })
     })
   }
 
@@ -156,9 +160,9 @@ class BoundedSink implements LineSink {
 
   #onWritten(): void {
     this.#writing = false
-    if (this.#pending >= this.#maxWrite || this.#onIdle !== undefined) this.#writeBatch()
+    if (this.#pending >= this.#maxWrite || this.#idle !== undefined) this.#writeBatch()
     else this.#gathering = setTimeout(() => this.#writeBatch(), GATHER_MS)
-    if (!this.#writing) this.#onIdle?.()
+    if (!this.#writing) this.#idle?.resolve()
   }
 
   #useNextFd(): void {

@@ -23,6 +23,12 @@ describe('line sink', () => {
     assert.equal(readFileSync(path, 'utf8').split('\n').length, 1001)
   })
 
+  it('is closed for each who closes it', { timeout: 10_000 }, async () => {
+    const sink = openLineSink(join(directory, 'shared'))
+    sink.write('line\n')
+    await Promise.all([sink.close(60_000), sink.close(60_000)])
+  })
+
   it('keeps no line back, whenever it comes', async () => {
     const path = join(directory, 'one-by-one')
     const sink = openLineSink(path)
