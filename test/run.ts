@@ -61,8 +61,8 @@ function runTogether(): void {
 function runApart(): void {
   const stream = run({
     files,
-    // node:test leaves a core free; most of these files wait more than they compute.
-    concurrency: Number(process.env['TEST_CONCURRENCY'] ?? availableParallelism()),
+    // node:test leaves a core free; these files wait half of their time, for processes that start.
+    concurrency: Number(process.env['TEST_CONCURRENCY'] ?? 2 * availableParallelism()),
     timeout: TIMEOUT_MS,
     // A failed test may leave a server open: its file must end all the same.
     forceExit: true,

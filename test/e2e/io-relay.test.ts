@@ -201,7 +201,7 @@ for (const { title, name, isStream } of KINDS) {
     })
 
     it('has both sockets kept alive by the kernel, once it lasts', async () => {
-      const pair = await started({ idleMs: 200 })
+      const pair = await started({ idleMs: 1000 })
       const pulse = setInterval(() => pair.client.socket.write('.'), 50)
       const { client, server } = pair
       try {
