@@ -1,13 +1,13 @@
 /** The real parts of a worker; tests of single layers compose their own. */
 import { createHttpHub } from './http/hub.ts'
-import { openTlsDomains } from './tls/domains.ts'
+import { createTlsDomains } from './tls/domains.ts'
 import { createRegistry } from './upstream/registry.ts'
 import type { WorkerParts } from './worker.ts'
 
 export const WORKER_PARTS: WorkerParts = {
   createRegistry: (clock, onNameFailed, keyOf, counts) =>
     createRegistry({ clock, onNameFailed, keyOf, counts }),
-  openTlsDomains: (warn) => openTlsDomains({ warn }),
+  createTlsDomains: (warn) => createTlsDomains({ warn }),
   createHttpHub: ({ settings, registry, accessLog, clock }) =>
     createHttpHub({
       clock,

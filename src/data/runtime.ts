@@ -153,7 +153,8 @@ class CompiledTable {
   }
 
   async compile(context: RuntimeContext, slice: Slice): Promise<void> {
-    const { store, httpHub } = context
+    const { store, httpHub, tlsDomains } = context
+    if (this.#source.chains.some(endsTls)) await tlsDomains.open()
     if (this.#source.chains.some(speaksHttp)) {
       this.view = await httpHub.compile(this.#source, (digest) => store.part(digest), slice)
     }
@@ -228,6 +229,10 @@ function placeOf({ ingress, address, port }: BindPart, { localAddresses }: Chain
 
 function domainOf(action: Chain['action']): Digest | undefined {
   return action.kind === 'tls-terminate' ? action.domain.id : undefined
+}
+
+function endsTls({ action }: Chain): boolean {
+  return action.kind === 'tls-terminate'
 }
 
 function speaksHttp({ action }: Chain): boolean {

@@ -57,7 +57,7 @@ export interface WorkerParts {
     keyOf: (keyId: Digest) => string,
     counts: EndpointCounts,
   ): UpstreamRegistry
-  openTlsDomains(warn: (message: string) => void): Promise<TlsDomains>
+  createTlsDomains(warn: (message: string) => void): TlsDomains
   createHttpHub(services: HttpServices): HttpHub
 }
 
@@ -86,27 +86,20 @@ export interface WorkerOptions {
 
 /** Says hello; everything else is answers to control's messages. */
 export async function startWorker(options: WorkerOptions): Promise<void> {
-  const { link, parts } = options
+  const { link } = options
   let worker: Worker | undefined
   let gone = false
   link.onClose(() => {
     gone = true
     worker?.controlGone()
   })
-  const warnings: string[] = []
-  const [tlsDomains, ioSupport, noHandles] = await Promise.all([
-    parts.openTlsDomains((message) => warnings.push(message)),
-    findIoSupport(),
-    openHandles(),
-  ])
+  const ioSupport = await findIoSupport()
   if (gone) return options.onStopped?.()
-  if (noHandles !== undefined)
-    warnings.push(`HTTP/2 on Node's streams, which are slower: ${noHandles}`)
   link.onMessage((message, socket) => {
     if (message.type !== 'settings') worker?.receive(message, socket)
     else if (worker === undefined) {
-      worker = new Worker(options, message.settings, tlsDomains, ioSupport)
-      worker.start(warnings)
+      worker = new Worker(options, message.settings, ioSupport)
+      worker.start()
     }
   })
   link.send({ type: 'hello', build: BUILD, pid: process.pid, heldParts: [] })
@@ -131,6 +124,7 @@ class Worker {
   readonly #context: ConnectionContext
   readonly #published: Manifest[] = []
   #compiling = false
+  #toldOfHandles = false
   #runtime: Runtime | undefined
   #runtimes = 0
   #heartbeat: NodeJS.Timeout | undefined
@@ -138,17 +132,12 @@ class Worker {
   #endpoints: readonly EndpointHealth[] = []
   #drain: Drain | undefined
 
-  constructor(
-    options: WorkerOptions,
-    settings: WorkerSettings,
-    tlsDomains: TlsDomains,
-    ioSupport: IoSupport,
-  ) {
+  constructor(options: WorkerOptions, settings: WorkerSettings, ioSupport: IoSupport) {
     const { link, parts, clock = systemClock } = options
     this.#options = options
-    this.#tlsDomains = tlsDomains
     const sink = options.logSink ?? this.#open(settings.log)
     this.#log = createLogger({ level: settings.logLevel, format: settings.logFormat, sink })
+    this.#tlsDomains = parts.createTlsDomains((message) => this.#log.warn({}, message))
     const accessLog = tee(options.accessLog ?? this.#lines(settings.accessLog), this.#traffic)
     this.#overload = new Overload({
       maxConnections: settings.maxConnections,
@@ -193,8 +182,7 @@ class Worker {
     )
   }
 
-  start(warnings: readonly string[]): void {
-    for (const message of warnings) this.#log.warn({}, message)
+  start(): void {
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS)
     // With --workers 0 the process lives by what control does.
     this.#heartbeat.unref()
@@ -318,6 +306,16 @@ class Worker {
       this.#options.link.send(await this.#compile(next))
     }
     this.#compiling = false
+    // The answer goes out first.
+    setImmediate(() => void this.#openHandles())
+  }
+
+  /** Once, when the first configuration serves: HTTP/2 sessions until then are on Node's streams. */
+  async #openHandles(): Promise<void> {
+    const missing = await openHandles()
+    if (missing === undefined || this.#toldOfHandles) return
+    this.#toldOfHandles = true
+    this.#log.warn({}, `HTTP/2 on Node's streams, which are slower: ${missing}`)
   }
 
   async #compile(manifest: Manifest): Promise<WorkerMessage> {

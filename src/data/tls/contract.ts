@@ -12,6 +12,8 @@ import type { TlsFacts } from '../../observe/access-log.ts'
 
 /** What a worker has once. */
 export interface TlsDomains {
+  /** Before the first `acquire`. Runs the ticket self-test once, in memory and for 2 s at most. */
+  open(): Promise<void>
   /**
    * The server of `action.domain` with the certificates of this action; the runtime releases it
    * when it retires. Throws when control did not send a certificate or key. That they fit together

@@ -28,34 +28,56 @@ export interface TlsDomainsOptions {
   readonly probe?: () => Promise<boolean>
 }
 
-/** Runs the ticket self-test first, in memory and for 2 s at most. */
+/** Without a configuration that ends TLS it costs nothing: `open` does the self-test. */
+export function createTlsDomains(options: TlsDomainsOptions): TlsDomains {
+  return new LiveDomains(options)
+}
+
 export async function openTlsDomains(options: TlsDomainsOptions): Promise<TlsDomains> {
-  const renewal = await (options.probe ?? canRenewTickets)()
-  if (!renewal) {
-    options.warn('TLS tickets cannot be renewed on this Node: some clients resume every other time')
-  }
-  return new LiveDomains(renewal, options.maxServers ?? MAX_SERVERS)
+  const domains = createTlsDomains(options)
+  await domains.open()
+  return domains
 }
 
 type KeyOf = (keyId: Digest) => string
 
 class LiveDomains implements TlsDomains {
+  readonly #options: TlsDomainsOptions
   readonly #ring = new TicketKeyRing()
   readonly #servers: BoundedCache<DomainServer>
-  readonly #context: TerminationContext
   readonly #terminations = new Counted<Termination>((termination) => termination.close())
+  #opened: Promise<void> | undefined
+  #context: TerminationContext | undefined
 
-  constructor(renewal: boolean, maxServers: number) {
-    this.#servers = new BoundedCache(maxServers)
+  constructor(options: TlsDomainsOptions) {
+    this.#options = options
+    this.#servers = new BoundedCache(options.maxServers ?? MAX_SERVERS)
+  }
+
+  open(): Promise<void> {
+    this.#opened ??= this.#test()
+    return this.#opened
+  }
+
+  async #test(): Promise<void> {
+    const { probe = canRenewTickets, warn } = this.#options
+    const renewal = await probe()
+    if (!renewal) {
+      warn('TLS tickets cannot be renewed on this Node: some clients resume every other time')
+    }
     this.#context = { renewal, ring: this.#ring, servers: this.#servers }
   }
 
   acquire(action: TlsTerminateAction, part: (digest: Digest) => Part, key: KeyOf): TlsTermination {
+    const context = this.#context
+    if (context === undefined) {
+      throw new GwProxyError('GWP_DEFECT_INVARIANT', 'TLS domains are not open')
+    }
     const id = idOf(action)
     const termination = this.#terminations.hold(id, () => {
       const named = action.certificates.map((digest) => namedCertificate(digest, part))
       const keys = named.map(({ part: { keyId } }) => [keyId, key(keyId)] as const)
-      return new Termination(id, action, named, keys, this.#context)
+      return new Termination(id, action, named, keys, context)
     })
     let held = true
     return {
@@ -70,7 +92,7 @@ class LiveDomains implements TlsDomains {
   setTicketRoots(roots: TicketRoots): void {
     this.#ring.setRoots(roots)
     // Without the callback a server's keys are fixed: the next handshakes get new servers.
-    if (!this.#context.renewal) this.#servers.clear()
+    if (this.#context?.renewal === false) this.#servers.clear()
   }
 }
 
