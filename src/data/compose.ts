@@ -8,7 +8,7 @@ export const WORKER_PARTS: WorkerParts = {
   createRegistry: (clock, onNameFailed, keyOf, counts) =>
     createRegistry({ clock, onNameFailed, keyOf, counts }),
   createTlsDomains: (warn) => createTlsDomains({ warn }),
-  createHttpHub: ({ settings, registry, accessLog, clock }) =>
+  createHttpHub: ({ settings, registry, accessLog, clock, log }) =>
     createHttpHub({
       clock,
       limits: settings.limits,
@@ -17,5 +17,6 @@ export const WORKER_PARTS: WorkerParts = {
       forwardedDepth: settings.forwardedDepth,
       accessLog,
       sessionSecret: settings.sessionSecret,
+      onDefect: (error) => log.error({ err: error }, 'a defect ended a mirrored request'),
     }),
 }

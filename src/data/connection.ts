@@ -288,13 +288,17 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember, Living {
     else this.end({ reason: this.#timeoutReason })
   }
 
+  onDefect(error: unknown): void {
+    this.fail(error)
+  }
+
   /** What a stranger's bytes brought out in us costs this connection, not the others. */
   fail(error: unknown): void {
     this.context.onDefect(error)
     this.end({ reason: 'internal-error', detail: messageOf(error) })
   }
 
-  /** The last step, once: sockets closed, slot left, one line written. */
+  /** The last step, once: sockets closed, slot left, one line written. Never throws. */
   end(outcome: Outcome): void {
     if (this.#ended) return
     this.#ended = true
@@ -304,12 +308,20 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember, Living {
     this.#router?.forget(this)
     this.#router = undefined
     this.#inspector = undefined
-    this.#stage?.stop(how)
+    try {
+      this.#stage?.stop(how)
+    } catch (error) {
+      this.context.onDefect(error)
+    }
     this.#stage = undefined
-    this.accepted.close(how)
-    this.#membership?.leave()
+    try {
+      this.accepted.close(how)
+      this.#membership?.leave()
+      this.#writeLine(outcome)
+    } catch (error) {
+      this.context.onDefect(error)
+    }
     this.#membership = undefined
-    this.#writeLine(outcome)
     // Last: the set of a draining worker may become empty, and then the log is closed.
     this.context.connections.delete(this)
   }

@@ -9,6 +9,8 @@ const SLOTS = 512
 /** What a deadline calls; implemented by the owner, so that arming makes no closure. */
 export interface TimerSink {
   onDeadline(timer: Deadline): void
+  /** It threw: a fault of ours, which costs the owner's connection and no other. */
+  onDefect(error: unknown): void
 }
 
 /** One owner's deadline. It may be armed again and again. */
@@ -47,7 +49,11 @@ export class Deadline {
       return
     }
     this.#at = Infinity
-    this.#sink.onDeadline(this)
+    try {
+      this.#sink.onDeadline(this)
+    } catch (error) {
+      this.#sink.onDefect(error)
+    }
   }
 }
 

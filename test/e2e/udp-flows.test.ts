@@ -1,9 +1,12 @@
 /** UDP flows of the data plane: sticky, weighted, refused, evicted, expired, reloaded, drained. */
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { after, before, describe, it, mock } from 'node:test'
+import { FlowTable } from '../../src/data/udp/flow-table.ts'
+import { LocalSocket } from '../../src/data/udp/local-socket.ts'
 import { chain, DataPlane, ip, udpForward } from '../support/data-plane.ts'
 import type { WeightedUpstream } from '../../src/model/upstream.ts'
 import { freeUdpPort, UdpBackend, UdpClient } from '../support/udp-peers.ts'
+import { until } from '../support/until.ts'
 
 const WAIT = { timeout: 20_000 }
 
@@ -50,6 +53,30 @@ describe('UDP flows', () => {
     })
     assert.equal(answer.type, 'ack')
     assert.deepEqual(answer.type === 'ack' && answer.binds[0]?.error, undefined)
+  }
+
+  for (const [where, code, name] of [
+    ['as it begins', FlowTable.prototype, 'add'],
+    ['with a datagram of its client', FlowTable.prototype, 'touch'],
+    ['with an answer', LocalSocket.prototype, 'send'],
+  ] as const) {
+    it(`that bring out a defect ${where} end alone`, WAIT, async () => {
+      const [peer, other] = [await client(), await client()]
+      await other.ask('a', port)
+      const method = mock.method(code as never, name as never) as ReturnType<typeof mock.fn>
+      method.mock.mockImplementationOnce(() => {
+        throw new Error('a table that is none')
+      })
+      peer.send('lost', port)
+      if (where === 'as it begins') await until(() => method.mock.callCount() === 1)
+      else {
+        const { reason, detail } = await lineOf(peer)
+        assert.deepEqual([reason, detail], ['internal-error', 'a table that is none'])
+      }
+      method.mock.restore()
+      assert.match((await other.ask('b', port)).text, /:b$/)
+      assert.match((await peer.ask('c', port)).text, /:c$/)
+    })
   }
 
   it('keep their backend and end when they are silent, with one line', WAIT, async () => {

@@ -339,6 +339,7 @@ describe('HTTP/1.1 client: giving up', () => {
         onEnd: hear('onEnd'),
         onUpgrade: hear('onUpgrade'),
         onError: hear('onError'),
+        onDefect: hear('onDefect'),
       })
       await promise
       assert.equal((await begin(client, GET).over).body, 'b')
@@ -367,6 +368,7 @@ describe('HTTP/1.1 client: giving up', () => {
       onEnd: () => over.resolve(),
       onUpgrade: () => {},
       onError: ({ detail }) => over.reject(new Error(detail)),
+      onDefect: (error) => over.reject(error),
     })
     await head
     for (let turns = 0; turns < 200; turns += 1) await new Promise(setImmediate)

@@ -104,6 +104,7 @@ export async function startProxy(options: ProxyOptions) {
   const records: ExchangeRecord[] = []
   const outcomes: Outcome[] = []
   const waiting = new Set<() => void>()
+  const defects: unknown[] = []
   const registry = createRegistry({ clock: systemClock, onNameFailed: () => {}, keyOf: () => '' })
   const hub = createHttpHub({
     clock: systemClock,
@@ -111,6 +112,7 @@ export async function startProxy(options: ProxyOptions) {
     registry,
     trustedProxies: options.trustedProxies ?? [],
     sessionSecret: options.sessionSecret ?? '',
+    onDefect: (error) => void defects.push(error),
     accessLog: {
       connection: (_record: ConnectionRecord) => {},
       exchange: (record) => {

@@ -170,6 +170,9 @@ export class IoHarness implements AcceptSink {
     const sink: DialSink = {
       onConnected: (end) => settle({ kind: 'connected', end }),
       onDialFailed: (reason, detail) => settle({ kind: 'failed', reason, detail }),
+      onDefect: (error) => {
+        throw error
+      },
     }
     const common = { tls: undefined, preface, timeoutMs }
     const all = relay === undefined ? common : { ...common, relay }

@@ -81,6 +81,9 @@ export function begin(client: UpstreamClient, request: UpstreamRequest): Running
       result.unsent = unsent
       end(reason)
     },
+    onDefect: (error) => {
+      throw error
+    },
   })
   return { call, result, over: promise }
 }

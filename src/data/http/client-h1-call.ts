@@ -73,6 +73,7 @@ const NOBODY: UpstreamEvents = {
   onEnd: () => {},
   onUpgrade: (_fields, socket) => socket.destroy(),
   onError: () => {},
+  onDefect: () => {},
 }
 
 function tell(call: Http1Call, failure: UpstreamFailure): void {

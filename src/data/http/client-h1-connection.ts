@@ -128,6 +128,12 @@ export class Http1Connection implements TimerSink, BodyWriterSink {
     else if (this.#state === 'idle') this.close()
   }
 
+  onDefect(error: unknown): void {
+    const call = this.#call
+    this.close()
+    call?.events.onDefect(error)
+  }
+
   onBodyBroken(reason: Reason, detail: string): void {
     this.#fail(reason, detail)
   }
@@ -188,12 +194,20 @@ export class Http1Connection implements TimerSink, BodyWriterSink {
   }
 
   readonly #onRead = (length: number): boolean => {
-    this.#take(READ_BUFFER.subarray(0, length))
+    this.#read(READ_BUFFER.subarray(0, length))
     return true
   }
 
   readonly #onData = (bytes: Buffer): void => {
-    this.#take(bytes)
+    this.#read(bytes)
+  }
+
+  #read(bytes: Buffer): void {
+    try {
+      this.#take(bytes)
+    } catch (error) {
+      this.onDefect(error)
+    }
   }
 
   #take(bytes: Buffer): void {

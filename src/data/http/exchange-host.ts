@@ -18,6 +18,8 @@ export interface HttpContext {
   readonly mirrors: Mirrors
   /** Bodies that are read whole before they go on. */
   readonly heldBodies: ByteBudget
+  /** A fault of ours in a mirrored request, which cost that copy alone. */
+  onDefect(error: unknown): void
 }
 
 /** The HTTP connection that an exchange belongs to. */

@@ -5,7 +5,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { assertNever } from '../../base/assert-never.ts'
-import { GwProxyError, messageOf } from '../../base/errors.ts'
+import { messageOf } from '../../base/errors.ts'
 import type { HttpRule } from '../../model/http.ts'
 import type { HttpFilter } from '../../model/http-filter.ts'
 import { isGrpcContent } from '../../match/grpc/table.ts'
@@ -42,7 +42,7 @@ import { forwardOptions } from './forward.ts'
 import { Tries, type TriesSink } from './tries.ts'
 import { isWebSocketAnswer, Tunnel } from './upgrade.ts'
 import type { LiveRule } from './live-hosts.ts'
-import { CompiledView, findRule, type LiveListener } from './view.ts'
+import { type CompiledView, compiledView, findRule, type LiveListener } from './view.ts'
 
 type Chosen = Extract<BackendChoice, { kind: 'upstream' }>
 
@@ -99,7 +99,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
       this.#fail('listener-removed')
       return
     }
-    this.#match(compiled(view), normalized.head)
+    this.#match(compiledView(view), normalized.head)
   }
 
   /** Step 2: the authority chooses the listener, the route table the rule (digest 2.5, 2.6, 4.1). */
@@ -380,16 +380,19 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   }
 
   onDeadline(timer: Deadline): void {
-    if (timer === this.#total) {
-      this.#fail('request-timeout')
-      return
-    }
-    if (this.#bodyWait.owns(timer)) this.#fail('body-timeout')
+    if (timer === this.#total) this.#fail('request-timeout')
+    else if (this.#bodyWait.owns(timer)) this.#fail('body-timeout')
     else this.#fail(this.#blocked ? 'idle-timeout' : 'stream-idle-timeout')
   }
 
   onTryTimeout(): void {
     this.#fail('backend-timeout')
+  }
+
+  /** A fault of ours, whoever's event brought it out: it costs the connection. */
+  onDefect(error: unknown): void {
+    this.#host.downstream.fail(error)
+    this.end({ reason: 'internal-error', detail: messageOf(error) })
   }
 
   onSent(): void {
@@ -400,10 +403,19 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     this.end({ reason: reset ? 'client-reset' : 'client-closed' })
   }
 
-  /** The last step, once. */
+  /** The last step, once. Never throws. */
   end(outcome: Outcome): void {
     if (this.#ended) return
     this.#ended = true
+    try {
+      this.#close(outcome)
+    } catch (error) {
+      this.#host.downstream.fail(error)
+    }
+    this.#host.exchangeEnded()
+  }
+
+  #close(outcome: Outcome): void {
     this.#idle.cancel()
     this.#total.cancel()
     this.#bodyWait.end()
@@ -415,7 +427,6 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     this.#facts.authMs = this.#authorization?.waitedMs
     this.#facts.end(outcome, this.#host, this.#head?.fields)
     this.#host.context.accessLog.exchange(this.#facts)
-    this.#host.exchangeEnded()
   }
 
   /** A reply from the outcome table while no head was sent, else a visible break. */
@@ -485,9 +496,4 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     const { limits } = this.#host.context
     this.#idle.arm(this.#blocked ? limits.bodyIdleMs : limits.streamIdleMs)
   }
-}
-
-function compiled(view: unknown): CompiledView {
-  if (view instanceof CompiledView) return view
-  throw new GwProxyError('GWP_DEFECT_INVARIANT', 'a view of another make')
 }

@@ -59,6 +59,8 @@ export interface ForwardSink extends BodyWatcher {
   onUpgrade(rawFields: readonly string[], socket: Duplex): void
   /** No attempt is left, or the response broke off. */
   onFailure(reason: Reason, detail: string): void
+  /** A fault of ours in one of these or before it. Nothing is cancelled yet. */
+  onDefect(error: unknown): void
 }
 
 export type Outgoing = Omit<UpstreamRequest, 'body'> & { readonly body: RequestBody | undefined }
@@ -119,7 +121,11 @@ export class Forwarding implements UpstreamEvents {
         }
         this.#cancelWait = this.#upstream.whenResolved(this.#options.connectMs, () => {
           this.#cancelWait = undefined
-          if (!this.#over) this.#attempt(false)
+          try {
+            if (!this.#over) this.#attempt(false)
+          } catch (error) {
+            this.#sink.onDefect(error)
+          }
         })
         return
       case 'none': {
@@ -159,28 +165,48 @@ export class Forwarding implements UpstreamEvents {
   }
 
   onConnected(): void {
-    this.#sink.onConnected()
+    try {
+      this.#sink.onConnected()
+    } catch (error) {
+      this.#sink.onDefect(error)
+    }
   }
 
   onInformation(status: number, rawFields: readonly string[]): void {
-    if (++this.#hints <= MAX_HINTS) this.#sink.onInformation(status, rawFields)
+    try {
+      if (++this.#hints <= MAX_HINTS) this.#sink.onInformation(status, rawFields)
+    } catch (error) {
+      this.#sink.onDefect(error)
+    }
   }
 
   onHead(status: number, rawFields: readonly string[], isWhole: boolean): void {
     this.#headReceived = true
-    this.#endpoint?.succeeded()
-    this.#sink.onHead(status, rawFields, isWhole)
+    try {
+      this.#endpoint?.succeeded()
+      this.#sink.onHead(status, rawFields, isWhole)
+    } catch (error) {
+      this.#sink.onDefect(error)
+    }
   }
 
   onData(chunk: Uint8Array): void {
-    this.#sink.onData(chunk)
+    try {
+      this.#sink.onData(chunk)
+    } catch (error) {
+      this.#sink.onDefect(error)
+    }
   }
 
   onEnd(rawTrailers: readonly string[]): void {
     if (this.#over) return
     this.#over = true
-    this.#leave()
-    this.#sink.onEnd(rawTrailers)
+    try {
+      this.#leave()
+      this.#sink.onEnd(rawTrailers)
+    } catch (error) {
+      this.#sink.onDefect(error)
+    }
   }
 
   onUpgrade(rawFields: readonly string[], socket: Duplex): void {
@@ -188,12 +214,30 @@ export class Forwarding implements UpstreamEvents {
       socket.destroy()
       return
     }
-    this.#endpoint?.succeeded()
-    // The endpoint stays in use: the exchange cancels when the tunnel ends.
-    this.#sink.onUpgrade(rawFields, socket)
+    try {
+      this.#endpoint?.succeeded()
+      // The endpoint stays in use: the exchange cancels when the tunnel ends.
+      this.#sink.onUpgrade(rawFields, socket)
+    } catch (error) {
+      // Whose it is by now may be nobody's.
+      socket.destroy()
+      this.#sink.onDefect(error)
+    }
   }
 
-  onError({ reason, detail, unsent }: UpstreamFailure): void {
+  onError(failure: UpstreamFailure): void {
+    try {
+      this.#failed(failure)
+    } catch (error) {
+      this.#sink.onDefect(error)
+    }
+  }
+
+  onDefect(error: unknown): void {
+    this.#sink.onDefect(error)
+  }
+
+  #failed({ reason, detail, unsent }: UpstreamFailure): void {
     if (this.#over) return
     const endpoint = this.#endpoint
     if (!this.#headReceived && outcomeRow(reason).side === 'upstream') {

@@ -96,6 +96,14 @@ export class HttpConnection implements ExchangeHost, TimerSink, Linked<HttpConne
     this.#active -= 1
     this.#set.exchangeEnded()
     if (this.#ended) return
+    try {
+      this.#goOn()
+    } catch (error) {
+      this.downstream.fail(error)
+    }
+  }
+
+  #goOn(): void {
     this.#protocol?.onExchangeEnded()
     if (this.#active > 0) return
     if (this.#draining) this.#protocol?.closeIdle()
@@ -120,6 +128,10 @@ export class HttpConnection implements ExchangeHost, TimerSink, Linked<HttpConne
     const isSilent = this.#isInHead || (this.#awaitsHead && !this.#draining)
     if (isSilent) this.#protocol?.onSilence()
     else this.#protocol?.closeIdle()
+  }
+
+  onDefect(error: unknown): void {
+    this.downstream.fail(error)
   }
 
   /** Idempotent: the L4 side closes the socket and writes its line. */

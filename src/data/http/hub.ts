@@ -32,6 +32,8 @@ export interface HttpHubOptions {
   readonly accessLog: AccessLog
   /** As WorkerSettings. */
   readonly sessionSecret: string
+  /** As HttpContext. */
+  onDefect(error: unknown): void
 }
 
 export function createHttpHub(options: HttpHubOptions): HttpHub {

@@ -131,6 +131,11 @@ class MirrorCopy implements ForwardSink, TimerSink {
     this.drop()
   }
 
+  onDefect(error: unknown): void {
+    this.#context.onDefect(error)
+    this.drop()
+  }
+
   onAttempt(): void {}
   onConnected(): void {}
   onInformation(): void {}

@@ -127,6 +127,10 @@ class Http1Connection implements Protocol, Http1Link, BodyFlow, TimerSink {
     this.#connection.end(this.#ending ?? { reason: 'completed' })
   }
 
+  onDefect(error: unknown): void {
+    this.#connection.downstream.fail(error)
+  }
+
   readonly #onData = (bytes: Buffer): void => {
     if (this.#ending !== undefined) return
     if (this.#ahead === undefined) this.#feed(bytes)

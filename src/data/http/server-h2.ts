@@ -13,7 +13,7 @@ import type { Limits } from '../../ipc/messages.ts'
 import { Exchange } from './exchange.ts'
 import type { RequestLine } from './exchange-host.ts'
 import { Fields } from './fields.ts'
-import { FloodGuard } from './h2/flood-guard.ts'
+import { FloodGuard, type FloodSink } from './h2/flood-guard.ts'
 import { type AcceptedStream, acceptStreams } from './h2/streams.ts'
 import type { HttpConnection, Protocol } from './http-connection.ts'
 import { normalizeHttp2, type RequestHead } from './normalize.ts'
@@ -74,7 +74,7 @@ interface Arrived {
   readonly rawHeaders: readonly string[]
 }
 
-class Http2Connection implements Protocol, Http2Link {
+class Http2Connection implements Protocol, Http2Link, FloodSink {
   readonly #connection: HttpConnection
   readonly #session: ServerHttp2Session
   readonly guard: FloodGuard
@@ -88,9 +88,7 @@ class Http2Connection implements Protocol, Http2Link {
     session.on('error', ignore)
     session.on('frameError', ignore)
     const { socket } = connection.downstream
-    this.guard = new FloodGuard(socket, connection.context.wheel, () =>
-      this.#cut('frames without use'),
-    )
+    this.guard = new FloodGuard(socket, connection.context.wheel, this)
     session.on('close', () => {
       this.guard.close()
       connection.end({ reason: 'completed' })
@@ -126,6 +124,14 @@ class Http2Connection implements Protocol, Http2Link {
   }
 
   onExchangeEnded(): void {}
+
+  onFlood(): void {
+    this.#cut('frames without use')
+  }
+
+  onDefect(error: unknown): void {
+    this.#connection.downstream.fail(error)
+  }
 
   #onStream(stream: AcceptedStream, rawHeaders: readonly string[]): void {
     this.guard.request(rawHeaders)

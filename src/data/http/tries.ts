@@ -95,6 +95,10 @@ export class Tries implements TimerSink {
     else if (!this.againAfterFailure('backend-timeout')) this.#sink.onTryTimeout()
   }
 
+  onDefect(error: unknown): void {
+    this.#sink.onDefect(error)
+  }
+
   /** undefined: no further try can be made, whatever became of this one. */
   get #open(): Retries | undefined {
     return !this.#isSettled && (this.#request.body?.replayable ?? true) ? this.#retries : undefined

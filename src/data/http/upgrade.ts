@@ -21,6 +21,8 @@ export function isWebSocketAnswer(fields: Fields): boolean {
 export interface TunnelSink {
   /** To be reset where the outcome says so: only the sink reaches below the client's TLS. */
   onTunnelEnd(outcome: Outcome, received: number, sent: number): void
+  /** A fault of ours. Nothing is closed yet. */
+  onDefect(error: unknown): void
 }
 
 export class Tunnel implements TimerSink {
@@ -72,24 +74,39 @@ export class Tunnel implements TimerSink {
     this.#end({ reason: 'idle-timeout' })
   }
 
+  onDefect(error: unknown): void {
+    this.#sink.onDefect(error)
+  }
+
+  /** A listener of this tunnel. */
+  #on<Told>(socket: Duplex, event: string, act: (told: Told) => void): void {
+    socket.on(event, (told: Told) => {
+      try {
+        act(told)
+      } catch (error) {
+        this.onDefect(error)
+      }
+    })
+  }
+
   #relay(from: Duplex, to: Duplex, count: (bytes: number) => void): void {
-    from.on('data', (chunk: Buffer) => {
+    this.#on(from, 'data', (chunk: Buffer) => {
       count(chunk.length)
       this.#idle.arm(this.#idleMs)
       if (!to.write(chunk)) from.pause()
     })
-    to.on('drain', () => from.resume())
-    from.on('end', () => {
+    this.#on(to, 'drain', () => from.resume())
+    this.#on(from, 'end', () => {
       to.end()
       this.#open -= 1
     })
   }
 
   #watch(socket: Duplex, other: Duplex, reason: 'client-reset' | 'upstream-reset'): void {
-    socket.on('error', (error: Error) => {
+    this.#on(socket, 'error', (error: Error) => {
       this.#end({ reason, detail: error.message })
     })
-    socket.on('close', () => {
+    this.#on(socket, 'close', () => {
       if (this.#open === 0) this.#end({ reason: 'upgraded' })
       else if (!socket.readableEnded) this.#end({ reason })
       else other.end()

@@ -53,6 +53,8 @@ export interface UpstreamEvents {
   onEnd(rawTrailers: readonly string[]): void
   onUpgrade(rawFields: readonly string[], socket: Duplex): void
   onError(failure: UpstreamFailure): void
+  /** A fault of ours; no other event follows. */
+  onDefect(error: unknown): void
 }
 
 export interface UpstreamCall {

@@ -108,3 +108,9 @@ function routeTable(part: Part, digest: Digest): RouteTablePart {
   if (part.kind === 'route-table') return part
   throw new GwProxyError('GWP_DEFECT_INVARIANT', `part ${digest} is a ${part.kind}, no route table`)
 }
+
+/** What a slot holds, which the L4 side cannot look into. */
+export function compiledView(view: HttpView): CompiledView {
+  if (view instanceof CompiledView) return view
+  throw new GwProxyError('GWP_DEFECT_INVARIANT', 'a view of another make')
+}

@@ -16,6 +16,8 @@ export interface DialSink {
   onConnected(end: RelayEnd): void
   /** `overload`: we have run out of descriptors or ports; it says nothing about the endpoint. */
   onDialFailed(reason: DialReason, detail: string): void
+  /** A fault of ours. Nothing is closed yet. */
+  onDefect(error: unknown): void
 }
 
 export interface DialOptions {
@@ -84,6 +86,10 @@ export class StreamDial implements TimerSink {
   onDeadline(): void {
     this.cancel()
     this.#sink.onDialFailed('connect-timeout', 'connect timed out')
+  }
+
+  onDefect(error: unknown): void {
+    this.#sink.onDefect(error)
   }
 
   onConnect(): void {

@@ -36,6 +36,8 @@ export interface FlowTableOptions {
   readonly idleMs: number
   /** The last flow ended. */
   onEmpty(): void
+  /** A fault of ours. */
+  onDefect(error: unknown): void
 }
 
 export class FlowTable implements TimerSink {
@@ -127,6 +129,10 @@ export class FlowTable implements TimerSink {
       while (list.head !== undefined && list.dueAt <= now) list.head.expire()
     }
     this.#schedule()
+  }
+
+  onDefect(error: unknown): void {
+    this.#options.onDefect(error)
   }
 
   #mayEvict(): boolean {

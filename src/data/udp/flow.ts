@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
-import { errnoOf } from '../../base/errors.ts'
+import { errnoOf, messageOf } from '../../base/errors.ts'
 import type { ListenerKey } from '../../model/identity.ts'
 import type { Outcome } from '../../model/outcome.ts'
 import type { ConnectionContext } from '../connection.ts'
@@ -29,7 +29,7 @@ const NOT_TRIED: ReadonlySet<EndpointState> = new Set()
 /** What flows need of their worker; nothing here leads to a runtime. */
 export type FlowContext = Pick<
   ConnectionContext,
-  'clock' | 'wheel' | 'limits' | 'accessLog' | 'connections' | 'nextId'
+  'clock' | 'wheel' | 'limits' | 'accessLog' | 'connections' | 'nextId' | 'onDefect'
 >
 
 export interface FlowPlace {
@@ -135,16 +135,26 @@ export class Flow implements Living {
     this.end(this.#refusal ?? { reason: 'completed' })
   }
 
-  /** The last step, once: socket closed, table left, one line written. */
+  /** A fault of ours costs this flow, not the others. */
+  fail(error: unknown): void {
+    this.#context.onDefect(error)
+    this.end({ reason: 'internal-error', detail: messageOf(error) })
+  }
+
+  /** The last step, once: socket closed, table left, one line written. Never throws. */
   end(outcome: Outcome): void {
     if (this.#ended) return
     this.#ended = true
-    this.#cancelWait?.()
-    this.#socket?.close()
-    this.#socket = undefined
-    this.#waiting = undefined
-    this.#releaseEndpoint()
-    this.#writeLine(outcome)
+    try {
+      this.#cancelWait?.()
+      this.#socket?.close()
+      this.#socket = undefined
+      this.#waiting = undefined
+      this.#releaseEndpoint()
+      this.#writeLine(outcome)
+    } catch (error) {
+      this.#context.onDefect(error)
+    }
     this.#place.table.delete(this)
     // Last: the set of a draining worker may become empty, and then the log is closed.
     this.#context.connections.delete(this)
@@ -160,10 +170,10 @@ export class Flow implements Living {
       case 'pending':
         this.#cancelWait = upstream.whenResolved(this.#context.limits.connectMs, () => {
           this.#cancelWait = undefined
-          const second = upstream.pick(NOT_TRIED)
-          if (second.kind === 'endpoint') this.#connect(second.endpoint)
-          else {
-            this.#refuse({ reason: second.kind === 'none' ? second.reason : 'name-unresolved' })
+          try {
+            this.#pickAgain(upstream)
+          } catch (error) {
+            this.fail(error)
           }
         })
         return
@@ -171,6 +181,12 @@ export class Flow implements Living {
         this.#connect(pick.endpoint)
         return
     }
+  }
+
+  #pickAgain(upstream: Upstream): void {
+    const pick = upstream.pick(NOT_TRIED)
+    if (pick.kind === 'endpoint') this.#connect(pick.endpoint)
+    else this.#refuse({ reason: pick.kind === 'none' ? pick.reason : 'name-unresolved' })
   }
 
   /** Step 3: a socket of its own, connected to the endpoint. */
@@ -201,7 +217,11 @@ export class Flow implements Living {
   readonly #onConnected = (): void => {
     const waiting = this.#waiting ?? []
     this.#waiting = undefined
-    for (const datagram of waiting) this.#forward(datagram)
+    try {
+      for (const datagram of waiting) this.#forward(datagram)
+    } catch (error) {
+      this.fail(error)
+    }
   }
 
   /** Step 4, again and again: to the backend ... */
@@ -217,6 +237,14 @@ export class Flow implements Living {
 
   /** ... and back, from the address that the client wrote to. */
   readonly #onAnswer = (datagram: Buffer): void => {
+    try {
+      this.#answer(datagram)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  #answer(datagram: Buffer): void {
     const { table, local, clientAddress, clientPort } = this.#place
     if (!this.#isAnswered) {
       this.#isAnswered = true
@@ -230,6 +258,14 @@ export class Flow implements Living {
   /** An ICMP refusal ends the flow: the client's next datagram begins one on a better endpoint. */
   readonly #onError = (error: Error): void => {
     if (this.#ended) return
+    try {
+      this.#failed(error)
+    } catch (defect) {
+      this.fail(defect)
+    }
+  }
+
+  #failed(error: Error): void {
     const errno = errnoOf(error) ?? error.message
     if (TRANSIENT.has(errno)) {
       this.#dropped++

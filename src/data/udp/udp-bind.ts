@@ -58,6 +58,7 @@ export class UdpBind implements DatagramSink {
       onEmpty: () => {
         if (this.#isDraining) this.#closeSockets()
       },
+      onDefect: (error) => context.onDefect(error),
     })
   }
 
@@ -103,8 +104,15 @@ export class UdpBind implements DatagramSink {
 
   onDatagram(local: LocalSocket, datagram: Buffer, from: RemoteInfo): void {
     const key = `${from.port} ${from.address} ${local.address}`
-    const flow = this.#table.find(key) ?? this.#begin(local, from, key)
-    flow?.receive(datagram)
+    try {
+      const flow = this.#table.find(key) ?? this.#begin(local, from, key)
+      flow?.receive(datagram)
+    } catch (error) {
+      // One that fails as it begins is in the table already, or nobody has it.
+      const flow = this.#table.find(key)
+      if (flow === undefined) this.#context.onDefect(error)
+      else flow.fail(error)
+    }
   }
 
   /** The bind left the configuration, or the worker. */

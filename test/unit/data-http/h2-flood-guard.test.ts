@@ -14,8 +14,11 @@ function guarded() {
   let floods = 0
   const socket = { bytesRead: 0 }
   const wheel = new TimerWheel({ now: () => 0, monotonic: () => time }, 50)
-  const guard = new FloodGuard(socket, wheel, () => {
-    floods += 1
+  const guard = new FloodGuard(socket, wheel, {
+    onFlood: () => {
+      floods += 1
+    },
+    onDefect: (error) => assert.fail(String(error)),
   })
   return {
     guard,

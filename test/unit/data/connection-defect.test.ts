@@ -1,7 +1,7 @@
 /** A fault of ours that one client's bytes bring out ends that connection, not the worker. */
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
-import { it } from 'node:test'
+import { it, mock } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import { systemClock } from '../../../src/base/clock.ts'
 import {
@@ -181,6 +181,35 @@ for (const [where, tell, dropped] of [
     assert.deepEqual(resets, dropped)
   })
 }
+
+it('a defect at the end leaves nothing behind', () => {
+  const defects = [new Error('a stage that is none'), new Error('a log that is none')]
+  const scene = new Scene()
+  const wrote = mock.method(scene.context.accessLog, 'connection', () => {
+    throw defects[1]
+  })
+  const action: LiveAction = {
+    start: (connection) => {
+      connection.enter({
+        stop: () => {
+          throw defects[0]
+        },
+      })
+    },
+    release: () => {},
+  }
+  const value = { chain: { action: { kind: 'tcp-forward' } }, slot: SLOT, action }
+  scene.start('tcp', () => ({
+    kind: 'found',
+    value: value as unknown as LiveChain,
+    name: undefined,
+  }))
+  scene.accepted.sink?.onLost('reset', 'ECONNRESET')
+  assert.deepEqual(scene.accepted.closed, ['reset'])
+  assert.deepEqual(scene.defects, defects)
+  assert.equal(wrote.mock.callCount(), 1)
+  assert.equal(scene.context.connections.size, 0)
+})
 
 it('a defect behind the TLS handshake costs one connection', () => {
   const defect = new Error('a view that is none')

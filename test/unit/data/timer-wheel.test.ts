@@ -11,7 +11,11 @@ describe('timer wheel', () => {
     wheel: TimerWheel
     pass(ms: number): void
     now(): number
-    deadline(onFire?: (deadline: Deadline) => void): { deadline: Deadline; firedAt: number[] }
+    deadline(onFire?: (deadline: Deadline) => void): {
+      deadline: Deadline
+      firedAt: number[]
+      defects: unknown[]
+    }
     [Symbol.dispose](): void
   } {
     mock.timers.enable({ apis: ['setInterval'] })
@@ -28,13 +32,15 @@ describe('timer wheel', () => {
       now: () => time,
       deadline: (onFire) => {
         const firedAt: number[] = []
+        const defects: unknown[] = []
         const sink = {
           onDeadline: (fired: Deadline) => {
             firedAt.push(time)
             onFire?.(fired)
           },
+          onDefect: (error: unknown) => void defects.push(error),
         }
-        return { deadline: new Deadline(wheel, sink), firedAt }
+        return { deadline: new Deadline(wheel, sink), firedAt, defects }
       },
       [Symbol.dispose]: () => {
         wheel.stop()
@@ -87,6 +93,27 @@ describe('timer wheel', () => {
     assert.equal(firedAt.length, 3)
   })
 
+  it('tells the owner of one that throws; the others fire', () => {
+    using test = setUp()
+    const defect = new Error('a table that is none')
+    const others = [test.deadline(), test.deadline()]
+    const broken = test.deadline(() => {
+      throw defect
+    })
+    for (const { deadline } of [others[0], broken, others[1]].filter((one) => one !== undefined)) {
+      deadline.arm(10)
+    }
+    test.pass(100)
+    assert.deepEqual(
+      others.map(({ firedAt, defects }) => [firedAt.length, defects]),
+      [
+        [1, []],
+        [1, []],
+      ],
+    )
+    assert.deepEqual(broken.defects, [defect])
+  })
+
   it('lets go of a cancelled one, and of its owner', async () => {
     using test = setUp()
     const stays = test.deadline()
@@ -94,7 +121,8 @@ describe('timer wheel', () => {
     const before = heldBytes()
     for (let round = 0; round < 64; round += 1) {
       const bulk = Buffer.alloc(1 << 20)
-      const deadline = new Deadline(test.wheel, { onDeadline: () => bulk.fill(1) })
+      const sink = { onDeadline: () => bulk.fill(1), onDefect: () => {} }
+      const deadline = new Deadline(test.wheel, sink)
       deadline.arm(60_000 + round)
       deadline.cancel()
     }

@@ -26,6 +26,7 @@ export interface AuthorizationSink extends BodyWatcher {
   /** A service said no, in its own words. */
   onAnswer(answer: FilterAnswer): void
   onFailure(reason: Reason, detail: string): void
+  onDefect(error: unknown): void
 }
 
 export class Authorization implements AuthCallSink, HeldBodySink {
@@ -156,6 +157,10 @@ export class Authorization implements AuthCallSink, HeldBodySink {
 
   onNoAnswer(detail: string): void {
     this.#sink.onFailure('auth-failed', `${this.#asked?.id}: ${detail}`)
+  }
+
+  onDefect(error: unknown): void {
+    this.#sink.onDefect(error)
   }
 
   #follow(verdict: Verdict): void {

@@ -22,6 +22,7 @@ export interface AuthCallSink {
   onAnswer(answer: AuthAnswer): void
   /** `detail` is one line for the log. */
   onNoAnswer(detail: string): void
+  onDefect(error: unknown): void
 }
 
 export class AuthCall implements ForwardSink, TimerSink {
@@ -86,6 +87,11 @@ export class AuthCall implements ForwardSink, TimerSink {
 
   onDeadline(): void {
     this.#fail('no answer in time')
+  }
+
+  onDefect(error: unknown): void {
+    this.cancel()
+    this.#sink.onDefect(error)
   }
 
   #fail(detail: string): void {

@@ -12,6 +12,7 @@ import { RequestBody, type RequestStream } from '../request-body.ts'
 export interface HeldBodySink extends BodyWatcher {
   onHeld(): void
   onNotHeld(reason: Reason): void
+  onDefect(error: unknown): void
 }
 
 export class HeldBody implements BodyWatcher, TimerSink {
@@ -77,6 +78,10 @@ export class HeldBody implements BodyWatcher, TimerSink {
 
   onDeadline(): void {
     this.#end('body-timeout')
+  }
+
+  onDefect(error: unknown): void {
+    this.#sink.onDefect(error)
   }
 
   #end(reason: Reason | undefined): void {

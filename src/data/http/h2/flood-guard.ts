@@ -19,10 +19,16 @@ const WINDOW_BYTES = 65_535
 /** Of those that were cut off before the last check, so many may still be unknown to the client. */
 const MAX_LATE_BYTES = 100 * WINDOW_BYTES
 
+export interface FloodSink {
+  /** Called once. */
+  onFlood(): void
+  onDefect(error: unknown): void
+}
+
 export class FloodGuard implements TimerSink {
   readonly #socket: Pick<Socket, 'bytesRead'>
   readonly #wheel: TimerWheel
-  readonly #onFlood: () => void
+  readonly #sink: FloodSink
   readonly #timer: Deadline
   #checkedAt: number
   #read = 0
@@ -32,11 +38,10 @@ export class FloodGuard implements TimerSink {
   /** Bytes that may still come for streams that are gone. */
   #late = 0
 
-  /** `onFlood` is called once. */
-  constructor(socket: Pick<Socket, 'bytesRead'>, wheel: TimerWheel, onFlood: () => void) {
+  constructor(socket: Pick<Socket, 'bytesRead'>, wheel: TimerWheel, sink: FloodSink) {
     this.#socket = socket
     this.#wheel = wheel
-    this.#onFlood = onFlood
+    this.#sink = sink
     this.#timer = new Deadline(wheel, this)
     this.#checkedAt = wheel.now
     this.#timer.arm(CHECK_MS)
@@ -63,6 +68,10 @@ export class FloodGuard implements TimerSink {
     this.#timer.cancel()
   }
 
+  onDefect(error: unknown): void {
+    this.#sink.onDefect(error)
+  }
+
   onDeadline(): void {
     const { now } = this.#wheel
     const { bytesRead } = this.#socket
@@ -74,7 +83,7 @@ export class FloodGuard implements TimerSink {
     this.#checkedAt = now
     this.#read = bytesRead
     this.#useful = 0
-    if (this.#debt > FREE_BYTES) this.#onFlood()
+    if (this.#debt > FREE_BYTES) this.#sink.onFlood()
     else this.#timer.arm(CHECK_MS)
   }
 }

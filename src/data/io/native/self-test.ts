@@ -87,6 +87,7 @@ function relayTo(
         { ...options, relay },
         {
           onDialFailed: (_reason, detail) => fail(detail),
+          onDefect: reject,
           onConnected: (end) => {
             const joined = io.relay(downstream.takeRelayEnd(), end, LIMIT_MS, {
               onRelayEnd: (reason) => (reason === 'completed' ? resolve(joined) : fail(reason)),

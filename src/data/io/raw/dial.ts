@@ -65,6 +65,10 @@ export class RawDial implements TimerSink {
     this.#sink.onDialFailed('connect-timeout', 'connect timed out')
   }
 
+  onDefect(error: unknown): void {
+    this.#sink.onDefect(error)
+  }
+
   onConnect(status: number): void {
     if (this.#over) return
     if (status !== 0) {
