@@ -96,6 +96,8 @@ export interface EndpointHealth {
   readonly endpoint: string
   readonly healthy: boolean
   readonly ejectedForMs?: number
+  /** It was ejected and has not succeeded since: the next failure ejects it again, for longer. */
+  readonly isOnTrial?: true
 }
 
 export type WorkerMessage =

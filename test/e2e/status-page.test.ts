@@ -130,6 +130,16 @@ describe('the status page', { skip: missing('chromium') }, () => {
     )
   })
 
+  it('tells what became of an endpoint that failed', async () => {
+    const health = (ejectedBy: number, onTrialBy: number) =>
+      page.evaluate(
+        `healthCell({ workers: 2, ejectedBy: ${ejectedBy}, ejectedForMs: 4100, onTrialBy: ${onTrialBy} }).text`,
+      )
+    assert.equal(await health(0, 0), 'in use')
+    assert.equal(await health(1, 1), 'ejected by 1 of 2 workers, for 5 s more')
+    assert.equal(await health(0, 2), 'on trial in 2 of 2 workers: no success since it failed')
+  })
+
   it('moves its rates under traffic, and names failures', async () => {
     const figure = (name: string) => `document.querySelector('[data-figure="${name}"]').textContent`
     const isMoving = (text: string) => `/^(<0\\.1|[1-9]|0\\.[1-9])/.test(${text})`

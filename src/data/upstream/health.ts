@@ -33,6 +33,11 @@ export class PassiveHealth {
     return Math.max(0, this.#ejectedUntil - this.#clock.monotonic())
   }
 
+  /** Its ejection is over, and no attempt has succeeded since. */
+  get isOnTrial(): boolean {
+    return this.#ejections > 0 && this.ejectedForMs() === 0
+  }
+
   /** True when the endpoint was avoided or ejected until now. */
   succeeded(): boolean {
     const changed = this.#avoidedUntil > 0

@@ -100,6 +100,7 @@ export class LiveUpstream implements Upstream {
         endpoint: text,
         healthy,
         ...(healthy ? {} : { ejectedForMs }),
+        ...(health.isOnTrial ? { isOnTrial: true } : {}),
       }
     })
   }

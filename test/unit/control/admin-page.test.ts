@@ -233,12 +233,20 @@ describe('traffic', () => {
     const sources = { report: () => report, now: () => NOW, uptime: () => 5000 }
     const summary = createSummary({ plane: now, ...sources })
     const shown = () =>
-      summary('').endpoints.rows.map((row) => [row.workers, row.ejectedBy, row.ejectedForMs])
-    assert.deepEqual(shown(), [[2, 0, 0]])
+      summary('').endpoints.rows.map((row) => [
+        ...[row.workers, row.ejectedBy, row.ejectedForMs, row.onTrialBy],
+      ])
+    assert.deepEqual(shown(), [[2, 0, 0, 0]])
     current = workers([well], [{ ...well, healthy: false, ejectedForMs: 700 }])
-    assert.deepEqual(shown(), [[2, 1, 700]])
+    assert.deepEqual(shown(), [[2, 1, 700, 0]])
+    const onTrial: EndpointHealth = { ...well, isOnTrial: true }
+    current = workers([well], [onTrial])
+    assert.deepEqual(shown(), [[2, 0, 0, 1]])
+    // Over another protocol.
+    current = workers([onTrial, { ...well, healthy: false, ejectedForMs: 700 }], [onTrial])
+    assert.deepEqual(shown(), [[2, 1, 700, 1]])
     current = workers([well])
-    assert.deepEqual(shown(), [[1, 0, 0]])
+    assert.deepEqual(shown(), [[1, 0, 0, 0]])
     current = []
     assert.deepEqual(shown(), [])
   })
@@ -262,6 +270,7 @@ describe('traffic', () => {
         workers: 2,
         ejectedBy: 1,
         ejectedForMs: 900,
+        onTrialBy: 0,
         ...none,
       },
       {
@@ -270,6 +279,7 @@ describe('traffic', () => {
         workers: 2,
         ejectedBy: 0,
         ejectedForMs: 0,
+        onTrialBy: 0,
         connects: 6,
         failedConnects: 2,
       },

@@ -84,14 +84,15 @@ describe('passive health', () => {
     const durations: (number | undefined)[] = []
     for (let i = 0; i < 8; i++) {
       durations.push(health()[0]?.ejectedForMs)
+      assert.equal(health()[0]?.isOnTrial, undefined)
       upstreams.now += durations.at(-1) ?? 0
-      assert.equal(health()[0]?.healthy, true)
+      assert.deepEqual([health()[0]?.healthy, health()[0]?.isOnTrial], [true, true])
       fail(endpoint, 1)
     }
     assert.deepEqual(durations.slice(0, 6), [10_000, 20_000, 40_000, 80_000, 160_000, 300_000])
     assert.equal(durations.at(-1), MAX_EJECTION_MS)
     endpoint.succeeded()
-    assert.equal(health()[0]?.healthy, true)
+    assert.deepEqual([health()[0]?.healthy, health()[0]?.isOnTrial], [true, undefined])
     fail(endpoint, FAILURES_TO_EJECT)
     assert.equal(health()[0]?.ejectedForMs, EJECTION_MS)
   })

@@ -77,6 +77,8 @@ export interface EndpointRow {
   readonly workers: number
   readonly ejectedBy: number
   readonly ejectedForMs: number
+  /** Those of the others whose ejection is over, and which have seen no success since. */
+  readonly onTrialBy: number
   /** Connections that were opened to this address, or could not be, whatever the upstream. */
   readonly connects: number
   readonly failedConnects: number

@@ -422,11 +422,16 @@ function daysCell(days) {
   return { text: days < 0 ? 'expired' : plural(days, 'day'), level }
 }
 
-function healthCell({ workers, ejectedBy, ejectedForMs }) {
-  if (ejectedBy === 0) return { text: 'in use', level: 'ok' }
-  const who = workers === 1 ? '' : ` by ${ejectedBy} of ${plural(workers, 'worker')}`
-  const level = ejectedBy === workers ? 'error' : 'warning'
-  return { text: `ejected${who}, for ${Math.ceil(ejectedForMs / 1000)} s more`, level }
+function healthCell({ workers, ejectedBy, ejectedForMs, onTrialBy }) {
+  const of = (count, word) =>
+    workers === 1 ? '' : ` ${word} ${count} of ${plural(workers, 'worker')}`
+  if (ejectedBy > 0) {
+    const level = ejectedBy === workers ? 'error' : 'warning'
+    const seconds = Math.ceil(ejectedForMs / 1000)
+    return { text: `ejected${of(ejectedBy, 'by')}, for ${seconds} s more`, level }
+  }
+  if (onTrialBy === 0) return { text: 'in use', level: 'ok' }
+  return { text: `on trial${of(onTrialBy, 'in')}: no success since it failed`, level: 'warning' }
 }
 
 // --- beginning

@@ -155,29 +155,35 @@ function endpointRows(): (workers: Workers) => readonly UntalliedEndpoint[] {
   }
 }
 
-/** One row for an endpoint of an upstream, over all workers and protocols; ejected ones first. */
+/**
+ * One row for an endpoint of an upstream, over all workers and protocols; those that failed first, what
+ * is worst of a worker's protocols counts.
+ */
 function rowsOf(workers: Workers): readonly UntalliedEndpoint[] {
   const views = new Map<string, EndpointView>()
   for (const { slot, endpoints } of workers) {
-    for (const { upstream, endpoint, healthy, ejectedForMs = 0 } of endpoints) {
+    for (const { upstream, endpoint, healthy, ejectedForMs = 0, isOnTrial } of endpoints) {
       const key = `${upstream}\t${endpoint}`
       const view = views.get(key) ?? new EndpointView(upstream, endpoint)
       views.set(key, view)
       view.workers.add(slot)
+      if (isOnTrial) view.onTrialBy.add(slot)
       if (healthy) continue
       view.ejectedBy.add(slot)
       view.ejectedForMs = Math.max(view.ejectedForMs, ejectedForMs)
     }
   }
-  const rank = ({ ejectedBy }: EndpointView): string => (ejectedBy.size > 0 ? '0' : '1')
+  const rank = ({ ejectedBy, onTrialBy }: EndpointView): string =>
+    ejectedBy.size > 0 ? '0' : onTrialBy.size > 0 ? '1' : '2'
   return [...views]
     .sort(([a, one], [b, other]) => (rank(one) + a < rank(other) + b ? -1 : 1))
-    .map(([, { upstream, endpoint, workers, ejectedBy, ejectedForMs }]) => ({
+    .map(([, { upstream, endpoint, workers, ejectedBy, ejectedForMs, onTrialBy }]) => ({
       upstream,
       endpoint,
       workers: workers.size,
       ejectedBy: ejectedBy.size,
       ejectedForMs,
+      onTrialBy: [...onTrialBy].filter((slot) => !ejectedBy.has(slot)).length,
     }))
 }
 
@@ -187,6 +193,7 @@ class EndpointView {
   readonly endpoint: string
   readonly workers = new Set<number>()
   readonly ejectedBy = new Set<number>()
+  readonly onTrialBy = new Set<number>()
   ejectedForMs = 0
 
   constructor(upstream: string, endpoint: string) {
