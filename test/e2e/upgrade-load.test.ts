@@ -1,8 +1,5 @@
 /** Upgrades and restarts under 500 requests a second: no request fails. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { UpgradeReport } from '../../src/control/admin/contract.ts'
 import { bindTcp } from '../../src/control/bind-tcp.ts'
@@ -23,11 +20,6 @@ const TIMES = 10
 /** Requests of each kind, of the rarest every 20 ms: some while each of them lasts. */
 const LEAST = 5 * TIMES
 
-const scratch = mkdtempSync(join(tmpdir(), 'gwproxy-upgrade-'))
-/** Starting takes a third of the time with it: the tests are about the hand-over. */
-const env = { NODE_COMPILE_CACHE: join(scratch, 'compiled') }
-after(() => rmSync(scratch, { recursive: true, force: true }))
-
 for (const workers of [0, 2]) {
   describe(`under 500 requests/s with --workers ${workers}`, () => {
     let world: LoadedWorld
@@ -37,7 +29,7 @@ for (const workers of [0, 2]) {
     after(() => world.close())
 
     it(`${TIMES} upgrades fail no request`, { timeout: 120_000 }, async (t) => {
-      const daemon = await startDaemon({ workers, files: world.files, env })
+      const daemon = await startDaemon({ workers, files: world.files })
       const load = loadOn(daemon.address, world)
       const pids = new Set([daemon.pid])
       const durations: number[] = []
@@ -69,7 +61,7 @@ for (const workers of [0, 2]) {
         return bound.handle.fd
       })
       const files = { 'all.yaml': (world.files['all.yaml'] ?? '').replaceAll('{address}', address) }
-      const start = () => startDaemon({ workers, files, passed, env })
+      const start = () => startDaemon({ workers, files, passed })
       let daemon = await start()
       const load = loadOn(address, world)
       for (let time = 0; time < TIMES; time++) {

@@ -205,11 +205,14 @@ function truth(value: unknown): boolean {
   return value
 }
 
+/** One for all: rules ask for absent fields often, and a stack trace costs more than the rule. */
+const NO_SUCH_KEY = new Error('CEL: no such key')
+
 function field(target: unknown, name: string): unknown {
   if (typeof target === 'object' && target !== null && Object.hasOwn(target, name)) {
     return (target as Record<string, unknown>)[name]
   }
-  throw new Error(`CEL: no such key: ${name}`)
+  throw NO_SUCH_KEY
 }
 
 /** has(): whether the selection finds its field. */
