@@ -8,7 +8,12 @@ import { build } from 'esbuild'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const DIST = join(ROOT, 'dist')
-const ENTRIES = ['cli/gwproxy', 'control/config-thread', 'data/worker-process'] as const
+const ENTRIES = [
+  'cli/gwproxy',
+  'cli/offline',
+  'control/config-thread',
+  'data/worker-process',
+] as const
 
 rmSync(DIST, { recursive: true, force: true })
 const { metafile } = await build({
@@ -32,6 +37,17 @@ const { metafile } = await build({
     'import.meta.filename': '__filename',
     'import.meta.dirname': '__dirname',
   },
+  // `import()` of a script is `require`: of what is not in its bundle, too.
+  supported: { 'dynamic-import': false },
+  plugins: [
+    {
+      name: 'offline',
+      setup: ({ onResolve }) =>
+        onResolve({ filter: /\/offline\.ts$/ }, ({ kind }) =>
+          kind === 'dynamic-import' ? { path: './offline.cjs', external: true } : undefined,
+        ),
+    },
+  ],
   legalComments: 'none',
   metafile: true,
   logLevel: 'warning',

@@ -26,14 +26,21 @@ interface Ports {
   readonly backend: number
 }
 
+/** `directory`: where build/record.cjs leaves the names. */
+function recorded(directory: string) {
+  return {
+    execArgv: ['--require', join(import.meta.dirname, 'record.cjs')],
+    env: { ...process.env, GWPROXY_RECORD: directory },
+  }
+}
+
 async function serve(scratch: string, ports: Ports, workers: number): Promise<void> {
   const record = join(scratch, `record-${workers}`)
   rmSync(record, { recursive: true, force: true })
   mkdirSync(record)
   const flags = ['--workers', `${workers}`, '--admin', `unix:${join(scratch, 'admin')}`]
   const child = fork(DAEMON, ['run', '--config', scratch, '--metrics', 'off', ...flags], {
-    execArgv: ['--require', join(import.meta.dirname, 'record.cjs')],
-    env: { ...process.env, GWPROXY_RECORD: record },
+    ...recorded(record),
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   })
   let output = ''
@@ -61,10 +68,24 @@ async function serve(scratch: string, ports: Ports, workers: number): Promise<vo
   }
 }
 
+/** Before the daemon, which writes the cache of the main bundle anew. */
+async function check(scratch: string): Promise<void> {
+  const record = join(scratch, 'record-check')
+  mkdirSync(record, { recursive: true })
+  writeFileSync(join(record, 'now'), '')
+  const child = fork(DAEMON, ['check', '--offline', scratch], {
+    ...recorded(record),
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
+  await once(child, 'exit', { signal: AbortSignal.timeout(LIMIT_MS) })
+  if (readdirSync(record).length < 3) throw new Error('check was not recorded')
+}
+
 /** With everything in the main process last: what that writes replaces what it wrote before. */
 async function serveEach(scratch: string, backend: number): Promise<void> {
   const ports = { http: await freePort(), https: await freePort(), backend }
   writeFileSync(join(scratch, 'site.yaml'), manifests(ports))
+  await check(scratch)
   for (const workers of [1, 0]) await serve(scratch, ports, workers)
 }
 

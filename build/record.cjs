@@ -1,8 +1,8 @@
 'use strict'
 /**
- * Preloaded in every process and thread of a daemon: once $GWPROXY_RECORD/now exists, keeps beside
- * each script what V8 has compiled of it, functions that ran included, and leaves the script's name
- * in that directory.
+ * Preloaded in every process and thread of a daemon: once $GWPROXY_RECORD/now exists, or at the end of
+ * a process that finds it, keeps beside each script what V8 has compiled of it, functions that ran
+ * included, and leaves the script's name in that directory.
  */
 const { existsSync, renameSync, writeFileSync } = require('node:fs')
 const { basename, join } = require('node:path')
@@ -18,13 +18,17 @@ vm.Script = class extends vm.Script {
   }
 }
 
-const timer = setInterval(() => {
+function keep() {
   if (!existsSync(join(directory, 'now'))) return
   clearInterval(timer)
+  process.off('exit', keep)
   for (const [filename, script] of scripts) {
     const cache = `${filename}.cache`
     writeFileSync(`${cache}.part`, script.createCachedData())
     renameSync(`${cache}.part`, cache)
     writeFileSync(join(directory, basename(filename)), '')
   }
-}, 20).unref()
+}
+
+const timer = setInterval(keep, 20).unref()
+process.on('exit', keep)

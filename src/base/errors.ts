@@ -27,6 +27,11 @@ export class GwProxyError extends Error {
     super(message, options)
     this.code = code
   }
+
+  /** By name: each bundle has a class of its own (ADR 12). */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === 'GwProxyError'
+  }
 }
 
 /** The `code` of a Node system error (`EADDRINUSE`, ...), or undefined. */

@@ -122,7 +122,7 @@ Examples:
   kubectl get gateway,httproute,service,endpointslice -o yaml | gwproxy check -`,
     )
   addTranslateFlags(check).action(async (paths: readonly string[], flags: CheckFlags) => {
-    const { check: run } = await import('./check.ts')
+    const { check: run } = await import('./offline.ts')
     process.exitCode = await run(paths, flags, terminal)
   })
 }
@@ -161,7 +161,7 @@ Examples:
     const { daemonSource, explain: run } = await import('./explain.ts')
     // The files want zod and yaml, which the daemon's answer does not.
     const source = readsFiles(explain, forFiles)
-      ? (await import('./explain-files.ts')).filesSource(flags)
+      ? (await import('./offline.ts')).filesSource(flags)
       : daemonSource(await adminClient(flags))
     process.exitCode = await run(url, flags, source, terminal)
   })
@@ -261,7 +261,7 @@ Examples:
   gwproxy schema HTTPRoute > httproute.schema.json`,
     )
     .action(async (kind: string | undefined, flags: OutputFlags) => {
-      const { schema } = await import('./schema.ts')
+      const { schema } = await import('./offline.ts')
       process.exitCode = schema(kind, flags.output, terminal)
     })
 }
@@ -287,7 +287,7 @@ Examples:
   gwproxy cert self-signed --out certs/alice --client alice`,
     )
     .action(async (names: readonly string[], options) => {
-      const { selfSigned } = await import('./cert.ts')
+      const { selfSigned } = await import('./offline.ts')
       process.exitCode = await selfSigned(names, options, terminal)
     })
 }

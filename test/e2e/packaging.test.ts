@@ -46,14 +46,14 @@ describe('the npm package', () => {
       [],
     )
     const bundles = compiled.filter((name) => /-[A-Z0-9]{8}\.cjs$/.test(name))
-    assert.equal(bundles.length, 3)
+    assert.equal(bundles.length, 4)
   })
 
   it('takes over what V8 compiled when it was built', () => {
     const dist = join(installed, 'dist')
     const names = readdirSync(dist, { recursive: true, encoding: 'utf8' })
     const caches = names.filter((name) => name.endsWith('.cache'))
-    assert.equal(caches.length, 3)
+    assert.equal(caches.length, 4)
     for (const name of caches) {
       const filename = join(dist, name.replace(/\.cache$/, ''))
       const cachedData = readFileSync(join(dist, name))
@@ -71,6 +71,12 @@ describe('the npm package', () => {
     const example = join(installed, 'config-examples/redirect-https')
     const checked = await command(launcher, ['check', '--offline', example])
     assert.match(checked.stdout, /0 errors/, checked.stderr)
+  })
+
+  it('knows an error of another bundle', async () => {
+    const { code, stderr } = await command(launcher, ['schema', 'Nothing'])
+    assert.match(stderr, /^gwproxy: no kind Nothing;/)
+    assert.equal(code, 2)
   })
 
   for (const workers of [0, 2]) {
