@@ -317,7 +317,7 @@ class Daemon {
   async #yieldAdmin(): Promise<void> {
     this.#isService = false
     this.#watchdog?.stop()
-    this.#admin.close()
+    await this.#admin.handOver()
     // The words of the new process shall be the last that systemd hears.
     await Promise.all([this.#notify('serving', 'handing over'), this.#statusDir?.flushed()])
   }

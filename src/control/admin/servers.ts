@@ -1,5 +1,7 @@
 /** The servers of the admin interface and of the metrics listener: opened and closed together. */
+import { rmSync } from 'node:fs'
 import type { Server } from 'node:http'
+import { setImmediate } from 'node:timers/promises'
 import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../observe/log.ts'
 import { type AdminAddress, addressText, type MetricsAddress } from './address.ts'
@@ -12,6 +14,9 @@ export interface AdminOptions {
   readonly adminToken: string | undefined
   readonly metrics: MetricsAddress
 }
+
+/** A bound for those that come without end, over TCP. */
+const MAX_WAITING = 1000
 
 export class AdminServers {
   readonly #options: AdminOptions
@@ -34,6 +39,15 @@ export class AdminServers {
   /** No new requests; takes the admin socket's file along. */
   close(): void {
     for (const server of this.#servers) server.close()
+  }
+
+  /** As `close`, for another process to open: whoever is connected already is still answered. */
+  async handOver(): Promise<void> {
+    const { admin } = this.#options
+    // From here on nobody connects: they are told that there is no such file.
+    if (admin.kind === 'unix') rmSync(admin.path, { force: true })
+    await Promise.all(this.#servers.map(acceptWaiting))
+    this.close()
   }
 
   /** Cuts what is under way, too. */
@@ -66,4 +80,20 @@ export class AdminServers {
       this.#log.warn({ help }, `no metrics: ${messageOf(error)}`)
     }
   }
+}
+
+/** Resolves when the queue of the socket is empty: closing it would reset those in there. */
+async function acceptWaiting(server: Server): Promise<void> {
+  let accepted = 0
+  const count = (): void => {
+    accepted += 1
+  }
+  server.on('connection', count)
+  // One is accepted in each turn of the event loop, and one turn is over for certain after two.
+  for (let before = -1; before < accepted && accepted < MAX_WAITING; ) {
+    before = accepted
+    await setImmediate()
+    await setImmediate()
+  }
+  server.off('connection', count)
 }
