@@ -95,4 +95,21 @@ describe('drain', () => {
     assert.match(String(chunk), /^HTTP\/1\.1 200 OK\r\n.*\r\nConnection: close\r\n/is)
     await once(late, 'close')
   })
+
+  it('a request that waited for a busy worker is answered, whatever timers say', async () => {
+    using origin = await startOrigin((_request, response) => response.end('ok'))
+    await using proxy = await startProxy({
+      listeners: [{ hostname: '', rules: [{ ports: [origin.port] }] }],
+    })
+    const client = net.connect(proxy.port, '127.0.0.1')
+    client.write(GET)
+    await once(client, 'data')
+    proxy.hub.drain()
+    client.write(GET)
+    // The time for a last request is over before anybody can look for one.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700)
+    const [last] = await once(client, 'data')
+    assert.match(String(last), /^HTTP\/1\.1 200 OK\r\n.*\r\nConnection: close\r\n/is)
+    await once(client, 'close')
+  })
 })

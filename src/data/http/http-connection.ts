@@ -127,7 +127,13 @@ export class HttpConnection implements ExchangeHost, TimerSink, Linked<HttpConne
     if (this.#active > 0) return
     const isSilent = this.#isInHead || (this.#awaitsHead && !this.#draining)
     if (isSilent) this.#protocol?.onSilence()
-    else this.#protocol?.closeIdle()
+    // A busy loop comes to its timers before it reads what has arrived long since.
+    else setImmediate(closeIdle, this)
+  }
+
+  /** Still nothing runs: close. */
+  closeIdle(): void {
+    if (this.#active === 0 && !this.#isInHead) this.#protocol?.closeIdle()
   }
 
   onDefect(error: unknown): void {
@@ -142,5 +148,13 @@ export class HttpConnection implements ExchangeHost, TimerSink, Linked<HttpConne
     this.#unsubscribe()
     this.#set.remove(this)
     this.downstream.end(outcome)
+  }
+}
+
+function closeIdle(connection: HttpConnection): void {
+  try {
+    connection.closeIdle()
+  } catch (error) {
+    connection.onDefect(error)
   }
 }
