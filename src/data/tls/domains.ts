@@ -21,7 +21,7 @@ import { canRenewTickets } from './ticket-probe.ts'
 const MAX_SERVERS = 2_048
 
 export interface TlsDomainsOptions {
-  /** One line for the log: this Node cannot renew tickets. */
+  /** One line for the log: this Node cannot renew tickets, or a certificate cannot be used. */
   warn(message: string): void
   readonly maxServers?: number
   /** Whether tickets can be renewed; tests answer for a Node that cannot. */
@@ -65,7 +65,7 @@ class LiveDomains implements TlsDomains {
     if (!renewal) {
       warn('TLS tickets cannot be renewed on this Node: some clients resume every other time')
     }
-    this.#context = { renewal, ring: this.#ring, servers: this.#servers }
+    this.#context = { renewal, ring: this.#ring, servers: this.#servers, warn }
   }
 
   acquire(action: TlsTerminateAction, part: (digest: Digest) => Part, key: KeyOf): TlsTermination {

@@ -27,6 +27,8 @@ export interface TerminationContext {
   readonly renewal: boolean
   readonly ring: TicketKeyRing
   readonly servers: BoundedCache<DomainServer>
+  /** One line for the log. */
+  warn(message: string): void
 }
 
 type PrivateKey = readonly [keyId: Digest, pem: string]
@@ -49,6 +51,8 @@ export class Termination {
   readonly #context: TerminationContext
   readonly #clientAuthOptions: TlsOptions
   #prepared: Prepared | undefined
+  /** Keys of sets that cannot be used, of which the log knows. */
+  readonly #told = new Set<string>()
 
   /** Throws when the clients' authorities cannot be used. */
   constructor(
@@ -91,7 +95,13 @@ export class Termination {
       return servers.getOrCreate(this.#serverKey(set), () => this.#create(set, prepared))
     } catch (error) {
       const sources = set.parts.map(({ source }) => source).join(', ')
-      return `certificate of Secret ${sources} cannot be used: ${messageOf(error)}`
+      const why = `certificate of Secret ${sources} cannot be used: ${messageOf(error)}`
+      // It passed when it was read, so that no condition tells. Once, not for each client.
+      if (!this.#told.has(set.key)) {
+        this.#told.add(set.key)
+        this.#context.warn(`${why}; its clients are refused, all others are served`)
+      }
+      return why
     }
   }
 
