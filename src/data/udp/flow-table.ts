@@ -11,6 +11,11 @@ import { FlowList } from './flow-list.ts'
 const REFUSED_HOLD_MS = 1000
 /** While draining, silence of this length means that a flow has nothing more to say. */
 const DRAIN_IDLE_MS = 1000
+/**
+ * Where a successor has the sockets nobody waits for us: as long as a client waits for an answer
+ * (resolv.conf(5), timeout).
+ */
+const ANSWER_MS = 5000
 
 /**
  * Evictions in one tick of the wheel (50 ms). A flow costs ten times what dropping a datagram does:
@@ -115,10 +120,12 @@ export class FlowTable implements TimerSink {
     if (this.#flows.size === 0) this.#options.onEmpty()
   }
 
-  /** What is silent ends soon. */
-  drain(): void {
-    this.#tentative.holdMs = Math.min(this.#tentative.holdMs, DRAIN_IDLE_MS)
-    this.#assured.holdMs = Math.min(this.#assured.holdMs, DRAIN_IDLE_MS)
+  /** What is silent ends soon; with a successor it only gets answers. */
+  drain(hasSuccessor = false): void {
+    const { idleMs } = this.#options
+    const holdMs = Math.min(idleMs, hasSuccessor ? ANSWER_MS : DRAIN_IDLE_MS)
+    this.#tentative.holdMs = holdMs
+    this.#assured.holdMs = holdMs
     this.#schedule()
   }
 

@@ -138,6 +138,7 @@ export class UdpBind implements DatagramSink {
    * still, as with systemd's. Others are closed.
    */
   release(): void {
+    this.#table.drain(true)
     for (const socket of this.#sockets.values()) {
       if (socket.isLent) socket.pause()
       if (socket.isKept || socket.isLent) continue
