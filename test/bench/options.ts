@@ -24,7 +24,7 @@ export const USAGE = `npm run bench -- [options]
   --rival NAME       this peer only, repeatable; none: gwproxy's variants only
   --rounds N         5
   --seconds S        of one sample, 3
-  --quick            the first rival of each row, 3 rounds of 2 s
+  --quick            the first rival of each row, 3 rounds of 2 s, half the warm-up
   --against DIR      another checkout of gwproxy takes part, repeatable
   --variant "NAME=[VARIABLE=VALUE …] [FLAG …]"
                      this checkout with other flags or environment takes part, repeatable
@@ -57,7 +57,7 @@ export function parseOptions(argument: readonly string[], root: string): BenchOp
     rows: values.row ?? [],
     rounds: positive('rounds', values.rounds, isShort ? 3 : 5),
     seconds: positive('seconds', values.seconds, isShort ? 2 : 3),
-    warmSeconds: 2,
+    warmSeconds: isShort ? 5 : 10,
     isQuick: isShort,
     rivals: values.rival?.filter((name) => name !== 'none') ?? (isShort ? 'first' : undefined),
     variants: [
