@@ -118,7 +118,7 @@ export class Http1Responder implements Responder {
     const { output } = this.#link
     if (this.#framing === 'chunked') output.add(`0\r\n${trailers?.toLines() ?? ''}\r\n`)
     this.#state = 'ended'
-    if (output.flush()) this.#sent()
+    output.flushSoon()
   }
 
   abort(outcome: Outcome): void {
@@ -139,10 +139,15 @@ export class Http1Responder implements Responder {
     return this.#link.detach()
   }
 
+  /** What was written is in the socket. */
+  onFlushed(): void {
+    if (this.#state === 'ended' && !this.#link.output.isBlocked) this.#sent()
+  }
+
   /** The socket takes more. */
   onDrain(): void {
-    if (this.#state === 'ended') this.#sent()
-    else if (this.#state === 'open') this.#sink?.onWritable()
+    if (this.#state === 'open') this.#sink?.onWritable()
+    else if (this.#state === 'ended' && this.#link.output.flush()) this.#sent()
   }
 
   /** The connection is gone. */

@@ -18,7 +18,7 @@ import type { HttpConnection, Protocol } from './http-connection.ts'
 import { type BodyFlow, IncomingBody } from './incoming-body.ts'
 import { rawReply } from './local-reply.ts'
 import { type BodyFraming, connectionTokens, MAX_FIELDS, normalizeHttp1 } from './normalize.ts'
-import { Http1Output } from './output-h1.ts'
+import { Http1Output, type OutputOwner } from './output-h1.ts'
 import { type Http1Link, Http1Responder } from './responder-h1.ts'
 
 /** Bytes of later requests that are read while an exchange runs; then the socket is paused. */
@@ -30,7 +30,7 @@ export function acceptHttp1(connection: HttpConnection): void {
   new Http1Connection(connection).start()
 }
 
-class Http1Connection implements Protocol, Http1Link, BodyFlow, TimerSink {
+class Http1Connection implements Protocol, Http1Link, OutputOwner, BodyFlow, TimerSink {
   readonly output: Http1Output
   readonly #connection: HttpConnection
   readonly #socket: Socket
@@ -57,7 +57,7 @@ class Http1Connection implements Protocol, Http1Link, BodyFlow, TimerSink {
     this.#limits = context.limits
     this.#reader = new HeadReader('request', sectionLimits(context.limits))
     this.#linger = new Deadline(context.wheel, this)
-    this.output = new Http1Output(downstream.socket)
+    this.output = new Http1Output(downstream.socket, this)
   }
 
   start(): void {
@@ -93,6 +93,14 @@ class Http1Connection implements Protocol, Http1Link, BodyFlow, TimerSink {
       this.#body.drop()
       this.#linger.arm(LINGER_MS)
     } else if (!this.#isFeeding) this.#goOn()
+  }
+
+  onFlushed(): void {
+    this.#responder?.onFlushed()
+  }
+
+  onOutputFault(error: unknown): void {
+    this.#connection.downstream.fail(error)
   }
 
   onBodyFlow(flows: boolean): void {

@@ -19,10 +19,14 @@ function answering(asked: Partial<Http1Asked> = {}, blocked = false) {
     return !blocked
   }
   Object.defineProperty(socket, 'writableNeedDrain', { get: () => blocked })
+  const output: Http1Output = new Http1Output(socket, {
+    onFlushed: () => responder.onFlushed(),
+    onOutputFault: (error) => assert.fail(String(error)),
+  })
   const responder = new Http1Responder(
     { ...GET, ...asked },
     {
-      output: new Http1Output(socket),
+      output,
       finish: () => events.push('finish'),
       cut: ({ reason }) => events.push(`cut ${reason}`),
       detach: () => socket,
@@ -33,7 +37,16 @@ function answering(asked: Partial<Http1Asked> = {}, blocked = false) {
     onSent: () => events.push('sent'),
     onGone: (reset) => events.push(`gone ${reset}`),
   })
-  return { responder, writes, events, text: () => writes.join('') }
+  const drain = (): void => {
+    output.isBlocked = false
+    responder.onDrain()
+  }
+  return { responder, writes, events, drain, text: () => writes.join('') }
+}
+
+/** What was written leaves at the end of the turn. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }
 
 function head(status: number, contentLength?: number, raw: readonly string[] = DATED) {
@@ -41,23 +54,25 @@ function head(status: number, contentLength?: number, raw: readonly string[] = D
 }
 
 describe('an HTTP/1.1 answer', () => {
-  it('of a known length leaves in one write, head and body', () => {
+  it('of a known length leaves in one write, head and body', async () => {
     const { responder, writes, events } = answering()
     responder.head(head(200, 3), false)
     assert.equal(responder.write(Buffer.from('abc')), true)
     responder.end(undefined)
+    await turn()
     assert.deepEqual(writes, ['HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 3\r\n\r\nabc'])
     assert.deepEqual(events, ['sent'])
     assert.equal(responder.bytesSent, 3)
   })
 
-  it('of unknown length is chunked, with trailers', () => {
+  it('of unknown length is chunked, with trailers', async () => {
     const { responder, text, events } = answering()
     responder.head(head(200), false)
     responder.write(Buffer.from('abc'))
     responder.write(Buffer.alloc(0))
     responder.write(Buffer.alloc(17, 'x'))
     responder.end(Fields.fromRaw(['T', 'y']))
+    await turn()
     const body = `3\r\nabc\r\n11\r\n${'x'.repeat(17)}\r\n0\r\nT: y\r\n\r\n`
     assert.equal(
       text(),
@@ -66,21 +81,23 @@ describe('an HTTP/1.1 answer', () => {
     assert.deepEqual(events, ['sent'])
   })
 
-  it('to HTTP/1.0 lasts until the close, or is kept alive when its length is known', () => {
+  it('to HTTP/1.0 lasts until the close, or is kept alive when its length is known', async () => {
     const open = answering({ minorVersion: 0 })
     open.responder.head(head(200), false)
     open.responder.write(Buffer.from('abc'))
     open.responder.end(Fields.fromRaw(['T', 'y']))
+    await turn()
     assert.equal(open.text(), 'HTTP/1.1 200 OK\r\nDate: then\r\nConnection: close\r\n\r\nabc')
     assert.deepEqual(open.events, ['finish', 'sent'])
     const kept = answering({ minorVersion: 0 })
     kept.responder.head(head(200, 0), false)
     kept.responder.end(undefined)
+    await turn()
     assert.match(kept.text(), /\r\nConnection: keep-alive\r\n/)
     assert.deepEqual(kept.events, ['sent'])
   })
 
-  it('says close when nothing can follow, and has a date', () => {
+  it('says close when nothing can follow, and has a date', async () => {
     for (const [asked, close] of [
       [{ persistent: false }, false],
       [{}, true],
@@ -88,13 +105,14 @@ describe('an HTTP/1.1 answer', () => {
       const { responder, text, events } = answering(asked)
       responder.head(head(404, 0, []), close)
       responder.end(undefined)
+      await turn()
       assert.match(text(), /^HTTP\/1\.1 404 Not Found\r\n.*Connection: close\r\n/s)
       assert.match(text(), /\r\nDate: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n/)
       assert.deepEqual(events, ['finish', 'sent'])
     }
   })
 
-  it('without content has none, whatever comes', () => {
+  it('without content has none, whatever comes', async () => {
     for (const [method, status, length] of [
       ['HEAD', 200, 3],
       ['GET', 304, 3],
@@ -104,6 +122,7 @@ describe('an HTTP/1.1 answer', () => {
       responder.head(head(status, length), false)
       responder.write(Buffer.from('abc'))
       responder.end(undefined)
+      await turn()
       assert.match(text(), /\r\n\r\n$/)
       assert.equal(/Content-Length: 3/.test(text()), length === 3)
       assert.doesNotMatch(text(), /chunked/)
@@ -148,32 +167,66 @@ describe('an HTTP/1.1 answer', () => {
     }
   })
 
-  it('waits for a full socket, and ends when that has drained', () => {
-    const { responder, events } = answering({}, true)
+  it('leaves at the end of the turn, after which the next may begin', async () => {
+    const one = answering()
+    const other = answering()
+    for (const { responder } of [one, other]) {
+      responder.head(head(200, 3), false)
+      responder.write(Buffer.from('abc'))
+      responder.end(undefined)
+    }
+    assert.deepEqual([one.writes, other.writes, one.events, other.events], [[], [], [], []])
+    await turn()
+    assert.equal(one.writes.length, 1)
+    assert.equal(other.writes.length, 1)
+    assert.deepEqual([one.events, other.events], [['sent'], ['sent']])
+  })
+
+  it('is kept from nobody by the fault of another', async () => {
+    const faults: string[] = []
+    const faulty = new Http1Output(new Socket(), {
+      onFlushed: () => {
+        throw new Error('a defect')
+      },
+      onOutputFault: (error) => faults.push(String(error)),
+    })
+    const { responder, events } = answering()
+    faulty.flushSoon()
+    responder.head(head(200, 0), false)
+    responder.end(undefined)
+    await turn()
+    assert.deepEqual(faults, ['Error: a defect'])
+    assert.deepEqual(events, ['sent'])
+  })
+
+  it('waits for a full socket, and ends when that has drained', async () => {
+    const { responder, events, drain } = answering({}, true)
     responder.head(head(200), false)
     assert.equal(responder.write(Buffer.alloc(20_000)), false)
-    responder.onDrain()
+    drain()
     assert.deepEqual(events, ['writable'])
     assert.equal(responder.write(Buffer.alloc(20_000)), false)
     responder.end(undefined)
+    await turn()
     assert.deepEqual(events, ['writable'])
-    responder.onDrain()
+    drain()
     assert.deepEqual(events, ['writable', 'sent'])
     responder.onGone(true)
     assert.deepEqual(events, ['writable', 'sent'], 'what was sent is sent')
   })
 
-  it('tells once that the client is gone', () => {
+  it('tells once that the client is gone', async () => {
     const { responder, events } = answering()
     responder.onGone(false)
     responder.onGone(true)
     responder.abort({ reason: 'client-closed' })
     responder.write(Buffer.from('x'))
     responder.end(undefined)
+    await turn()
     assert.deepEqual(events, ['gone false'])
   })
 
-  it('sends hints to those who can take them', () => {
+  it('sends hints to those who can take them', async () => {
     const hint = Fields.fromRaw(['Link', '</a>; rel=preload'])
     const { responder, text } = answering()
     responder.sendContinue()
@@ -184,6 +237,7 @@ describe('an HTTP/1.1 answer', () => {
     responder.head(head(200, 0), false)
     responder.inform(103, hint)
     responder.end(undefined)
+    await turn()
     const interim =
       'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n' +
       'HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n'
@@ -192,6 +246,7 @@ describe('an HTTP/1.1 answer', () => {
     old.responder.inform(103, hint)
     old.responder.head(head(200, 0), false)
     old.responder.end(undefined)
+    await turn()
     assert.match(old.text(), /^HTTP\/1\.1 200 /)
   })
 })
