@@ -71,7 +71,7 @@ function connectionLine(line: JsonLine, record: ConnectionRecord): Buffer {
   line.text(KEYS.client, record.client)
   line.text(KEYS.downstream_local_address, record.local)
   line.text(KEYS.requested_server_name, cap(record.sni, MAX_NAME))
-  tlsFields(line, record.tls)
+  tlsFields(line, record)
   line.text(KEYS.action, record.action)
   line.text(KEYS.route_name, routeName(record.route))
   line.text(KEYS.rule, record.rule)
@@ -88,25 +88,22 @@ function connectionLine(line: JsonLine, record: ConnectionRecord): Buffer {
 }
 
 function exchangeLine(line: JsonLine, record: ExchangeRecord): Buffer {
+  const { tls, route } = record
+  const ofConnection = tls && connectionFields(record, tls)
+  const ofRoute = route && routeFields(record, route)
   line.begin()
   line.text(KEYS.start_time, isoTime(record.startTime))
   line.text(KEYS.log, 'exchange')
-  line.text(KEYS.connection_id, record.connectionId)
+  put(line, ofConnection?.id, idFields, record)
   line.text(KEYS['x-request-id'], cap(record.requestId, MAX_NAME))
-  line.text(KEYS.listener, record.listener)
-  line.text(KEYS.downstream_remote_address, record.peer)
-  line.text(KEYS.client, record.client)
+  put(line, ofConnection?.ends, endFields, record)
   line.text(KEYS['x-forwarded-for'], cap(record.forwardedFor, MAX_NAME))
-  line.text(KEYS.requested_server_name, cap(record.sni, MAX_NAME))
-  tlsFields(line, record.tls)
+  put(line, ofConnection?.names, nameFields, record)
   line.text(KEYS.method, cap(record.method, 32))
   line.text(KEYS[':authority'], cap(record.authority, MAX_NAME))
   line.text(KEYS.path, cap(record.path, MAX_PATH))
   line.text(KEYS.protocol, record.protocol)
-  line.text(KEYS.route_name, routeName(record.route))
-  line.text(KEYS.rule, record.rule)
-  line.text(KEYS.upstream_cluster, record.upstream)
-  line.text(KEYS.upstream_host, record.endpoint)
+  put(line, ofRoute?.all, backendFields, record)
   line.integer(KEYS.response_code, record.status)
   line.integer(KEYS.bytes_received, record.bytesReceived)
   line.integer(KEYS.bytes_sent, record.bytesSent)
@@ -135,17 +132,114 @@ function ending(
   return line.end()
 }
 
-/** The fields of a connection's TLS, as its first line had them. */
-const TLS_FIELDS = new WeakMap<TlsFacts, Uint8Array>()
+type Write = (line: JsonLine, record: ExchangeRecord) => void
 
-function tlsFields(line: JsonLine, tls: TlsFacts | undefined): void {
-  if (tls === undefined) return
-  const known = TLS_FIELDS.get(tls)
-  if (known !== undefined) {
-    line.again(known)
-    return
+/** Fields as they are known, or written anew. */
+function put(
+  line: JsonLine,
+  known: Uint8Array | undefined,
+  write: Write,
+  record: ExchangeRecord,
+): void {
+  if (known === undefined) write(line, record)
+  else line.again(known)
+}
+
+function idFields(line: JsonLine, record: ExchangeRecord): void {
+  line.text(KEYS.connection_id, record.connectionId)
+}
+
+function endFields(line: JsonLine, record: ExchangeRecord): void {
+  line.text(KEYS.listener, record.listener)
+  line.text(KEYS.downstream_remote_address, record.peer)
+  line.text(KEYS.client, record.client)
+}
+
+function nameFields(line: JsonLine, record: ExchangeRecord): void {
+  line.text(KEYS.requested_server_name, cap(record.sni, MAX_NAME))
+  tlsFields(line, record)
+}
+
+function backendFields(line: JsonLine, record: ExchangeRecord): void {
+  line.text(KEYS.route_name, routeName(record.route))
+  line.text(KEYS.rule, record.rule)
+  line.text(KEYS.upstream_cluster, record.upstream)
+  line.text(KEYS.upstream_host, record.endpoint)
+}
+
+/** What the lines of a connection behind TLS have in common: most of their bytes, with the route's. */
+interface ConnectionFields
+  extends Pick<ExchangeRecord, 'connectionId' | 'listener' | 'peer' | 'client' | 'sni'> {
+  readonly id: Uint8Array
+  readonly ends: Uint8Array
+  readonly names: Uint8Array
+}
+
+/** By the facts of the connection's handshake. */
+const CONNECTION_FIELDS = new WeakMap<TlsFacts, ConnectionFields>()
+
+function connectionFields(record: ExchangeRecord, tls: TlsFacts): ConnectionFields {
+  const { connectionId, listener, peer, client, sni } = record
+  const known = CONNECTION_FIELDS.get(tls)
+  if (
+    known !== undefined &&
+    known.connectionId === connectionId &&
+    known.listener === listener &&
+    known.peer === peer &&
+    known.client === client &&
+    known.sni === sni
+  ) {
+    return known
   }
-  const { length } = line
+  const made = {
+    connectionId,
+    listener,
+    peer,
+    client,
+    sni,
+    id: written(idFields, record),
+    ends: written(endFields, record),
+    names: written(nameFields, record),
+  }
+  CONNECTION_FIELDS.set(tls, made)
+  return made
+}
+
+interface RouteFields extends Pick<ExchangeRecord, 'rule' | 'upstream' | 'endpoint'> {
+  readonly all: Uint8Array
+}
+
+/** The last one of each route: endpoints take turns, but most routes have few. */
+const ROUTE_FIELDS = new WeakMap<RouteRef, RouteFields>()
+
+function routeFields(record: ExchangeRecord, route: RouteRef): RouteFields {
+  const { rule, upstream, endpoint } = record
+  const known = ROUTE_FIELDS.get(route)
+  if (
+    known !== undefined &&
+    known.endpoint === endpoint &&
+    known.rule === rule &&
+    known.upstream === upstream
+  ) {
+    return known
+  }
+  const made = { rule, upstream, endpoint, all: written(backendFields, record) }
+  ROUTE_FIELDS.set(route, made)
+  return made
+}
+
+const scratch = new JsonLine()
+
+function written(write: Write, record: ExchangeRecord): Uint8Array {
+  scratch.begin()
+  scratch.text(KEYS.log, 'exchange')
+  const { length } = scratch
+  write(scratch, record)
+  return scratch.since(length)
+}
+
+function tlsFields(line: JsonLine, { tls }: Pick<ConnectionRecord, 'tls'>): void {
+  if (tls === undefined) return
   const { clientCertificate } = tls
   line.text(KEYS.tls_version, tls.version)
   line.text(KEYS.tls_cipher, tls.cipher)
@@ -155,7 +249,6 @@ function tlsFields(line: JsonLine, tls: TlsFacts | undefined): void {
   line.text(KEYS.downstream_peer_subject, cap(clientCertificate?.subject, MAX_NAME))
   line.text(KEYS.downstream_peer_fingerprint_256, clientCertificate?.fingerprint)
   line.truth(KEYS.downstream_peer_verified, clientCertificate?.verified)
-  TLS_FIELDS.set(tls, line.since(length))
 }
 
 const ROUTE_NAMES = new WeakMap<RouteRef, string>()
