@@ -20,7 +20,7 @@ export function recordOf(resource: AnyResource): ObjectRecord {
     generation,
     seenAt,
     stale,
-    object: key.kind === 'Secret' ? redactSecret(object) : object,
+    object: JSON.stringify(key.kind === 'Secret' ? redactSecret(object) : object),
   }
   records.set(resource, record)
   return record

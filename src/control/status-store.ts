@@ -34,7 +34,7 @@ export class StatusStore {
   #outcome: { readonly pending: ConfigUpdate['pending']; readonly results: string } | undefined
   #final = new DerivedList<ObjectStatus, ObjectStatus>()
   #pendingOf: ReadonlyMap<string, readonly PendingProgrammed[]> = new Map()
-  readonly #entries = new DerivedList<ObjectRecord, StatusEntry>()
+  readonly #entries = new DerivedList<ObjectRecord, Entry>()
   /** By key text. */
   readonly #statuses = new Map<string, Status>()
   #report: StatusReport = { generation: 0, objects: [], problems: [] }
@@ -55,7 +55,7 @@ export class StatusStore {
     for (const [key, status] of changed) this.#statuses.set(key, status)
     for (const key of gone) this.#statuses.delete(key)
     this.#entries.next(update.objects, {
-      make: (record) => entryOf(record, this.#statuses.get(keyText(record.key))),
+      make: (record) => new Entry(record, this.#statuses.get(keyText(record.key))),
       again: [...changed.keys(), ...gone],
     })
     this.#report = {
@@ -92,9 +92,44 @@ export class StatusStore {
 
 type Status = Readonly<Record<string, unknown>>
 
-function entryOf(record: ObjectRecord, status: Status | undefined): StatusEntry {
-  const { apiVersion: _, kind: __, metadata, status: ___, ...rest } = asRecord(record.object)
-  const object: ManifestObject = {
+/** The object is put together when somebody asks for it: of 10,000, that is seconds after a load. */
+class Entry implements StatusEntry {
+  readonly #record: ObjectRecord
+  readonly #status: Status | undefined
+  #object: ManifestObject | undefined
+
+  constructor(record: ObjectRecord, status: Status | undefined) {
+    this.#record = record
+    this.#status = status
+  }
+
+  get origin(): StatusEntry['origin'] {
+    return this.#record.origin
+  }
+
+  get seenAt(): number {
+    return this.#record.seenAt
+  }
+
+  get stale(): boolean {
+    return this.#record.stale
+  }
+
+  get object(): ManifestObject {
+    this.#object ??= objectOf(this.#record, this.#status)
+    return this.#object
+  }
+
+  toJSON(): StatusEntry {
+    const { origin, seenAt, stale, object } = this
+    return { origin, seenAt, stale, object }
+  }
+}
+
+function objectOf(record: ObjectRecord, status: Status | undefined): ManifestObject {
+  const parsed = asRecord(JSON.parse(record.object))
+  const { apiVersion: _, kind: __, metadata, status: ___, ...rest } = parsed
+  return {
     apiVersion: record.apiVersion,
     kind: record.key.kind,
     metadata: {
@@ -106,7 +141,6 @@ function entryOf(record: ObjectRecord, status: Status | undefined): StatusEntry 
     ...rest,
     ...(status === undefined ? {} : { status }),
   }
-  return { origin: record.origin, seenAt: record.seenAt, stale: record.stale, object }
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

@@ -38,9 +38,10 @@ type Entry = readonly [status: string, time: string]
 
 /** What was made of an object's status. */
 interface Stamped {
+  readonly source: ObjectStatus
   readonly status: Readonly<Record<string, unknown>>
-  /** By condition, in the order of the status. */
-  readonly entries: readonly (readonly [id: string, entry: Entry])[]
+  /** Of each condition, in the order of the status. */
+  readonly entries: readonly Entry[]
 }
 
 /** What became of statuses, by key text. */
@@ -55,6 +56,8 @@ export class TransitionTimes {
   /** Of an earlier run; what the first stamp does not mention is forgotten. */
   readonly #saved: Map<string, Entry>
   readonly #conditions = new WeakMap<Condition, TimedCondition>()
+  /** Equal ones are the same: of 10,000 objects most became so at the same time. */
+  readonly #entries = new Map<string, Entry>()
   #moved = false
 
   constructor(saved: TransitionRecord = {}) {
@@ -65,6 +68,7 @@ export class TransitionTimes {
   stamp(statuses: readonly ObjectStatus[], now: number): Stamps {
     const time = `${new Date(now).toISOString().slice(0, 19)}Z`
     this.#moved = false
+    this.#entries.clear()
     const changed = new Map<string, Stamped['status']>()
     const gone = this.#stamped.next(statuses, {
       make: (source, before) => {
@@ -81,22 +85,35 @@ export class TransitionTimes {
   /** What to save when the last stamp moved a time; undefined: nothing new. */
   moved(): TransitionRecord | undefined {
     if (!this.#moved) return undefined
-    return Object.fromEntries(this.#stamped.items.flatMap(({ entries }) => [...entries]))
+    return Object.fromEntries(this.#stamped.items.flatMap((stamped) => [...recordOf(stamped)]))
   }
 
   #stampOne(source: ObjectStatus, before: Stamped | undefined, time: string): Stamped {
-    const entries: [id: string, entry: Entry][] = []
+    const entries: Entry[] = []
+    const past = before === undefined ? this.#saved : new Map(recordOf(before))
+    // What nothing is known of needs no name.
+    const takeKnown = (scope: Scope, condition: Condition): Entry | undefined => {
+      if (past.size === 0) return undefined
+      const id = idOf(scope, condition)
+      const known = past.get(id)
+      past.delete(id)
+      return known
+    }
     const status = statusOf(source, (scope, condition) => {
-      const id = `${scope}/${condition.type}`
-      const known = entryIn(before, id, entries.length) ?? this.#saved.get(id)
-      this.#saved.delete(id)
-      const entry = known?.[0] === condition.status ? known : ([condition.status, time] as const)
+      const known = takeKnown(scope, condition)
+      const entry = known?.[0] === condition.status ? known : this.#entry(condition.status, time)
       if (entry !== known) this.#moved = true
-      entries.push([id, entry])
+      entries.push(entry)
       return this.#timed(condition, entry[1])
     })
     if (before !== undefined && before.entries.length !== entries.length) this.#moved = true
-    return { status, entries }
+    return { source, status, entries }
+  }
+
+  #entry(status: string, time: string): Entry {
+    const known = this.#entries.get(status) ?? [status, time]
+    this.#entries.set(status, known)
+    return known
   }
 
   /** Objects share conditions, and most of them became so at the same time. */
@@ -109,37 +126,52 @@ export class TransitionTimes {
   }
 }
 
-/** `place`: where it most likely stands. */
-function entryIn(stamped: Stamped | undefined, id: string, place: number): Entry | undefined {
-  const [likely, entry] = stamped?.entries[place] ?? []
-  return likely === id ? entry : stamped?.entries.find(([other]) => other === id)?.[1]
+/** By condition, under the names in which they are saved. */
+function recordOf({ source, entries }: Stamped): readonly (readonly [id: string, entry: Entry])[] {
+  const record: [id: string, entry: Entry][] = []
+  statusOf(source, (scope, condition) => {
+    const entry = entries[record.length]
+    if (entry !== undefined) record.push([idOf(scope, condition), entry])
+    return condition
+  })
+  return record
 }
 
-type Stamp = (scope: string, condition: Condition) => TimedCondition
+function idOf(scope: Scope, { type }: Condition): string {
+  return `${scope()}/${type}`
+}
+
+/** The name of what holds the condition. */
+type Scope = () => string
+type Stamp = (scope: Scope, condition: Condition) => Condition
 
 function statusOf({ key, body }: ObjectStatus, stamp: Stamp): Record<string, unknown> {
-  const scope = keyText(key)
-  const timed = (inner: string, conditions: readonly Condition[]): readonly TimedCondition[] =>
-    conditions.map((condition) => stamp(`${scope}${inner}`, condition))
+  const timed = (inner: Scope, conditions: readonly Condition[]): readonly Condition[] => {
+    const scope = (): string => `${keyText(key)}${inner()}`
+    return conditions.map((condition) => stamp(scope, condition))
+  }
   const { kind, ...rest } = body
   const status: Record<string, unknown> = { ...rest }
-  if ('conditions' in body) status['conditions'] = timed('', body.conditions)
+  if ('conditions' in body) status['conditions'] = timed(() => '', body.conditions)
   if ('listeners' in body) {
     status['listeners'] = body.listeners.map((listener) => ({
       ...listener,
-      conditions: timed(`/listener/${listener.name}`, listener.conditions),
+      conditions: timed(() => `/listener/${listener.name}`, listener.conditions),
     }))
   }
   if (kind === 'route') {
     status['parents'] = body.parents.map((parent) => ({
       ...parent,
-      conditions: timed(`/parent/${canonicalJson(parent.parentRef)}`, parent.conditions),
+      conditions: timed(() => `/parent/${canonicalJson(parent.parentRef)}`, parent.conditions),
     }))
   }
   if (kind === 'policy') {
     status['ancestors'] = body.ancestors.map((ancestor) => ({
       ...ancestor,
-      conditions: timed(`/ancestor/${canonicalJson(ancestor.ancestorRef)}`, ancestor.conditions),
+      conditions: timed(
+        () => `/ancestor/${canonicalJson(ancestor.ancestorRef)}`,
+        ancestor.conditions,
+      ),
     }))
   }
   return status

@@ -36,7 +36,7 @@ function record(name: string): ObjectRecord {
     generation: 1,
     seenAt: 0,
     stale: false,
-    object: {},
+    object: '{}',
   }
 }
 

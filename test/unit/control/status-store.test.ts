@@ -48,13 +48,13 @@ function update(
     generation: 7,
     seenAt: 0,
     stale: false,
-    object: {
+    object: JSON.stringify({
       apiVersion: 'gateway.networking.k8s.io/v1',
       kind: 'HTTPRoute',
       metadata: { name: 'web', uid: 'u-1', labels: { a: 'b' } },
       spec: { rules: [] },
       status: { parents: 'from the file' },
-    },
+    }),
   }
   return { ...configUpdate({ generation: 3 }), statuses, objects: objects ?? [record] }
 }
