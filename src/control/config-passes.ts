@@ -4,6 +4,7 @@
  */
 import { ResourceSets } from '../api/resource-set.ts'
 import type { Clock } from '../base/clock.ts'
+import { collectGarbage } from '../base/collect-garbage.ts'
 import { messageOf } from '../base/errors.ts'
 import { ChangeGate, type Look } from '../config/change-gate.ts'
 import { holdFor } from '../config/changes.ts'
@@ -27,6 +28,8 @@ import { openStateDir, type StateDir } from './state-dir.ts'
 import { UpdateBuilder } from './update-builder.ts'
 
 const MEMORY_NAME = 'objects'
+/** After the first pass, which leaves as much behind as it keeps: the first edit need not wait for it. */
+const COLLECT_MS = 1000
 /** Certificates expire without any file changing. */
 const REJUDGE_MS = 3_600_000
 
@@ -92,6 +95,7 @@ export class ConfigPasses {
     this.#timers.push(
       setInterval(() => this.#gate.mark(), this.#options.pollIntervalMs),
       setInterval(() => this.#rejudge(), REJUDGE_MS),
+      setTimeout(collectGarbage, COLLECT_MS),
     )
   }
 

@@ -1,0 +1,16 @@
+/**
+ * A full collection of this thread's heap, for what leaves much behind at once and then nothing for
+ * hours: V8 collects by what is allocated, so it would hold the garbage until the next big change,
+ * which would then pay for it.
+ */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+/** Takes about a millisecond for each MiB that lives. Does nothing where V8 has no such function. */
+export function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  // A context gets the function when it is made.
+  const collect: unknown = runInNewContext('globalThis.gc')
+  setFlagsFromString('--no-expose-gc')
+  if (typeof collect === 'function') collect()
+}
