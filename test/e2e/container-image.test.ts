@@ -135,6 +135,15 @@ function engineWithImage(): { readonly engine: string } | string {
 
 const found = engineWithImage()
 
+/** Where the two differ, as docs/install.md has it. */
+const FLAGS = {
+  docker: ['--tmpfs', '/run/gwproxy:uid=1000,gid=1000,mode=0750'],
+  podman: [
+    ...['--mount', 'type=tmpfs,destination=/run/gwproxy,chown=true'],
+    ...['--sysctl', 'net.ipv4.ip_unprivileged_port_start=80'],
+  ],
+} as const
+
 /** Each try starts a process within: no pause is needed. */
 async function polled(holds: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; tries < 100; tries += 1) if (await holds()) return
@@ -164,7 +173,8 @@ describe('the image', { skip: typeof found === 'string' ? found : false }, () =>
     )
     const started = await ask(
       ...['run', '--detach', '--name', name, '--network', 'none', '--read-only'],
-      ...['--tmpfs', '/run/gwproxy:uid=1000,gid=1000,mode=0750', '--cap-drop', 'ALL'],
+      ...FLAGS[engine === 'podman' ? 'podman' : 'docker'],
+      ...['--cap-drop', 'ALL'],
       ...['--security-opt', 'no-new-privileges', '--memory', '256m'],
       ...['--volume', `${directory}:/etc/gwproxy:ro`, IMAGE],
     )
