@@ -210,7 +210,7 @@ class Http1Call implements UpstreamCall, Dispatcher.DispatchHandler {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.#over) this.#events.onData(chunk)
+    if (!this.#over) this.#events.onData(chunk, false)
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {

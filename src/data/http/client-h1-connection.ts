@@ -24,10 +24,7 @@ const MAX_IDLE_MS = 600_000
 const IDLE_MARGIN_MS = 2000
 const KEEPALIVE_PROBE_MS = 60_000
 
-/**
- * Where sockets without TLS read into, all of a thread: whatever stays of it after the callback was
- * copied before.
- */
+/** Where sockets without TLS read into, all of a thread: what they tell is lent. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(65_536)
 
 export interface Http1Options {
@@ -281,8 +278,7 @@ export class Http1Connection implements TimerSink, BodyWriterSink {
 
   #deliver(bytes: Buffer, from: number, to: number): void {
     if (this.#state === 'gone') return
-    const piece = bytes.subarray(from, to)
-    this.#call?.events.onData(this.#borrows ? Buffer.from(piece) : piece)
+    this.#call?.events.onData(bytes.subarray(from, to), this.#borrows)
   }
 
   /** The response is whole. */

@@ -231,7 +231,7 @@ class Http2Call implements UpstreamCall, ClientSink {
   }
 
   onData(chunk: Buffer): void {
-    if (!this.#over) this.#events.onData(chunk)
+    if (!this.#over) this.#events.onData(chunk, false)
   }
 
   onTrailers(raw: readonly string[]): void {

@@ -314,10 +314,10 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   }
 
   /** Step 10: body with backpressure; the trailers end it. */
-  onData(chunk: Uint8Array): void {
+  onData(chunk: Uint8Array, isLent: boolean): void {
     if (this.#ended) return
     this.#touch()
-    if (this.#responder.write(chunk)) return
+    if (this.#responder.write(chunk, isLent)) return
     this.#blocked = true
     this.#tries?.pause()
     this.#touch()
@@ -454,7 +454,8 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     const isWhole = body.length === 0
     this.#responder.head({ status, fields, contentLength, isWhole }, ends)
     this.#sent(status)
-    if (body.length > 0 && !hasNoContent(this.#facts.method, status)) this.#responder.write(body)
+    if (body.length > 0 && !hasNoContent(this.#facts.method, status))
+      this.#responder.write(body, false)
     this.#responder.end(undefined)
   }
 

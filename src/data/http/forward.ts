@@ -54,7 +54,8 @@ export interface ForwardSink extends BodyWatcher {
   onConnected(): void
   onInformation(status: number, rawFields: readonly string[]): void
   onHead(status: number, rawFields: readonly string[], isWhole: boolean): void
-  onData(chunk: Uint8Array): void
+  /** As UpstreamEvents. */
+  onData(chunk: Uint8Array, isLent: boolean): void
   onEnd(rawTrailers: readonly string[]): void
   onUpgrade(rawFields: readonly string[], socket: Duplex): void
   /** No attempt is left, or the response broke off. */
@@ -190,9 +191,9 @@ export class Forwarding implements UpstreamEvents {
     }
   }
 
-  onData(chunk: Uint8Array): void {
+  onData(chunk: Uint8Array, isLent: boolean): void {
     try {
-      this.#sink.onData(chunk)
+      this.#sink.onData(chunk, isLent)
     } catch (error) {
       this.#sink.onDefect(error)
     }

@@ -5,9 +5,12 @@
  * the code of TLS stays in the processor's cache. Does not own the socket.
  */
 import type { Socket } from 'node:net'
+import { giveSlab, SLAB_BYTES, takeSlab } from './slabs.ts'
 
 /** As much is copied into one piece; more is handed over as it is, head and body at once. */
 const MAX_COPY = 16_384
+/** A lent piece from this length on is gathered in a slab, with all that leaves in the same turn. */
+const MIN_GATHER = 4096
 
 /** The connection whose output it is. */
 export interface OutputOwner {
@@ -21,7 +24,12 @@ export class Http1Output {
   readonly #socket: Socket
   readonly #owner: OutputOwner
   #pieces: (string | Uint8Array)[] = []
+  /** Of pieces, or in the slab. */
   #bytes = 0
+  /** Where everything is gathered that leaves next, instead of in pieces. */
+  #slab: Buffer | undefined
+  /** Slabs that the socket has, in the order of their writes. */
+  readonly #written: Buffer[] = []
   #isScheduled = false
   /** The socket takes no more for now; its 'drain' comes. */
   isBlocked = false
@@ -31,15 +39,24 @@ export class Http1Output {
     this.#owner = owner
   }
 
-  /** Text is Latin-1. Nothing leaves before `send` or `flush`. */
+  /** Text is Latin-1. Nothing leaves before `send` or `flush`, but for the sake of room. */
   add(piece: string | Uint8Array): void {
-    this.#pieces.push(piece)
-    this.#bytes += piece.length
+    const { length } = piece
+    if (this.#slab !== undefined && this.#bytes + length > SLAB_BYTES) this.flush()
+    if (this.#slab === undefined) this.#pieces.push(piece)
+    else write(this.#slab, this.#bytes, piece)
+    this.#bytes += length
+  }
+
+  /** As `add`, of bytes that are others' again when this returns. */
+  addLent(bytes: Uint8Array): void {
+    if (bytes.length >= MIN_GATHER) this.#gather(bytes.length)
+    this.add(this.#slab === undefined ? Buffer.from(bytes) : bytes)
   }
 
   /** Leaves by the end of this turn. False: the socket is full, more must wait for its 'drain'. */
   send(): boolean {
-    if (this.#bytes > MAX_COPY) return this.flush()
+    if (this.#slab === undefined && this.#bytes > MAX_COPY) return this.flush()
     this.flushSoon()
     return !this.isBlocked
   }
@@ -53,12 +70,19 @@ export class Http1Output {
 
   /** At once. As `send`. */
   flush(): boolean {
-    const pieces = this.#pieces
-    if (pieces.length === 0) return !this.isBlocked
     const bytes = this.#bytes
-    this.#pieces = []
-    this.#bytes = 0
+    if (bytes === 0) return !this.isBlocked
+    const pieces = this.#pieces
+    const slab = this.#slab
     const socket = this.#socket
+    this.#bytes = 0
+    if (slab !== undefined) {
+      this.#slab = undefined
+      this.#written.push(slab)
+      this.isBlocked = !socket.write(slab.subarray(0, bytes), this.#onWritten)
+      return !this.isBlocked
+    }
+    this.#pieces = []
     if (bytes <= MAX_COPY) {
       this.isBlocked = !socket.write(joined(pieces, bytes))
     } else {
@@ -71,6 +95,24 @@ export class Http1Output {
       this.isBlocked = socket.writableNeedDrain
     }
     return !this.isBlocked
+  }
+
+  /** A slab with room for so many bytes, and what was added in it; none while too many are in use. */
+  #gather(length: number): void {
+    if (this.#bytes + length > SLAB_BYTES) this.flush()
+    if (this.#slab !== undefined || length > SLAB_BYTES) return
+    const slab = takeSlab()
+    if (slab === undefined) return
+    let at = 0
+    for (const piece of this.#pieces) at = write(slab, at, piece)
+    this.#pieces = []
+    this.#slab = slab
+  }
+
+  /** The socket has done with its first slab; after an error that may not be so. */
+  readonly #onWritten = (error?: Error | null): void => {
+    const slab = this.#written.shift()
+    if (slab !== undefined) giveSlab(error === undefined || error === null ? slab : undefined)
   }
 
   flushLate(): void {
@@ -96,12 +138,13 @@ function flushDue(): void {
 function joined(pieces: readonly (string | Uint8Array)[], bytes: number): Buffer {
   const whole = Buffer.allocUnsafe(bytes)
   let at = 0
-  for (const piece of pieces) {
-    if (typeof piece === 'string') at += whole.write(piece, at, 'latin1')
-    else {
-      whole.set(piece, at)
-      at += piece.length
-    }
-  }
+  for (const piece of pieces) at = write(whole, at, piece)
   return whole
+}
+
+/** Returns where the piece ends. */
+function write(to: Buffer, at: number, piece: string | Uint8Array): number {
+  if (typeof piece === 'string') return at + to.write(piece, at, 'latin1')
+  to.set(piece, at)
+  return at + piece.length
 }

@@ -96,7 +96,7 @@ export class Http1Responder implements Responder {
     this.#say(`${text}\r\n`)
   }
 
-  write(chunk: Uint8Array): boolean {
+  write(chunk: Uint8Array, isLent: boolean): boolean {
     const { output } = this.#link
     const { length } = chunk
     if (this.#state !== 'open' || this.#framing === 'none' || length === 0) return true
@@ -107,7 +107,8 @@ export class Http1Responder implements Responder {
     }
     this.bytesSent += length
     if (this.#framing === 'chunked') output.add(`${length.toString(16)}\r\n`)
-    output.add(chunk)
+    if (isLent) output.addLent(chunk)
+    else output.add(chunk)
     if (this.#framing === 'chunked') output.add('\r\n')
     return output.send()
   }

@@ -75,10 +75,10 @@ export class Http2Responder implements Responder, ServerSink {
     this.stream.respond(raw, { endStream, waitForTrailers: this.#owesTrailers })
   }
 
-  write(chunk: Uint8Array): boolean {
+  write(chunk: Uint8Array, isLent: boolean): boolean {
     this.bytesSent += chunk.length
     this.#link.guard.content(chunk.length)
-    return this.stream.write(chunk)
+    return this.stream.write(isLent ? Buffer.from(chunk) : chunk)
   }
 
   end(trailers: Fields | undefined): void {

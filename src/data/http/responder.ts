@@ -33,8 +33,8 @@ export interface Responder {
   inform(status: number, fields: Fields): void
   /** `close`: no further exchange on this connection (HTTP/1.1). Throws on fields that cannot be sent. */
   head(head: ResponseHead, close: boolean): void
-  /** False: wait for `onWritable`. */
-  write(chunk: Uint8Array): boolean
+  /** `isLent`: the bytes are others' again after the call. False: wait for `onWritable`. */
+  write(chunk: Uint8Array, isLent: boolean): boolean
   end(trailers: Fields | undefined): void
   /** Cuts the response so that no client takes it for complete (platform.md section 7). */
   abort(outcome: Outcome): void

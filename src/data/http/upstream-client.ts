@@ -48,7 +48,8 @@ export interface UpstreamEvents {
   onInformation(status: number, rawFields: readonly string[]): void
   /** `isWhole`: neither body nor trailers follow, and the framing said so already. */
   onHead(status: number, rawFields: readonly string[], isWhole: boolean): void
-  onData(chunk: Uint8Array): void
+  /** `isLent`: its bytes are the upstream's again after the call. */
+  onData(chunk: Uint8Array, isLent: boolean): void
   /** The response is complete, as its framing says. */
   onEnd(rawTrailers: readonly string[]): void
   onUpgrade(rawFields: readonly string[], socket: Duplex): void

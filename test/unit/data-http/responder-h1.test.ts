@@ -57,7 +57,7 @@ describe('an HTTP/1.1 answer', () => {
   it('of a known length leaves in one write, head and body', async () => {
     const { responder, writes, events } = answering()
     responder.head(head(200, 3), false)
-    assert.equal(responder.write(Buffer.from('abc')), true)
+    assert.equal(responder.write(Buffer.from('abc'), false), true)
     responder.end(undefined)
     await turn()
     assert.deepEqual(writes, ['HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 3\r\n\r\nabc'])
@@ -68,9 +68,9 @@ describe('an HTTP/1.1 answer', () => {
   it('of unknown length is chunked, with trailers', async () => {
     const { responder, text, events } = answering()
     responder.head(head(200), false)
-    responder.write(Buffer.from('abc'))
-    responder.write(Buffer.alloc(0))
-    responder.write(Buffer.alloc(17, 'x'))
+    responder.write(Buffer.from('abc'), false)
+    responder.write(Buffer.alloc(0), false)
+    responder.write(Buffer.alloc(17, 'x'), false)
     responder.end(Fields.fromRaw(['T', 'y']))
     await turn()
     const body = `3\r\nabc\r\n11\r\n${'x'.repeat(17)}\r\n0\r\nT: y\r\n\r\n`
@@ -84,7 +84,7 @@ describe('an HTTP/1.1 answer', () => {
   it('to HTTP/1.0 lasts until the close, or is kept alive when its length is known', async () => {
     const open = answering({ minorVersion: 0 })
     open.responder.head(head(200), false)
-    open.responder.write(Buffer.from('abc'))
+    open.responder.write(Buffer.from('abc'), false)
     open.responder.end(Fields.fromRaw(['T', 'y']))
     await turn()
     assert.equal(open.text(), 'HTTP/1.1 200 OK\r\nDate: then\r\nConnection: close\r\n\r\nabc')
@@ -120,7 +120,7 @@ describe('an HTTP/1.1 answer', () => {
     ] as const) {
       const { responder, text } = answering({ method })
       responder.head(head(status, length), false)
-      responder.write(Buffer.from('abc'))
+      responder.write(Buffer.from('abc'), false)
       responder.end(undefined)
       await turn()
       assert.match(text(), /\r\n\r\n$/)
@@ -133,8 +133,8 @@ describe('an HTTP/1.1 answer', () => {
     for (const body of ['ab', 'abcd', '']) {
       const { responder, text, events } = answering()
       responder.head(head(200, 3), false)
-      responder.write(Buffer.from(body))
-      responder.write(Buffer.from(''))
+      responder.write(Buffer.from(body), false)
+      responder.write(Buffer.from(''), false)
       assert.throws(() => responder.end(undefined), /length/)
       responder.abort({ reason: 'upstream-protocol-error' })
       assert.ok((text().split('\r\n\r\n')[1] ?? '').length < 3)
@@ -145,7 +145,7 @@ describe('an HTTP/1.1 answer', () => {
   it('breaks off by a reset where only the close delimits it', () => {
     const { responder, events } = answering({ minorVersion: 0 })
     responder.head(head(200), false)
-    responder.write(Buffer.from('abc'))
+    responder.write(Buffer.from('abc'), false)
     responder.abort({ reason: 'upstream-reset' })
     assert.deepEqual(events, ['cut upstream-reset'])
   })
@@ -172,7 +172,7 @@ describe('an HTTP/1.1 answer', () => {
     const other = answering()
     for (const { responder } of [one, other]) {
       responder.head(head(200, 3), false)
-      responder.write(Buffer.from('abc'))
+      responder.write(Buffer.from('abc'), false)
       responder.end(undefined)
     }
     assert.deepEqual([one.writes, other.writes, one.events, other.events], [[], [], [], []])
@@ -202,10 +202,10 @@ describe('an HTTP/1.1 answer', () => {
   it('waits for a full socket, and ends when that has drained', async () => {
     const { responder, events, drain } = answering({}, true)
     responder.head(head(200), false)
-    assert.equal(responder.write(Buffer.alloc(20_000)), false)
+    assert.equal(responder.write(Buffer.alloc(20_000), false), false)
     drain()
     assert.deepEqual(events, ['writable'])
-    assert.equal(responder.write(Buffer.alloc(20_000)), false)
+    assert.equal(responder.write(Buffer.alloc(20_000), false), false)
     responder.end(undefined)
     await turn()
     assert.deepEqual(events, ['writable'])
@@ -220,7 +220,7 @@ describe('an HTTP/1.1 answer', () => {
     responder.onGone(false)
     responder.onGone(true)
     responder.abort({ reason: 'client-closed' })
-    responder.write(Buffer.from('x'))
+    responder.write(Buffer.from('x'), false)
     responder.end(undefined)
     await turn()
     assert.deepEqual(events, ['gone false'])

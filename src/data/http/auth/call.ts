@@ -64,10 +64,10 @@ export class AuthCall implements ForwardSink, TimerSink {
     this.#rawFields = rawFields
   }
 
-  onData(chunk: Uint8Array): void {
+  onData(chunk: Uint8Array, isLent: boolean): void {
     this.#bytes += chunk.length
     if (this.#bytes > MAX_ANSWER) this.#fail(`an answer of more than ${MAX_ANSWER} bytes`)
-    else this.#chunks.push(chunk)
+    else this.#chunks.push(isLent ? Buffer.from(chunk) : chunk)
   }
 
   onEnd(rawTrailers: readonly string[]): void {
