@@ -42,6 +42,11 @@ export interface PemBlock {
 
 const KEY_TYPES = new Set(['rsa', 'ec', 'ed25519'])
 const STRONG_CURVES = new Set(['prime256v1', 'secp384r1'])
+/**
+ * Kinds of certificates that OpenSSL has taken in this process, at the security level that it has here
+ * (OPENSSL_CONF may raise it): no need to build a TLS context for each of them.
+ */
+const provenKinds = new Set<string>()
 /** As OpenSSL names them; Node before 24.9 tells none, and every chain is tried. */
 const STRONG_SIGNATURES = new Set([
   'ecdsa-with-SHA256',
@@ -140,7 +145,7 @@ function assemble(
   }
   const chainPem = chain.map((certificate) => certificate.toString()).join('')
   try {
-    if (!chain.every(isStrong)) createSecureContext({ cert: chainPem, key: privateKeyPem })
+    prove(chain, chainPem, privateKeyPem)
   } catch (error) {
     // Such as a key below the security level; the worker would fail alike.
     const message = `OpenSSL refuses it (${errnoOf(error) ?? 'unknown error'})`
@@ -173,23 +178,33 @@ function publicKeyOf(certificate: X509Certificate): Uint8Array {
 /** Algorithm and curve of P-256 keys at the start of their SubjectPublicKeyInfo (RFC 5480). */
 const P256_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex')
 
-/** Far above every security level of OpenSSL's: no need to build a TLS context to know. */
-function isStrong(certificate: X509Certificate): boolean {
-  const { signatureAlgorithm, publicKey } = certificate
-  if (!STRONG_SIGNATURES.has(signatureAlgorithm ?? '')) return false
+/** Throws when OpenSSL refuses them. */
+function prove(chain: readonly X509Certificate[], chainPem: string, privateKeyPem: string): void {
+  const kinds = chain.map(strongKind)
+  if (kinds.every((kind) => kind !== undefined && provenKinds.has(kind))) return
+  createSecureContext({ cert: chainPem, key: privateKeyPem })
+  for (const kind of kinds) if (kind !== undefined) provenKinds.add(kind)
+}
+
+/** undefined: so weak or so rare that each one is tried. All of a kind are as strong for OpenSSL. */
+function strongKind(certificate: X509Certificate): string | undefined {
+  const { signatureAlgorithm = '', publicKey } = certificate
+  if (!STRONG_SIGNATURES.has(signatureAlgorithm)) return undefined
   // The commonest kind: reading the details of a key takes half as long as reading the certificate.
   const head = publicKeyOf(certificate).subarray(0, P256_PREFIX.length)
-  if (P256_PREFIX.equals(head)) return true
-  const { namedCurve, modulusLength = 0 } = publicKey.asymmetricKeyDetails ?? {}
+  if (P256_PREFIX.equals(head)) return `${signatureAlgorithm} prime256v1`
+  const { namedCurve = '', modulusLength = 0 } = publicKey.asymmetricKeyDetails ?? {}
   switch (publicKey.asymmetricKeyType) {
     case 'ec':
-      return STRONG_CURVES.has(namedCurve ?? '')
+      return STRONG_CURVES.has(namedCurve) ? `${signatureAlgorithm} ${namedCurve}` : undefined
     case 'rsa':
       return modulusLength >= 2048 && modulusLength <= 8192
+        ? `${signatureAlgorithm} rsa ${modulusLength}`
+        : undefined
     case 'ed25519':
-      return true
+      return `${signatureAlgorithm} ed25519`
     default:
-      return false
+      return undefined
   }
 }
 

@@ -1,14 +1,28 @@
 import assert from 'node:assert/strict'
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
-import { describe, it } from 'node:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { createCertificateAuthority } from '../../../src/wire/issue-certificate.ts'
 import { pemBlocks, readServerCertificate } from '../../../src/wire/pem.ts'
 import { testAuthority, testCertificate } from '../../support/certificates.ts'
+import { command } from '../../support/command.ts'
 
 const { certPem, keyPem } = await testCertificate(['A.example.com', '*.example.com'])
 const other = await testCertificate(['other.example.com'], { keyType: 'rsa' })
 const ca = await testAuthority()
+
+/** RSA of 3072 bits and more, P-256 and up. */
+const LEVEL_3 = `nodejs_conf = init
+[init]
+ssl_conf = ssl
+[ssl]
+system_default = level
+[level]
+CipherString = DEFAULT:@SECLEVEL=3
+`
 
 describe('readServerCertificate', () => {
   it('reads names, lifetime and type of a matching pair', () => {
@@ -19,6 +33,23 @@ describe('readServerCertificate', () => {
     assert.ok(certificate.notBefore < Date.now() && Date.now() < certificate.notAfter)
     assert.deepEqual(certificate.warnings, [])
     assert.equal(good(other.certPem, other.keyPem).keyType, 'rsa')
+  })
+
+  it('asks OpenSSL at the security level that it has here', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'gwproxy-pem-'))
+    after(() => rmSync(directory, { recursive: true }))
+    const [config, script] = [join(directory, 'openssl.cnf'), join(directory, 'read.mjs')]
+    writeFileSync(config, LEVEL_3)
+    const module = join(import.meta.dirname, '../../../src/wire/pem.ts')
+    const pairs = [other, { certPem, keyPem }].map((pair) => [pair.certPem, pair.keyPem])
+    writeFileSync(
+      script,
+      `import { readServerCertificate } from ${JSON.stringify(module)}
+       for (const pair of ${JSON.stringify(pairs)}) console.log(readServerCertificate(...pair).message)`,
+    )
+    const env = { OPENSSL_CONF: config }
+    const { stdout, stderr } = await command(process.execPath, [script], { env })
+    assert.equal(stdout, 'OpenSSL refuses it (ERR_SSL_EE_KEY_TOO_SMALL)\nundefined\n', stderr)
   })
 
   it('names the key by the public key, so that a renewal with the same key keeps its name', () => {
