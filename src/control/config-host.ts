@@ -8,6 +8,7 @@ import { GwProxyError, messageOf } from '../base/errors.ts'
 import { entryPoint } from '../base/program-files.ts'
 import { BUILD } from '../ipc/build.ts'
 import type { ConfigUpdate, ObjectRecord } from '../ipc/messages.ts'
+import { PartReader } from '../ipc/part-edit.ts'
 import type { ObjectStatus } from '../model/status.ts'
 import type {
   ConfigStart,
@@ -66,6 +67,7 @@ class ThreadHost implements ConfigHost {
   #start: ConfigStart = { pass: 0, manifest: undefined }
   readonly #objects = new DeltaReceiver<ObjectRecord>()
   readonly #statuses = new DeltaReceiver<ObjectStatus>()
+  readonly #parts = new PartReader()
   #pending: ConfigUpdate['pending'] = []
 
   constructor(options: ConfigThreadOptions, heapMiB?: number) {
@@ -142,12 +144,13 @@ class ThreadHost implements ConfigHost {
 
   /** Undefined: the thread and we disagree on what was sent; a new thread sends everything. */
   #assemble(message: ThreadUpdate): ConfigUpdate | undefined {
-    const { answers: _, objects, statuses, pending = this.#pending, ...update } = message
+    const { answers: _, objects, statuses, parts, pending = this.#pending, ...update } = message
     this.#pending = pending
     try {
       return {
         ...update,
         pending,
+        parts: this.#parts.next(parts, update.gone),
         objects: this.#objects.next(objects),
         statuses: this.#statuses.next(statuses),
       }

@@ -5,6 +5,8 @@
  */
 import type { UnknownFields } from '../config/admit.ts'
 import type { ConfigFailed, ConfigUpdate, ObjectRecord } from '../ipc/messages.ts'
+import type { Digest } from '../base/brand.ts'
+import type { SentPart } from '../ipc/part-edit.ts'
 import type { Manifest } from '../model/snapshot.ts'
 import type { ObjectStatus } from '../model/status.ts'
 import type { TranslateOptions } from '../translate/options.ts'
@@ -38,7 +40,9 @@ export interface ConfigThreadData {
   readonly start: ConfigStart
 }
 
-export interface ThreadUpdate extends Omit<ConfigUpdate, 'objects' | 'statuses' | 'pending'> {
+export interface ThreadUpdate
+  extends Omit<ConfigUpdate, 'objects' | 'statuses' | 'pending' | 'parts'> {
+  readonly parts: readonly (readonly [Digest, SentPart])[]
   /** The highest `reload` request that this pass answers; 0: none yet. */
   readonly answers: number
   readonly objects: Delta<ObjectRecord>

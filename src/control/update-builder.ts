@@ -9,6 +9,7 @@ import type { Part } from '../model/snapshot.ts'
 import type { ObjectStatus, PendingProgrammed } from '../model/status.ts'
 import type { Translation } from '../translate/translate.ts'
 import type { ConfigStart, ThreadUpdate } from './config-protocol.ts'
+import { EditedParts } from '../ipc/part-edit.ts'
 import { DeltaSender } from './delta.ts'
 
 export interface PassResult {
@@ -26,6 +27,7 @@ export class UpdateBuilder {
   /** undefined: nothing was sent, and the receiver may hold what a thread before us has sent. */
   #parts: ReadonlyMap<Digest, Part> | undefined
   #keys: ReadonlySet<Digest> = new Set()
+  readonly #edits = new EditedParts()
   /** Records are made anew when their resource changes (object-records.ts). */
   readonly #objects = new DeltaSender<ObjectRecord>()
   readonly #statuses = new DeltaSender<ObjectStatus>(
@@ -46,7 +48,7 @@ export class UpdateBuilder {
       ...rest,
       type: 'config-update',
       manifest: { ...manifest, generation: this.#generationOf(manifest.digest) },
-      parts: this.#fresh(parts),
+      parts: this.#edits.next(this.#fresh(parts), parts),
       ...this.#gone(parts),
       keys: keys.filter(({ keyId }) => !this.#keys.has(keyId)),
       statuses: this.#statuses.next(statuses),

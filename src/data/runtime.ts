@@ -5,12 +5,13 @@
  */
 import type { Digest } from '../base/brand.ts'
 import { GwProxyError } from '../base/errors.ts'
+import { HostTable } from '../match/hostname.ts'
 import { SniTable } from '../match/sni.ts'
 import type { BindKey, ListenerKey } from '../model/identity.ts'
 import type { BindPart, Chain, ChainTable, Manifest } from '../model/snapshot.ts'
 import { ChainSlot } from './chain-slot.ts'
 import type { Ingress, LiveChain } from './connection.ts'
-import type { LiveAction, TcpAction } from './handlers/contract.ts'
+import type { TcpAction } from './handlers/contract.ts'
 import { compileAction } from './handlers/handlers.ts'
 import type { HttpHub, HttpView } from './http/contract.ts'
 import type { PartStore } from './part-store.ts'
@@ -40,6 +41,8 @@ export interface RuntimeContext {
   readonly registry: Registry
   readonly tlsDomains: TlsDomains
   readonly httpHub: HttpHub
+  /** The one that is installed. */
+  readonly before: Runtime | undefined
   /** Those that live binds have now; connections of the new runtime share them. */
   readonly slots: SlotsByPlace
   /** Another worker may own it: then there is nothing to compile. */
@@ -77,6 +80,11 @@ export class Runtime {
       throw error
     }
     return runtime
+  }
+
+  /** What it made of a list of chains there. */
+  chainsAt(bind: BindKey, place: Place, source: readonly Chain[]): CompiledChains | undefined {
+    return this.binds.get(bind)?.chainsAt(place, source)
   }
 
   /** Lets go of upstreams, TLS servers and route tables, in slices as well. */
@@ -120,6 +128,10 @@ export class CompiledBind {
     this.#table = new SniTable(this.#tables)
   }
 
+  chainsAt(place: Place, source: readonly Chain[]): CompiledChains | undefined {
+    return this.#tables.find((table) => table.place === place)?.chainsOf(source)
+  }
+
   /** The slots after this bind's install, given those of all binds before it. */
   settleSlots(before: SlotsByPlace): SlotsByPlace {
     return new Map(
@@ -136,14 +148,10 @@ export class CompiledBind {
 class CompiledTable {
   readonly place: Place
   readonly localAddresses: readonly string[]
-  readonly entries: [pattern: string, value: LiveChain][] = []
-  readonly #slots = new Map<string, ChainSlot>()
   view: HttpView | undefined
   readonly #bind: BindPart
   readonly #source: ChainTable
-  readonly #actions: LiveAction[] = []
-  /** The listeners of this table and their trust domains. */
-  readonly #domains = new Map<ListenerKey, Set<Digest>>()
+  #chains: CompiledChains | undefined
 
   constructor(bind: BindPart, source: ChainTable) {
     this.#bind = bind
@@ -152,19 +160,25 @@ class CompiledTable {
     this.place = placeOf(bind, source)
   }
 
+  get entries(): HostTable<LiveChain> | [] {
+    return this.#chains?.table ?? []
+  }
+
   async compile(context: RuntimeContext, slice: Slice): Promise<void> {
     const { store, httpHub, tlsDomains } = context
-    if (this.#source.chains.some(endsTls)) await tlsDomains.open()
-    if (this.#source.chains.some(speaksHttp)) {
+    const { chains } = this.#source
+    if (chains.some(endsTls)) await tlsDomains.open()
+    if (chains.some(speaksHttp)) {
       this.view = await httpHub.compile(this.#source, (digest) => store.part(digest), slice)
     }
-    for (const chain of this.#source.chains) {
-      const { action } = chain
-      this.#noteDomain(chain)
-      if (action.kind === 'udp-forward') throw defect(`a UDP chain on ${this.#bind.key}`)
-      this.entries.push([chain.hostname, this.#compileChain(chain, action, context)])
-      await slice.breathe()
-    }
+    const known = context.before?.chainsAt(this.#bind.key, this.place, chains)
+    this.#chains = known?.hold() ?? new CompiledChains(this.#bind, this.place, chains)
+    if (known === undefined) await this.#chains.compile(context, slice)
+  }
+
+  /** What was made of this very list. */
+  chainsOf(source: readonly Chain[]): CompiledChains | undefined {
+    return this.#chains?.source === source ? this.#chains : undefined
   }
 
   /**
@@ -172,27 +186,76 @@ class CompiledTable {
    * although no chain of now would give them to a newcomer.
    */
   settle(before: Slots): Slots {
-    const after = new Map(this.#slots)
+    const after = new Map(this.#chains?.slots)
     for (const [key, slot] of before) if (!after.has(key) && this.#keeps(slot)) after.set(key, slot)
     for (const slot of after.values()) slot.view = this.view
     return after
   }
 
   #keeps(slot: ChainSlot): boolean {
-    const domains = this.#domains.get(slot.listener)
+    const domains = this.#chains?.domains.get(slot.listener)
     return domains !== undefined && (slot.domain === undefined || domains.has(slot.domain))
   }
 
   async release(slice: Slice): Promise<void> {
     await this.view?.release(slice)
-    for (const action of this.#actions) {
+    await this.#chains?.release(slice)
+  }
+}
+
+/**
+ * The chains of a table with what they hold. The list is the same object as long as none of it
+ * changes, and so are they: an edit of a route behind 10,000 listeners compiles none of those.
+ */
+class CompiledChains {
+  readonly source: readonly Chain[]
+  readonly slots = new Map<string, ChainSlot>()
+  /** The listeners of this table and their trust domains. */
+  readonly domains = new Map<ListenerKey, Set<Digest>>()
+  #table: HostTable<LiveChain> | undefined
+  readonly #bind: Pick<BindPart, 'key' | 'ingress'>
+  readonly #place: Place
+  readonly #entries: [pattern: string, value: LiveChain][] = []
+  /** Runtimes that have it. */
+  #holders = 1
+
+  constructor({ key, ingress }: BindPart, place: Place, source: readonly Chain[]) {
+    this.#bind = { key, ingress }
+    this.#place = place
+    this.source = source
+  }
+
+  get table(): HostTable<LiveChain> {
+    this.#table ??= new HostTable(this.#entries)
+    return this.#table
+  }
+
+  async compile(context: RuntimeContext, slice: Slice): Promise<void> {
+    for (const chain of this.source) {
+      const { action } = chain
+      this.#noteDomain(chain)
+      if (action.kind === 'udp-forward') throw defect(`a UDP chain on ${this.#bind.key}`)
+      this.#entries.push([chain.hostname, this.#compileChain(chain, action, context)])
+      await slice.breathe()
+    }
+  }
+
+  hold(): this {
+    this.#holders += 1
+    return this
+  }
+
+  async release(slice: Slice): Promise<void> {
+    this.#holders -= 1
+    if (this.#holders > 0) return
+    for (const [, { action }] of this.#entries) {
       action.release()
       await slice.breathe()
     }
   }
 
   #compileChain(chain: Chain, action: TcpAction, context: RuntimeContext): LiveChain {
-    const slot = this.#slotFor(chain, context.slots.get(this.place) ?? NO_SLOTS)
+    const slot = this.#slotFor(chain, context.slots.get(this.#place) ?? NO_SLOTS)
     const { store, registry, tlsDomains } = context
     const live = compileAction(action, {
       registry,
@@ -201,13 +264,12 @@ class CompiledTable {
       part: (digest) => store.part(digest),
       key: (keyId) => store.key(keyId),
     })
-    this.#actions.push(live)
     return { chain, slot, action: live }
   }
 
   #noteDomain({ listener, action }: Chain): void {
-    const domains = this.#domains.get(listener) ?? new Set()
-    this.#domains.set(listener, domains)
+    const domains = this.domains.get(listener) ?? new Set()
+    this.domains.set(listener, domains)
     if (action.kind === 'tls-terminate') domains.add(action.domain.id)
   }
 
@@ -215,8 +277,8 @@ class CompiledTable {
   #slotFor(chain: Chain, existing: Slots): ChainSlot {
     const domain = domainOf(chain.action)
     const key = this.#bind.ingress === 'http' ? '' : `${chain.listener} ${domain ?? ''}`
-    const slot = this.#slots.get(key) ?? existing.get(key) ?? new ChainSlot(chain.listener, domain)
-    this.#slots.set(key, slot)
+    const slot = this.slots.get(key) ?? existing.get(key) ?? new ChainSlot(chain.listener, domain)
+    this.slots.set(key, slot)
     return slot
   }
 }

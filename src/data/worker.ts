@@ -329,6 +329,7 @@ class Worker {
         registry: this.#registry,
         tlsDomains: this.#tlsDomains,
         httpHub: this.#httpHub,
+        before: old,
         slots: this.#slots(),
         ownsUdp: (key) => this.#udpBinds.owns(key),
       })

@@ -8,7 +8,7 @@ import { HostTable, parseHost } from './hostname.ts'
 export interface SniTableSource<T> {
   /** Normalised; `*` is every address that no other table names. */
   readonly localAddresses: readonly string[]
-  readonly entries: Iterable<readonly [pattern: string, value: T]>
+  readonly entries: Iterable<readonly [pattern: string, value: T]> | HostTable<T>
 }
 
 export type SniChoice<T> =
@@ -25,7 +25,7 @@ export class SniTable<T> {
   constructor(sources: Iterable<SniTableSource<T>>) {
     let other: HostTable<T> | undefined
     for (const { localAddresses, entries } of sources) {
-      const table = new HostTable(entries)
+      const table = entries instanceof HostTable ? entries : new HostTable(entries)
       for (const address of localAddresses) {
         if (address === '*') other ??= table
         else if (!this.#byAddress.has(address)) this.#byAddress.set(address, table)

@@ -17,7 +17,7 @@ import { Mirrors } from './mirror.ts'
 import { acceptHttp1 } from './server-h1.ts'
 import { Http2Server } from './server-h2.ts'
 import { TrustedProxies } from '../trusted-proxies.ts'
-import { CompiledView } from './view.ts'
+import { CompiledView, type SharedRoutes } from './view.ts'
 
 /** Of request bodies that external auth services look at. */
 const HELD_BYTES = 64 * 1024 * 1024
@@ -41,7 +41,7 @@ export function createHttpHub(options: HttpHubOptions): HttpHub {
 }
 
 class LiveHub implements HttpHub, ConnectionSet {
-  readonly #hosts: LiveHosts
+  readonly #shared: SharedRoutes
   readonly #context: HttpContext
   readonly #http2: Http2Server
   readonly #connections = new LinkedList<HttpConnection>()
@@ -55,7 +55,8 @@ class LiveHub implements HttpHub, ConnectionSet {
     sessionSecret,
     ...context
   }: HttpHubOptions) {
-    this.#hosts = new LiveHosts(registry, { clock: context.clock, secret: sessionSecret })
+    const sessions = { clock: context.clock, secret: sessionSecret }
+    this.#shared = { hosts: new LiveHosts(registry, sessions), tables: new Map() }
     this.#context = {
       ...context,
       wheel: new TimerWheel(context.clock),
@@ -71,7 +72,7 @@ class LiveHub implements HttpHub, ConnectionSet {
   }
 
   compile(...[table, part, slice]: Parameters<HttpHub['compile']>): Promise<CompiledView> {
-    return CompiledView.compile(table, part, this.#hosts, slice)
+    return CompiledView.compile(table, part, this.#shared, slice)
   }
 
   accept(downstream: HttpDownstream): void {

@@ -1,0 +1,226 @@
+/**
+ * Parts with long lists, told by what differs from one that the receiver has: of the 10,000 listeners
+ * of a bind or hosts of a route table an edit changes one. What stays is the very same object on the
+ * other side, so that what was made of it is known there by identity.
+ */
+import type { Digest } from '../base/brand.ts'
+import { GwProxyError } from '../base/errors.ts'
+import type { HostRef, RouteTablePart } from '../model/http.ts'
+import type { BindPart, Chain, ChainTable, HttpListener, Part } from '../model/snapshot.ts'
+
+/** A part as it travels. */
+export type SentPart = Part | PartEdit
+
+/** What has a list that is worth it. */
+type ListPart = BindPart | RouteTablePart
+
+export type PartEdit =
+  | {
+      readonly kind: 'bind-edit'
+      readonly from: Digest
+      readonly bind: Omit<BindPart, 'tables'>
+      /** In the order of the tables; those of `from` are as many. */
+      readonly tables: readonly TableEdit[]
+    }
+  | {
+      readonly kind: 'route-table-edit'
+      readonly from: Digest
+      readonly table: Omit<RouteTablePart, 'hosts' | 'grpc'>
+      readonly hosts: ListEdit<HostRef>
+      readonly grpc?: ListEdit<HostRef>
+    }
+
+interface TableEdit extends Pick<ChainTable, 'localAddresses'> {
+  readonly chains: ListEdit<Chain>
+  readonly listeners: ListEdit<HttpListener>
+}
+
+/** `inserted` takes the place of `removed` items. */
+interface ListEdit<T> {
+  readonly start: number
+  readonly removed: number
+  readonly inserted: readonly T[]
+}
+
+/** Lists shorter than this travel whole. */
+const LEAST = 64
+
+/** What has lists for edits, by what stays the same of it: parts of one name replace each other. */
+export class EditedParts {
+  #byName: ReadonlyMap<string, readonly [Digest, ListPart]> = new Map()
+
+  /** To be asked for all of `parts` at once: those are then what the receiver has. */
+  next(
+    fresh: readonly (readonly [Digest, Part])[],
+    parts: ReadonlyMap<Digest, Part>,
+  ): readonly (readonly [Digest, SentPart])[] {
+    const before = this.#byName
+    this.#byName = namedParts(parts)
+    return fresh.map(([digest, part]) => {
+      const known = isList(part) ? before.get(nameOf(part)) : undefined
+      // The receiver drops what the manifest does not name only after it has read all.
+      return [digest, (known && editOf(known[0], known[1], part)) ?? part]
+    })
+  }
+}
+
+function namedParts(
+  parts: ReadonlyMap<Digest, Part>,
+): ReadonlyMap<string, readonly [Digest, ListPart]> {
+  const named = new Map<string, readonly [Digest, ListPart]>()
+  for (const [digest, part] of parts) {
+    if (isList(part) && isLong(part)) named.set(nameOf(part), [digest, part])
+  }
+  return named
+}
+
+function isList(part: Part): part is ListPart {
+  return part.kind === 'bind' || part.kind === 'route-table'
+}
+
+function isLong(part: ListPart): boolean {
+  return part.kind === 'bind'
+    ? part.tables.some(({ chains, listeners }) => chains.length + listeners.length >= LEAST)
+    : part.hosts.length + (part.grpc?.length ?? 0) >= LEAST
+}
+
+function nameOf(part: ListPart): string {
+  return part.kind === 'bind' ? part.key : part.listener
+}
+
+/** undefined: it must travel whole. */
+function editOf(from: Digest, before: ListPart, now: Part): PartEdit | undefined {
+  if (before.kind === 'bind' && now.kind === 'bind') {
+    const { tables, ...bind } = now
+    if (tables.length !== before.tables.length) return undefined
+    return {
+      kind: 'bind-edit',
+      from,
+      bind,
+      tables: tables.map(({ localAddresses, chains, listeners }, index) => ({
+        localAddresses,
+        chains: listEdit(before.tables[index]?.chains ?? [], chains, isIdentical),
+        listeners: listEdit(before.tables[index]?.listeners ?? [], listeners, isSameListener),
+      })),
+    }
+  }
+  if (before.kind === 'route-table' && now.kind === 'route-table') {
+    const { hosts, grpc, ...table } = now
+    return {
+      kind: 'route-table-edit',
+      from,
+      table,
+      hosts: listEdit(before.hosts, hosts, isSameHost),
+      ...(grpc && { grpc: listEdit(before.grpc ?? [], grpc, isSameHost) }),
+    }
+  }
+  return undefined
+}
+
+function listEdit<T>(
+  before: readonly T[],
+  now: readonly T[],
+  isSame: (a: T | undefined, b: T | undefined) => boolean,
+): ListEdit<T> {
+  if (before === now) return { start: 0, removed: 0, inserted: [] }
+  const room = Math.min(before.length, now.length)
+  let start = 0
+  while (start < room && isSame(before[start], now[start])) start += 1
+  let end = 0
+  while (end < room - start && isSame(before.at(-1 - end), now.at(-1 - end))) end += 1
+  return {
+    start,
+    removed: before.length - end - start,
+    inserted: now.slice(start, now.length - end),
+  }
+}
+
+/** Chains are made anew together, or not at all. */
+function isIdentical(a: Chain | undefined, b: Chain | undefined): boolean {
+  return a === b
+}
+
+function isSameListener(a: HttpListener | undefined, b: HttpListener | undefined): boolean {
+  return a?.hostname === b?.hostname && a?.listener === b?.listener && a?.routes === b?.routes
+}
+
+function isSameHost(a: HostRef | undefined, b: HostRef | undefined): boolean {
+  return a?.hostname === b?.hostname && a?.routes === b?.routes
+}
+
+/** The other side of EditedParts: keeps what edits may be about, which are parts that are kept anyway. */
+export class PartReader {
+  readonly #held = new Map<Digest, Part>()
+
+  /**
+   * `gone`: of those before; absent: all of them.
+   * @throws GwProxyError GWP_DEFECT_INVARIANT
+   */
+  next(
+    sent: readonly (readonly [Digest, SentPart])[],
+    gone?: readonly Digest[],
+  ): readonly (readonly [Digest, Part])[] {
+    const parts = sent.map(
+      ([digest, one]) => [digest, readPart(one, (other) => this.#held.get(other))] as const,
+    )
+    if (gone === undefined) this.#held.clear()
+    else for (const digest of gone) this.#held.delete(digest)
+    for (const [digest, part] of parts) {
+      if (isList(part) && isLong(part)) this.#held.set(digest, part)
+    }
+    return parts
+  }
+}
+
+/**
+ * The part itself. `partOf`: of those that the receiver has.
+ * @throws GwProxyError GWP_DEFECT_INVARIANT when it has not what the edit is about
+ */
+export function readPart(sent: SentPart, partOf: (digest: Digest) => Part | undefined): Part {
+  switch (sent.kind) {
+    case 'bind-edit': {
+      const before = partOf(sent.from)
+      if (before?.kind !== 'bind' || before.tables.length !== sent.tables.length) {
+        throw neverSent(sent.from)
+      }
+      const tables = sent.tables.map(({ localAddresses, chains, listeners }, index): ChainTable => {
+        const table = before.tables[index]
+        return {
+          localAddresses,
+          chains: edited(table?.chains ?? [], chains, sent.from),
+          listeners: edited(table?.listeners ?? [], listeners, sent.from),
+        }
+      })
+      return { ...sent.bind, tables }
+    }
+    case 'route-table-edit': {
+      const before = partOf(sent.from)
+      if (before?.kind !== 'route-table') throw neverSent(sent.from)
+      const { table, hosts, grpc, from } = sent
+      return {
+        ...table,
+        hosts: edited(before.hosts, hosts, from),
+        ...(grpc && { grpc: edited(before.grpc ?? [], grpc, from) }),
+      }
+    }
+    default:
+      return sent
+  }
+}
+
+function edited<T>(
+  before: readonly T[],
+  { start, removed, inserted }: ListEdit<T>,
+  from: Digest,
+): readonly T[] {
+  if (removed === 0 && inserted.length === 0) return before
+  if (start + removed > before.length) throw neverSent(from)
+  return [...before.slice(0, start), ...inserted, ...before.slice(start + removed)]
+}
+
+function neverSent(digest: Digest): GwProxyError {
+  return new GwProxyError(
+    'GWP_DEFECT_INVARIANT',
+    `part ${digest}, of which this is an edit, was never sent`,
+  )
+}
