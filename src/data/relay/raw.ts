@@ -20,6 +20,12 @@ import type { RelayReason, RelaySink } from './stream.ts'
 /** A direction that has moved this much is worth a buffer of its own. */
 const BULK_BYTES = 1 << 20
 const BULK_BUFFER_BYTES = 256 * 1024
+/** A direction that was read this often is worth a call, and is read without a buffer for each. */
+const CHATTY_READS = 8
+/** As much as Node's own buffer of a read. */
+const SHARED_BYTES = 64 * 1024
+/** What is at most copied to the scratch; a slow reader may hold one of these. */
+const SCRATCH_BYTES = 4096
 /** When the upstream's keep-alive is set. */
 const FIRST_LOOK_MS = 20_000
 const kSide = Symbol('relay side')
@@ -40,6 +46,11 @@ export class RawRelays {
   readonly wheel: TimerWheel
   /** Not used by a write yet: one that is done at once leaves it unused. */
   spare: SideRequest
+  /** Where all chatty directions are read to. What is in it is gone with the next read of any. */
+  readonly shared: Buffer = Buffer.allocUnsafeSlow(SHARED_BYTES)
+  #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+  /** The beginning of the scratch: messages are often as long as the one before. */
+  #copied: Uint8Array = this.#scratch
   /** Bytes of bulk buffers that may still be made. */
   #left: number
 
@@ -49,6 +60,21 @@ export class RawRelays {
     this.wheel = wheel
     this.#left = bulkBytes
     this.spare = new native.WriteRequest()
+  }
+
+  /** What was read to `shared`, as bytes to write: until `keepCopy` they are lost with the next copy. */
+  copy(length: number): Uint8Array {
+    if (length > SCRATCH_BYTES) return Buffer.from(this.shared.subarray(0, length))
+    this.shared.copy(this.#scratch, 0, 0, length)
+    if (this.#copied.length !== length) this.#copied = this.#scratch.subarray(0, length)
+    return this.#copied
+  }
+
+  /** A write needs them for longer. */
+  keepCopy(bytes: Uint8Array): void {
+    if (bytes !== this.#copied) return
+    this.#scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+    this.#copied = this.#scratch
   }
 
   takeBuffer(): Uint8Array | undefined {
@@ -69,6 +95,7 @@ class Side {
   readonly lossReason: RelayReason
   /** Read from it. */
   bytes = 0
+  reads = 0
   /** Its FIN was read. */
   ended = false
   /** Not read, since what was read before is still being written. */
@@ -157,7 +184,12 @@ export class RawRelay implements TimerSink {
     else if (read < 0) this.#onLoss(side, read)
     else if (buffer !== undefined) {
       this.#onBytes(side, new Uint8Array(buffer, native.lastOffset, read))
+      side.reads += 1
+      if (side.reads === CHATTY_READS && side.buffer === undefined && !this.#over) {
+        side.handle.useUserBuffer(this.#relays.shared)
+      }
     } else if (side.buffer !== undefined) this.#onBytes(side, side.buffer.subarray(0, read))
+    else this.#onBytes(side, this.#relays.copy(read))
   }
 
   /** What was read from `side` is written, so that it may be read again. */
@@ -204,6 +236,7 @@ export class RawRelay implements TimerSink {
     else if (isLater) {
       spare[kSide] = side
       spare.bytes = bytes
+      relays.keepCopy(bytes)
       spare.oncomplete = onWritten
       relays.spare = new native.WriteRequest()
       // Also since these bytes may be read over.

@@ -20,7 +20,7 @@ export interface TcpHandle {
   onread(buffer: ArrayBuffer | undefined): void
   readStart(): number
   readStop(): number
-  /** From here on bytes are read to the start of `buffer`. Once, and not to be undone. */
+  /** From here on bytes are read to the start of `buffer`. Not to be undone; another may follow. */
   useUserBuffer(buffer: Uint8Array): void
   /** Unless it is written at once (`Native.wroteLater`), `oncomplete` of `request` will be called. */
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number
