@@ -97,8 +97,6 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember, Living {
   readonly accepted: Accepted
   readonly context: ConnectionContext
   readonly facts: ConnectionFacts = noFacts()
-  /** The handshake's total deadline; whoever finishes the handshake cancels it. */
-  readonly deadline: Deadline
   readonly #bind: BindKey
   readonly #startTime: number
   readonly #startedAt: number
@@ -106,6 +104,8 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember, Living {
   #ends: ProxiedEnds | undefined
   #router: Router | undefined
   #inspector: Inspector | undefined
+  /** The handshake's total one, or that of HTTP headers; undefined: what it was for is over. */
+  #deadline: Deadline | undefined
   #timeoutReason: Reason = 'handshake-timeout'
   #membership: Membership | undefined
   #drainDeadline: Deadline | undefined
@@ -120,14 +120,13 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember, Living {
     this.#router = router
     this.#startTime = context.clock.now()
     this.#startedAt = context.clock.monotonic()
-    this.deadline = new Deadline(context.wheel, this)
   }
 
   /** Step 1: the deadline runs; a bind without tables keeps the connection until it has some. */
   start(): void {
     this.context.connections.add(this)
     this.accepted.watch(this)
-    this.deadline.arm(this.context.limits.handshakeMs)
+    this.#arm(this.context.limits.handshakeMs)
     try {
       if (this.#router?.ingress === undefined) this.#router?.wait(this)
       else this.enterIngress(this.#router.ingress)
@@ -171,7 +170,7 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember, Living {
     this.#inspector = inspector
     if (timeoutMs !== undefined) {
       this.#timeoutReason = 'header-timeout'
-      this.deadline.arm(timeoutMs)
+      this.#arm(timeoutMs)
     }
     this.accepted.peek()
   }
@@ -260,13 +259,24 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember, Living {
     this.facts.listener = chain.listener
     this.facts.action = chain.action.kind
     // What has no handshake of ours has deadlines of its own from here on.
-    if (chain.action.kind !== 'tls-terminate') this.deadline.cancel()
+    if (chain.action.kind !== 'tls-terminate') this.inTime()
     action.start(this)
   }
 
   /** Step 4: `stage` works for the connection from now on. */
   enter(stage: Stage): void {
     this.#stage = stage
+  }
+
+  #arm(delayMs: number): void {
+    this.#deadline ??= new Deadline(this.context.wheel, this)
+    this.#deadline.arm(delayMs)
+  }
+
+  /** The handshake, or what is waited for behind it, is over: a connection that lasts has no deadline. */
+  inTime(): void {
+    this.#deadline?.cancel()
+    this.#deadline = undefined
   }
 
   remainingHandshakeMs(): number {
@@ -303,7 +313,7 @@ export class Connection implements AcceptedSink, TimerSink, SlotMember, Living {
     if (this.#ended) return
     this.#ended = true
     const how = outcomeRow(outcome.reason).l4
-    this.deadline.cancel()
+    this.inTime()
     this.#drainDeadline?.cancel()
     this.#router?.forget(this)
     this.#router = undefined

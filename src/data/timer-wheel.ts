@@ -5,6 +5,8 @@
 import type { Clock } from '../base/clock.ts'
 
 const SLOTS = 512
+/** Times are whole milliseconds and this is one, too: V8 boxes a field that ever was no small integer. */
+const NEVER = -1
 
 /** What a deadline calls; implemented by the owner, so that arming makes no closure. */
 export interface TimerSink {
@@ -17,10 +19,10 @@ export interface TimerSink {
 export class Deadline {
   readonly #wheel: TimerWheel
   readonly #sink: TimerSink
-  /** Monotonic milliseconds; Infinity: not armed. */
-  #at = Infinity
+  /** Monotonic milliseconds. */
+  #at = NEVER
   /** The tick at which the wheel looks at it next, and its neighbours there: the wheel's own. */
-  visitTick = Infinity
+  visitTick = NEVER
   next: Deadline | undefined = undefined
   previous: Deadline | undefined = undefined
 
@@ -38,7 +40,7 @@ export class Deadline {
 
   /** The wheel lets go of it, and with it of its owner. */
   cancel(): void {
-    this.#at = Infinity
+    this.#at = NEVER
     this.#wheel.forget(this)
   }
 
@@ -48,7 +50,7 @@ export class Deadline {
       this.#wheel.look(this, this.#at)
       return
     }
-    this.#at = Infinity
+    this.#at = NEVER
     try {
       this.#sink.onDeadline(this)
     } catch (error) {
@@ -73,14 +75,15 @@ export class TimerWheel {
     this.#tickMs = tickMs
   }
 
-  /** Monotonic milliseconds, up to a tick old. */
+  /** Whole monotonic milliseconds, up to a tick old. */
   get now(): number {
-    return this.#interval === undefined ? this.#clock.monotonic() : this.#now
+    return this.#interval === undefined ? this.#read() : this.#now
   }
 
   /** When something that lasts `delayMs` from now is over for certain, as old as `now` may be. */
   after(delayMs: number): number {
-    return this.now + delayMs + this.#tickMs
+    // The last one is what `now` was rounded by.
+    return this.now + Math.ceil(delayMs) + this.#tickMs + 1
   }
 
   /** Visits the deadline at the time `at`, or earlier: a far one is looked at once a round. */
@@ -88,7 +91,7 @@ export class TimerWheel {
     this.#start()
     const ahead = Math.ceil((at - this.#now) / this.#tickMs)
     const tick = this.#tick + Math.min(Math.max(ahead, 1), SLOTS - 1)
-    if (tick >= deadline.visitTick) return
+    if (deadline.visitTick !== NEVER && tick >= deadline.visitTick) return
     this.forget(deadline)
     const first = this.#slots[tick % SLOTS]
     deadline.visitTick = tick
@@ -101,11 +104,11 @@ export class TimerWheel {
   /** Idempotent. */
   forget(deadline: Deadline): void {
     const { visitTick, next, previous } = deadline
-    if (visitTick === Infinity) return
+    if (visitTick === NEVER) return
     if (previous === undefined) this.#slots[visitTick % SLOTS] = next
     else previous.next = next
     if (next !== undefined) next.previous = previous
-    deadline.visitTick = Infinity
+    deadline.visitTick = NEVER
     deadline.next = undefined
     deadline.previous = undefined
     this.#queued--
@@ -116,16 +119,20 @@ export class TimerWheel {
     this.#interval = undefined
   }
 
+  #read(): number {
+    return Math.floor(this.#clock.monotonic())
+  }
+
   #start(): void {
     if (this.#interval !== undefined) return
-    this.#now = this.#clock.monotonic()
+    this.#now = this.#read()
     this.#interval = setInterval(() => this.#advance(), this.#tickMs)
     this.#interval.unref()
   }
 
   /** One tick; those that a busy event loop missed are caught up slot by slot. */
   #advance(): void {
-    const now = this.#clock.monotonic()
+    const now = this.#read()
     const ticks = Math.min(Math.max(1, Math.round((now - this.#now) / this.#tickMs)), SLOTS)
     this.#now = now
     for (let i = 0; i < ticks; i++) {

@@ -65,7 +65,7 @@ function enterHttp(
     connection.end({ reason: 'listener-removed' })
     return
   }
-  connection.deadline.cancel()
+  connection.inTime()
   const { socket, head } = connection.accepted.takeSocket()
   const handoff = new HttpHandoff(connection, socket, slot, protocol)
   connection.enter(handoff)

@@ -91,7 +91,7 @@ class Handshake implements TlsHandshake, Stage {
     connection.facts.tls = facts
     connection.facts.handshakeMs = connection.context.clock.monotonic() - this.#startedAt
     connection.accepted.putSecure(socket, connection)
-    connection.deadline.cancel()
+    connection.inTime()
     try {
       this.#then.start(connection)
     } catch (error) {

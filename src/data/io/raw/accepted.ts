@@ -21,6 +21,9 @@ import {
 
 /** Bytes after which a connection that nobody peeks at is not read any more. */
 const MAX_HELD = 65_536
+/** In the place of a buffer that is not needed any more. */
+const TAKEN = new PeekBuffer(0)
+
 const kAccepted = Symbol('accepted')
 
 interface AcceptedHandle extends TcpHandle {
@@ -34,7 +37,7 @@ export class RawAccepted implements Accepted {
   readonly localPort: number
   readonly #native: Native
   readonly #handle: AcceptedHandle
-  readonly #peeked: PeekBuffer
+  #peeked: PeekBuffer
   #sink: AcceptedSink | undefined
   #peeking = false
   #ended = false
@@ -99,6 +102,7 @@ export class RawAccepted implements Accepted {
     this.#release()
     this.#given = true
     const head = this.#peeked.take()
+    this.#peeked = TAKEN
     return { kind: 'raw', handle: this.#handle, head, ended: this.#ended }
   }
 
