@@ -112,4 +112,29 @@ describe('drain', () => {
     assert.match(String(last), /^HTTP\/1\.1 200 OK\r\n.*\r\nConnection: close\r\n/is)
     await once(client, 'close')
   })
+
+  it('behind an answer that had begun before, one exchange more is possible', async () => {
+    const running: ServerResponse[] = []
+    using origin = await startOrigin((_request, response) => {
+      running.push(response)
+      response.writeHead(200, { 'content-length': '4' })
+      response.write('do')
+    })
+    await using proxy = await startProxy({
+      listeners: [{ hostname: '', rules: [{ ports: [origin.port] }] }],
+    })
+    const client = net.connect(proxy.port, '127.0.0.1')
+    client.write(GET)
+    let text = String((await once(client, 'data'))[0])
+    proxy.hub.drain()
+    running[0]?.end('ne')
+    while (!text.endsWith('done')) text += String((await once(client, 'data'))[0])
+    assert.doesNotMatch(text, /Connection: close/i)
+    client.write(GET)
+    const [next] = await once(client, 'data')
+    assert.match(String(next), /^HTTP\/1\.1 200 OK\r\n.*\r\nConnection: close\r\n/is)
+    running[1]?.end('ne')
+    client.resume()
+    await once(client, 'close')
+  })
 })

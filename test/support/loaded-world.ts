@@ -71,5 +71,5 @@ export function assertUnharmed(
     assert.ok(count >= least, `${count} requests of kind ${kind} are too few`)
   }
   const total = Object.values(requests).reduce((sum, count) => sum + count, 0)
-  return `${total} requests, 0 failed, ${refused} streams begun again, slowest ${Math.round(slowestMs)} ms`
+  return `${total} requests, 0 failed, ${refused} begun again, slowest ${Math.round(slowestMs)} ms`
 }

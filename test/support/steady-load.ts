@@ -1,8 +1,10 @@
 /**
  * Requests at a fixed rate over every kind of connection: what a client would have noticed. None is
  * tried twice but an HTTP/2 stream that was refused, as every client does (RFC 9113 section 8.7: it
- * was not processed; Node's client refuses by itself what it had not sent when GOAWAY came). HTTP/1.1 keep-alive, HTTP/1.1 on connections of their own, HTTP/2 over TLS, and
- * TLS passthrough to its handshake and first bytes.
+ * was not processed; Node's client refuses by itself what it had not sent when GOAWAY came), and what
+ * was sent on a kept connection by a client that had stood still itself, for so long that the server
+ * may have closed it (RFC 9110 section 9.2.2). HTTP/1.1 keep-alive, HTTP/1.1 on connections of their
+ * own, HTTP/2 over TLS, and TLS passthrough to its handshake and first bytes.
  */
 import { Agent, request as httpRequest } from 'node:http'
 import { setImmediate } from 'node:timers/promises'
@@ -23,7 +25,7 @@ export interface LoadResult {
   readonly requests: Readonly<Record<Kind, number>>
   /** `kind: what went wrong`, one for each failed request. */
   readonly failures: readonly string[]
-  /** Streams that were begun again on another connection. */
+  /** Streams and requests that were begun again on another connection. */
   readonly refused: number
   readonly slowestMs: number
 }
@@ -38,6 +40,10 @@ const BATCH: readonly Kind[] = [
 const EVERY_MS = 20
 /** Of one request. */
 const MAX_REFUSALS = 5
+/** A client that is late by so much has been silent for half a second, all in all: gwproxy's patience. */
+const STOOD_STILL_MS = 250
+/** How long what it sends then may take to fail. */
+const FAILS_MS = 2000
 /** Beyond this a client would have given up. */
 const PATIENCE_MS = 20_000
 /** A second's worth. Where the machine falls behind by more, clients and backends are what fails. */
@@ -54,6 +60,8 @@ export class SteadyLoad {
   #slowestMs = 0
   #refused = 0
   #due = performance.now()
+  /** When this process was late last. */
+  #lateAt = -Infinity
 
   constructor(target: LoadTarget) {
     this.#target = target
@@ -81,6 +89,8 @@ export class SteadyLoad {
 
   /** A late timer is made up for: the rate is kept, as long as the answers keep up. */
   #tick(): void {
+    const now = performance.now()
+    if (now - this.#due > STOOD_STILL_MS) this.#lateAt = now
     for (; this.#due <= performance.now(); this.#due += EVERY_MS) {
       if (this.#running.size > MAX_RUNNING) continue
       for (const kind of BATCH) this.#ask(kind)
@@ -116,7 +126,7 @@ export class SteadyLoad {
     }
   }
 
-  #http1(agent: Agent | false): Promise<void> {
+  #http1(agent: Agent | false, isAgain = false): Promise<void> {
     const { address: host, httpPort: port } = this.#target
     return new Promise((resolve, reject) => {
       const request = httpRequest({ host, port, agent, timeout: PATIENCE_MS }, (response) => {
@@ -126,7 +136,13 @@ export class SteadyLoad {
         response.resume()
       })
       request.on('timeout', () => request.destroy(new Error('no answer')))
-      request.on('error', reject)
+      request.on('error', (error: NodeJS.ErrnoException) => {
+        const wasClosed = error.code === 'ECONNRESET' || error.code === 'EPIPE'
+        const stoodStill = performance.now() - this.#lateAt < FAILS_MS
+        if (!request.reusedSocket || !wasClosed || !stoodStill || isAgain) return reject(error)
+        this.#refused += 1
+        resolve(this.#http1(false, true))
+      })
       request.end()
     })
   }

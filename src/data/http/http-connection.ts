@@ -106,7 +106,8 @@ export class HttpConnection implements ExchangeHost, TimerSink, Linked<HttpConne
   #goOn(): void {
     this.#protocol?.onExchangeEnded()
     if (this.#active > 0) return
-    if (this.#draining) this.#protocol?.closeIdle()
+    // An answer that had begun before the drain could not say that it is the last.
+    if (this.#draining) this.#idle.arm(LAST_REQUEST_MS)
     else if (!this.#awaitsHead) this.#idle.arm(this.context.limits.httpIdleMs)
   }
 
