@@ -3,7 +3,8 @@ import * as z from 'zod'
 import { keysLike } from './refine.ts'
 
 const KEY = /^[-._a-zA-Z0-9]{1,253}$/
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+/** Of a length that is a multiple of four; cheaper to scan than groups of four. */
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 const checkKeys = keysLike(
   (key) => KEY.test(key) && key !== '.' && !key.startsWith('..'),
@@ -17,8 +18,13 @@ export const textMap = z.record(z.string(), z.string()).superRefine(checkKeys)
 export const base64Map = z
   .record(
     z.string(),
-    z.string().refine((value) => BASE64.test(value.replace(/[\r\n]/g, '')), {
+    z.string().refine(isBase64, {
       error: 'must be base64 of the standard alphabet with padding',
     }),
   )
   .superRefine(checkKeys)
+
+function isBase64(value: string): boolean {
+  const text = value.replace(/[\r\n]/g, '')
+  return text.length % 4 === 0 && BASE64.test(text)
+}

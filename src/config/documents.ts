@@ -240,6 +240,8 @@ function spotAt(lines: LineCounter, offset: number): Spot {
 }
 
 function isDirectivesOnly(part: string): boolean {
+  // Most have none at all.
+  if (!part.includes('%')) return false
   return /^%/m.test(part) && part.split('\n').every((line) => /^\s*$|^\s*#|^%/.test(line))
 }
 

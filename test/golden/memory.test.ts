@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
 import { type AnyResource, buildResourceSet, ResourceSets } from '../../src/api/resource-set.ts'
 import type { Holdings } from '../../src/translate/holdings.ts'
 import { DEFAULT_OPTIONS } from '../../src/translate/options.ts'
@@ -37,6 +38,45 @@ describe('a memory', () => {
     })
   }
 })
+
+describe('random edits with a memory', () => {
+  for (const name of names.filter((one) => /route/.test(one))) {
+    it(`give what a translation gives alone: ${name.replace('.in.yaml', '')}`, async () => {
+      const input = readFileSync(join(CASES, name), 'utf8')
+      const resources = loadTexts(splitText(await withCertificates(input)))
+      const isRoute = ({ key }: AnyResource): boolean => key.kind.endsWith('Route')
+      const routes = resources.filter(isRoute)
+      const others = resources.filter((one) => !isRoute(one))
+      // Of each route: missing, as it was, or another version (1 to 2) with hostnames of its own.
+      const version = fc.option(fc.nat({ max: 2 }), { freq: 4 })
+      const step = fc.tuple(...routes.map(() => version))
+      fc.assert(
+        fc.property(fc.array(step, { minLength: 2, maxLength: 6 }), (steps) => {
+          const memory = new PassMemory()
+          const sets = new ResourceSets()
+          const versions = routes.map((route) => [route, edited(route, 1), edited(route, 2)])
+          for (const chosen of steps) {
+            const present = versions.flatMap((own, index) => own[chosen[index] ?? Number.NaN] ?? [])
+            const list = [...others, ...present]
+            const options = { ...DEFAULT_OPTIONS, now: GOLDEN_NOW }
+            const plain = translate(buildResourceSet(list), options)
+            assert.deepEqual(translate(sets.next(list), { ...options, memory }), plain)
+          }
+        }),
+        { numRuns: 20 },
+      )
+    })
+  }
+})
+
+function edited(route: AnyResource, version: number): AnyResource {
+  const { object } = route
+  const spec = 'spec' in object ? { ...object.spec } : {}
+  if ('hostnames' in spec) {
+    Object.assign(spec, { hostnames: [`v${version}.example.com`, '*.example.com'] })
+  }
+  return { ...route, generation: version + 1, object: { ...object, spec } } as AnyResource
+}
 
 describe('a route that is remembered', () => {
   it('is not made again until something that is no route changes', async () => {

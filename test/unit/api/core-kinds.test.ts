@@ -201,6 +201,16 @@ describe('Secrets and ConfigMaps', () => {
     },
   ])
 
+  test('base64 is whole groups of four, the last one padded', () => {
+    const groups = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+    const words = ['', 'A', 'A=', '==', 'AB==', 'ABC=', 'A===', '====', 'AB=C', 'ABCD', 'AB C']
+    for (const word of words.flatMap((one) => words.map((other) => one + other))) {
+      const data = { key: word }
+      const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'a' }, data }
+      assert.equal(secretSchema.safeParse(secret).success, groups.test(word), word)
+    }
+  })
+
   test('no message quotes a secret', () => {
     const secret = 'c2VjcmV0-not-base64'
     const result = secretSchema.safeParse({
