@@ -5,6 +5,8 @@
  * with an error of the stream. States of streams, windows and floods are the sink's.
  */
 
+import { readUint24, readUint31, readUint32, writeUint32 } from './octets.ts'
+
 export const FrameType = {
   data: 0,
   headers: 1,
@@ -117,11 +119,7 @@ export function writeFrameHeader(
   out[at + 2] = length
   out[at + 3] = type
   out[at + 4] = flags
-  out[at + 5] = streamId >>> 24
-  out[at + 6] = streamId >>> 16
-  out[at + 7] = streamId >>> 8
-  out[at + 8] = streamId
-  return at + FRAME_HEADER_BYTES
+  return writeUint32(out, at + 5, streamId)
 }
 
 /**
@@ -336,7 +334,6 @@ export class FrameReader {
   /** A frame is whole: its payload is at `from` to `end`. */
   #tell(bytes: Buffer, from: number, end: number): void {
     const type = this.#type
-    const streamId = this.#streamId
     const sink = this.#sink
     const isAck = (this.#flags & FrameFlag.ack) !== 0
     this.#type = undefined
@@ -348,7 +345,7 @@ export class FrameReader {
         this.#onFragment(bytes, from, end)
         break
       case FrameType.reset:
-        sink.onReset(streamId, readUint32(bytes, from))
+        sink.onReset(this.#streamId, readUint32(bytes, from))
         break
       case FrameType.settings:
         if (isAck) sink.onSettingsAck()
@@ -362,7 +359,7 @@ export class FrameReader {
         sink.onGoaway(readUint31(bytes, from), readUint32(bytes, from + 4))
         break
       case FrameType.windowUpdate:
-        sink.onWindowUpdate(streamId, readUint31(bytes, from))
+        sink.onWindowUpdate(this.#streamId, readUint31(bytes, from))
         break
       default:
     }
@@ -371,11 +368,9 @@ export class FrameReader {
   #onHeaders(bytes: Buffer, from: number, to: number): void {
     let start = from
     let end = to
-    const isPadded = (this.#flags & FrameFlag.padded) !== 0
-    const padding = isPadded ? (bytes[start++] as number) : 0
+    if ((this.#flags & FrameFlag.padded) !== 0) end -= bytes[start++] as number
     // Whatever it says of other streams means nothing any more (section 5.3.2).
     if ((this.#flags & FrameFlag.priority) !== 0) start += 5
-    end -= padding
     if (end < start) throw paddingError()
     this.#judgeBlock(end - start)
     this.#blockStream = this.#streamId
@@ -398,12 +393,11 @@ export class FrameReader {
   }
 
   #tellBlock(block: Buffer): void {
-    const streamId = this.#blockStream
     this.#blockStream = 0
     this.#block = undefined
     this.#blockBytes = 0
     this.#continuations = 0
-    this.#sink.onHeaders(streamId, block, this.#blockEndsStream)
+    this.#sink.onHeaders(this.#streamId, block, this.#blockEndsStream)
   }
 }
 
@@ -430,8 +424,9 @@ function judgeFrame(type: number, flags: number, streamId: number, length: numbe
       return
     case FrameType.settings:
       if (streamId !== 0) throw idError()
-      if (length % 6 !== 0) throw sizeError('length of SETTINGS')
-      if ((flags & FrameFlag.ack) !== 0 && length > 0) throw sizeError('length of SETTINGS')
+      if (length % 6 !== 0 || (length > 0 && (flags & FrameFlag.ack) !== 0)) {
+        throw sizeError('length of SETTINGS')
+      }
       if (length > MAX_SETTINGS * 6) {
         throw new Http2Error(Http2Code.enhanceYourCalm, 'too many settings')
       }
@@ -502,18 +497,4 @@ function idError(): Http2Error {
 
 function paddingError(): Http2Error {
   return new Http2Error(Http2Code.protocolError, 'padding longer than its frame')
-}
-
-function readUint24(bytes: Buffer, at: number): number {
-  return (
-    ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number)
-  )
-}
-
-function readUint31(bytes: Buffer, at: number): number {
-  return (((bytes[at] as number) & 0x7f) << 24) | readUint24(bytes, at + 1)
-}
-
-function readUint32(bytes: Buffer, at: number): number {
-  return (((bytes[at] as number) << 24) | readUint24(bytes, at + 1)) >>> 0
 }

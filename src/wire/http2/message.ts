@@ -38,13 +38,13 @@ const MEANINGS: ReadonlyMap<string, number> = new Map([
 ])
 
 const NAME = table((code) => TOKEN[code] === 1 && !(code >= 0x41 && code <= 0x5a))
-const PATH_CHARS = table((code) => code > 0x20 && code !== 0x7f && code !== 0x23)
+const PATH_CHARS = table((code) => code > 0x20 && code !== 0x7f)
 const AUTHORITY_CHARS = table((code) =>
   /[A-Za-z0-9\-._~!$&'()*+,;=:[\]%]/.test(String.fromCharCode(code)),
 )
 const SCHEME_TEXT = /^[A-Za-z][A-Za-z0-9+\-.]*$/
 const STATUS_TEXT = /^[1-9][0-9]{2}$/
-const LENGTH_TEXT = /^[0-9]{1,15}$/
+const LENGTH_TEXT = /^[0-9]{1,18}$/
 
 /**
  * Names that came lately, in two generations, so that strangers who make up names push out no more
@@ -123,8 +123,8 @@ export function requestProblem(fields: readonly string[]): string | undefined {
 }
 
 /**
- * undefined: it is a response, interim ones included. A `content-length` of an interim response, or
- * of 0 with 204, is let through: it means nothing, and is not to be handed on.
+ * undefined: it is a response, interim ones included. `content-length: 0` of a 204 is let through: it
+ * means nothing, and is not to be handed on.
  */
 export function responseProblem(fields: readonly string[]): string | undefined {
   let status = ''
@@ -151,7 +151,7 @@ export function responseProblem(fields: readonly string[]): string | undefined {
       case CONTENT_LENGTH:
         lengths += 1
         if (lengths > 1 || !LENGTH_TEXT.test(value)) return 'content-length'
-        if (status === '204' && value !== '0') return 'content-length'
+        if (status.startsWith('1') || (status === '204' && value !== '0')) return 'content-length'
         break
       default: {
         const problem = problemOf(meaning, value)
@@ -171,10 +171,11 @@ export function trailersProblem(fields: readonly string[]): string | undefined {
     if (!isText(value)) return 'field value'
     switch (meaning) {
       case REGULAR:
-      case HOST:
         break
+      // They frame or route what they would stand behind (RFC 9110 section 6.5.1).
+      case HOST:
       case CONTENT_LENGTH:
-        return 'content-length'
+        return 'field in trailers'
       default: {
         const problem = problemOf(meaning, value)
         if (problem !== undefined) return problem
