@@ -10,7 +10,7 @@ import type { Reason } from '../../model/outcome.ts'
 import type { Endpoint } from '../../model/upstream.ts'
 import { type OriginTls, UpstreamTlsError } from '../upstream/tls.ts'
 import { fieldKey } from './field-names.ts'
-import type { ClientSink, ClientStream } from './h2/contract.ts'
+import type { ClientSink, ClientStream } from './h2/handle-contract.ts'
 import { isEndStream } from './h2/node-streams.ts'
 import { openStream } from './h2/streams.ts'
 import type {

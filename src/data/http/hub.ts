@@ -1,5 +1,5 @@
 /**
- * What a worker has once for HTTP: the two servers, the trusted proxies, the set of connections.
+ * What a worker has once for HTTP: the trusted proxies, the set of connections.
  * Knows views only as what it compiled; a connection finds the current one through its slot.
  */
 import type { Clock } from '../../base/clock.ts'
@@ -15,7 +15,7 @@ import { LiveHosts } from './live-hosts.ts'
 import { type ConnectionSet, HttpConnection } from './http-connection.ts'
 import { Mirrors } from './mirror.ts'
 import { acceptHttp1 } from './server-h1.ts'
-import { Http2Server } from './server-h2.ts'
+import { acceptHttp2 } from './server-h2.ts'
 import { TrustedProxies } from '../trusted-proxies.ts'
 import { CompiledView, type SharedRoutes } from './view.ts'
 
@@ -43,7 +43,6 @@ export function createHttpHub(options: HttpHubOptions): HttpHub {
 class LiveHub implements HttpHub, ConnectionSet {
   readonly #shared: SharedRoutes
   readonly #context: HttpContext
-  readonly #http2: Http2Server
   readonly #connections = new LinkedList<HttpConnection>()
   #active = 0
   #draining = false
@@ -64,7 +63,6 @@ class LiveHub implements HttpHub, ConnectionSet {
       mirrors: new Mirrors(),
       heldBodies: new ByteBudget(HELD_BYTES),
     }
-    this.#http2 = new Http2Server(context.limits)
   }
 
   get activeExchanges(): number {
@@ -77,7 +75,7 @@ class LiveHub implements HttpHub, ConnectionSet {
 
   accept(downstream: HttpDownstream): void {
     const connection = new HttpConnection(downstream, this.#context, this)
-    if (downstream.protocol === 'h2') this.#http2.accept(connection)
+    if (downstream.protocol === 'h2') acceptHttp2(connection)
     else acceptHttp1(connection)
     if (this.#draining) connection.serveOne()
   }

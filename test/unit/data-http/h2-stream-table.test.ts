@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
-import { type Listed, StreamTable } from '../../../src/data/http/h2/stream-table.ts'
+import { type Listed, StreamTable } from '../../../src/data/http/h2/handle-stream-table.ts'
 
 it('a table of streams does as a Map', () => {
   const step = fc.tuple(fc.constantFrom('set', 'delete', 'get'), fc.integer({ min: 0, max: 200 }))

@@ -1,49 +1,39 @@
-/**
- * What gwproxy asks of an HTTP/2 stream. Node's own streams have it, behind `node-streams.ts`, and so
- * has `HandleStream`; nothing above knows which of them it is.
- */
+/** What gwproxy asks of an HTTP/2 stream; `stream.ts` has it for both sides. */
 import type { RequestStream } from '../request-body.ts'
 
 /** Shared by both sides. */
 export interface Http2Stream {
+  /** Over: nothing can be written, and but for a whole message nothing is told but its close. */
   readonly destroyed: boolean
-  readonly closed: boolean
-  /** Of RST_STREAM; undefined or 0: none. */
-  readonly rstCode: number | undefined
-  /** Everything that was written and ended is in the socket, but for trailers. */
+  /** Of RST_STREAM, whoever sent it; 0: none. */
+  readonly rstCode: number
+  /** Everything that was written and ended is in the socket. */
   readonly writableFinished: boolean
-  /** False: wait for `onDrain`. */
+  /** The chunk must stay as it is. False: wait for `onDrain`. */
   write(chunk: Uint8Array): boolean
-  end(): void
+  /** `trailers`: flat; with those that cannot be sent it is reset. */
+  end(trailers?: readonly string[]): void
   /** RST_STREAM with INTERNAL_ERROR, so that nobody takes it for whole. */
-  destroy(error: Error): void
+  destroy(): void
 }
 
 /** A request, and the way back. */
 export interface ServerStream extends Http2Stream, RequestStream {
+  /** Set once: who is told from here on. */
+  set sink(sink: ServerSink)
   /** HEADERS had END_STREAM. */
   readonly endAfterHeaders: boolean
   readonly headersSent: boolean
-  /** `raw`: flat, `:status` first. Throws on fields that cannot be sent; so do the next two. */
-  respond(raw: string[], options: RespondOptions): void
+  /** `raw`: flat, `:status` first. Throws on fields that cannot be sent; so does the next. */
+  respond(raw: string[], endStream: boolean): void
   inform(raw: string[]): void
-  /** Within `onWantTrailers`. */
-  sendTrailers(raw: string[]): void
-  /** RST_STREAM behind what was written. */
-  close(code: number): void
-}
-
-export interface RespondOptions {
-  readonly endStream: boolean
-  readonly waitForTrailers: boolean
 }
 
 export interface ServerSink {
-  /** So much of the request's content came, whether or not it is read yet. */
-  onContent(bytes: number): void
+  /** All of the answer is in the socket. What is left of the request is refused behind it. */
   onFinish(): void
   onDrain(): void
-  onWantTrailers(): void
+  /** The last that is told. */
   onClose(): void
 }
 
@@ -55,7 +45,7 @@ export interface ClientStream extends Http2Stream {
 
 export interface ClientSink {
   onInterim(status: number, raw: readonly string[]): void
-  onResponse(status: number, raw: readonly string[], flags: number): void
+  onResponse(status: number, raw: readonly string[], endStream: boolean): void
   onTrailers(raw: readonly string[]): void
   onData(chunk: Buffer): void
   onEnd(): void

@@ -14,7 +14,7 @@ import type {
   RespondOptions,
   ServerSink,
   ServerStream,
-} from './contract.ts'
+} from './handle-contract.ts'
 import { headerBlock } from './header-block.ts'
 import {
   EMPTY_PAYLOAD,
@@ -25,7 +25,7 @@ import {
   type StreamHandle,
   type WriteRequest,
 } from './internals.ts'
-import { type Listed, StreamTable } from './stream-table.ts'
+import { type Listed, StreamTable } from './handle-stream-table.ts'
 
 /** As of a Duplex: more waits for `onDrain`. */
 const HIGH_WATER = 65_536

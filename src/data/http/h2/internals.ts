@@ -5,7 +5,7 @@
  */
 import type { Http2Session, ServerHttp2Stream } from 'node:http2'
 import { types } from 'node:util'
-import type { StreamTable } from './stream-table.ts'
+import type { StreamTable } from './handle-stream-table.ts'
 import { messageOf } from '../../../base/errors.ts'
 
 /** Names and values with NULs and a byte of flags between, latin1; and how many fields there are. */

@@ -13,7 +13,7 @@ import type {
   RespondOptions,
   ServerSink,
   ServerStream,
-} from './contract.ts'
+} from './handle-contract.ts'
 
 type Status = Pick<IncomingHttpHeaders, ':status'>
 

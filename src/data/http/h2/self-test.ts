@@ -12,7 +12,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2'
 import { type Duplex, duplexPair } from 'node:stream'
-import type { ClientSink } from './contract.ts'
+import type { ClientSink } from './handle-contract.ts'
 import { HandleServerStream, install, requestOnHandle, useHandles } from './handle-stream.ts'
 import { type BindingOf, Internals } from './internals.ts'
 

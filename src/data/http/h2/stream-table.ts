@@ -1,5 +1,5 @@
 /**
- * The streams of a session by number, in the place of Node's Map. A Map that is filled and emptied
+ * The streams of a session by number, in the place of a Map. A Map that is filled and emptied
  * without end makes itself anew again and again, and each of its former selves points to the next
  * (V8's ordered hash tables). Once a collection has made one of them old, minor collections keep
  * all that follow, with every stream that was in them, until the next major one.
@@ -7,38 +7,36 @@
 
 const BUCKETS = 64
 
-/** What is in a table; the two members are the table's. */
-export interface Listed {
-  listedId?: number
-  listedNext?: Listed | undefined
+/** What is in a table. */
+export interface Listed<One> {
+  readonly id: number
+  /** The table's. */
+  listedNext: One | undefined
 }
 
-/** As much of a Map as Node uses. */
-export class StreamTable {
-  readonly #buckets: (Listed | undefined)[] = new Array(BUCKETS).fill(undefined)
+export class StreamTable<One extends Listed<One>> {
+  readonly #buckets: (One | undefined)[] = new Array(BUCKETS).fill(undefined)
   size = 0
 
-  get(id: number): Listed | undefined {
+  get(id: number): One | undefined {
     let one = this.#buckets[bucketOf(id)]
-    while (one !== undefined && one.listedId !== id) one = one.listedNext
+    while (one !== undefined && one.id !== id) one = one.listedNext
     return one
   }
 
-  set(id: number, stream: Listed): this {
-    this.delete(id)
-    const bucket = bucketOf(id)
-    stream.listedId = id
+  /** There is none of its number. */
+  add(stream: One): void {
+    const bucket = bucketOf(stream.id)
     stream.listedNext = this.#buckets[bucket]
     this.#buckets[bucket] = stream
     this.size += 1
-    return this
   }
 
   delete(id: number): boolean {
     const bucket = bucketOf(id)
-    let before: Listed | undefined
+    let before: One | undefined
     let one = this.#buckets[bucket]
-    while (one !== undefined && one.listedId !== id) {
+    while (one !== undefined && one.id !== id) {
       before = one
       one = one.listedNext
     }
@@ -51,10 +49,10 @@ export class StreamTable {
   }
 
   /** `look` may delete what it is given. */
-  forEach(look: (stream: Listed) => void): void {
+  forEach(look: (stream: One) => void): void {
     for (const first of this.#buckets) {
       for (let one = first; one !== undefined; ) {
-        const next = one.listedNext
+        const next: One | undefined = one.listedNext
         look(one)
         one = next
       }

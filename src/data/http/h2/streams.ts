@@ -4,7 +4,7 @@
  */
 import { messageOf } from '../../../base/errors.ts'
 import type { ClientHttp2Session, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
-import type { ClientSink, ClientStream, ServerSink, ServerStream } from './contract.ts'
+import type { ClientSink, ClientStream, ServerSink, ServerStream } from './handle-contract.ts'
 import { HandleServerStream, requestOnHandle, useHandles } from './handle-stream.ts'
 import { NodeServerStream, requestOnNode } from './node-streams.ts'
 import { tryHandles } from './self-test.ts'

@@ -1,0 +1,134 @@
+/**
+ * What goes out on an HTTP/2 connection: frames are laid one behind the other, and what was written
+ * in one turn of the event loop is one write, and so one TLS record where it is small. The room for
+ * them is lent by the process: an idle connection has none. Does not own the socket.
+ */
+import type { Socket } from 'node:net'
+
+const SLAB_BYTES = 65_536
+/** With less room left than for a frame of the usual size, the next turn begins another slab. */
+const LEAST_ROOM = 16_384 + 9
+const MAX_SPARE = 16
+
+interface Slab {
+  readonly bytes: Buffer
+  /** Writes that may still read it. */
+  writes: number
+}
+
+const spare: Slab[] = []
+
+/** Told when the operating system has what was laid before. */
+export interface Awaiting {
+  onWritten(): void
+}
+
+interface Write {
+  readonly slab: Slab
+  readonly awaiting: readonly Awaiting[] | undefined
+}
+
+export class FrameOutput {
+  readonly #socket: Socket
+  /** Where frames are laid: from `at` on, after `reserve`. */
+  bytes: Buffer
+  at = 0
+  #slab: Slab | undefined
+  #from = 0
+  #writes: Write[] = []
+  #awaiting: Awaiting[] | undefined
+  #isScheduled = false
+  /** The socket takes no more for now; its 'drain' comes. */
+  isBlocked = false
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    this.bytes = NO_BYTES
+  }
+
+  /** At most 64 KiB. What was laid before may leave now. */
+  reserve(length: number): void {
+    if (this.at + length <= this.bytes.length) return
+    this.flush()
+    if (this.at + length <= this.bytes.length) return
+    const slab = spare.pop() ?? { bytes: Buffer.allocUnsafeSlow(SLAB_BYTES), writes: 0 }
+    this.#slab = slab
+    this.bytes = slab.bytes
+    this.#from = 0
+    this.at = 0
+  }
+
+  /** What was laid leaves by the end of this turn. */
+  send(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(flushLate, this)
+  }
+
+  /** As `send`; `one` is told when all of it was written, and not when it never was. */
+  sendFor(one: Awaiting): void {
+    this.#awaiting ??= []
+    this.#awaiting.push(one)
+    this.send()
+  }
+
+  /** Bytes that the socket has not taken yet. */
+  get waitingBytes(): number {
+    return this.#socket.writableLength + this.at - this.#from
+  }
+
+  /** Whether what was laid at `start` in `bytes` can still be changed. */
+  holds(bytes: Buffer, start: number): boolean {
+    return bytes === this.bytes && start >= this.#from && start < this.at
+  }
+
+  flush(): void {
+    const slab = this.#slab
+    if (slab === undefined || this.at === this.#from) return
+    const piece = slab.bytes.subarray(this.#from, this.at)
+    this.#from = this.at
+    slab.writes += 1
+    this.#writes.push({ slab, awaiting: this.#awaiting })
+    this.#awaiting = undefined
+    if (SLAB_BYTES - this.at < LEAST_ROOM) this.#leave()
+    this.isBlocked = !this.#socket.write(piece, this.#onWritten)
+  }
+
+  flushLate(): void {
+    this.#isScheduled = false
+    this.flush()
+  }
+
+  readonly #onWritten = (error?: Error | null): void => {
+    const write = this.#writes.shift()
+    if (write === undefined) return
+    const { slab, awaiting } = write
+    slab.writes -= 1
+    if (slab.writes === 0 && !error) {
+      if (slab !== this.#slab) giveBack(slab)
+      else if (this.at === this.#from) {
+        this.#leave()
+        giveBack(slab)
+      }
+    }
+    if (awaiting === undefined || error) return
+    for (const one of awaiting) one.onWritten()
+  }
+
+  #leave(): void {
+    this.#slab = undefined
+    this.bytes = NO_BYTES
+    this.#from = 0
+    this.at = 0
+  }
+}
+
+const NO_BYTES = Buffer.alloc(0)
+
+function giveBack(slab: Slab): void {
+  if (spare.length < MAX_SPARE) spare.push(slab)
+}
+
+function flushLate(output: FrameOutput): void {
+  output.flushLate()
+}
