@@ -18,7 +18,7 @@ interface Slab {
 
 const spare: Slab[] = []
 
-/** Told when the operating system has what was laid before. */
+/** Told when what was laid before is in the socket, and at most its high-water mark waits there. */
 export interface Awaiting {
   onWritten(): void
 }
@@ -88,10 +88,13 @@ export class FrameOutput {
     const piece = slab.bytes.subarray(this.#from, this.at)
     this.#from = this.at
     slab.writes += 1
-    this.#writes.push({ slab, awaiting: this.#awaiting })
+    const awaiting = this.#awaiting
     this.#awaiting = undefined
     if (SLAB_BYTES - this.at < LEAST_ROOM) this.#leave()
     this.isBlocked = !this.#socket.write(piece, this.#onWritten)
+    this.#writes.push({ slab, awaiting: this.isBlocked ? awaiting : undefined })
+    // As good as gone: no peer's slowness holds it here.
+    if (awaiting !== undefined && !this.isBlocked) process.nextTick(tell, awaiting)
   }
 
   flushLate(): void {
@@ -111,8 +114,7 @@ export class FrameOutput {
         giveBack(slab)
       }
     }
-    if (awaiting === undefined || error) return
-    for (const one of awaiting) one.onWritten()
+    if (awaiting !== undefined && !error) tell(awaiting)
   }
 
   #leave(): void {
@@ -124,6 +126,10 @@ export class FrameOutput {
 }
 
 const NO_BYTES = Buffer.alloc(0)
+
+function tell(awaiting: readonly Awaiting[]): void {
+  for (const one of awaiting) one.onWritten()
+}
 
 function giveBack(slab: Slab): void {
   if (spare.length < MAX_SPARE) spare.push(slab)

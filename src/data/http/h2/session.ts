@@ -211,12 +211,19 @@ export abstract class Http2Session implements FrameSink {
   /** Closing at once would reset the connection under our last words when more comes from the peer. */
   #finish(): void {
     this.socket.end()
-    this.#linger = setTimeout(() => this.socket.destroy(), LINGER_MS)
+    this.#linger ??= setTimeout(() => this.socket.destroy(), LINGER_MS)
   }
 
+  /** FIN. A peer that had its answers closes at once: we may hear of that before we hear that they left. */
   readonly #onSocketEnd = (): void => {
-    this.#stop({ kind: 'closed' }, Http2Code.noError)
-    this.socket.end()
+    if (this.destroyed) return
+    this.closed = true
+    this.streams.forEach((stream) => {
+      if (!stream.isLaid) stream.lost(Http2Code.noError)
+    })
+    this.writer.flush()
+    this.#finishIfIdle()
+    this.#linger ??= setTimeout(() => this.socket.destroy(), LINGER_MS)
   }
 
   readonly #onClose = (): void => {

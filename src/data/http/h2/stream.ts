@@ -34,6 +34,8 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
   protected ended = false
   /** END_STREAM came. */
   hasEnd = false
+  /** END_STREAM of ours leaves, and all before it. */
+  isLaid = false
   /** Content that is still to come by its content-length; undefined: nobody knows. */
   protected contentLeft: number | undefined = undefined
   #flows = false
@@ -253,6 +255,7 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
   /** HEADERS with END_STREAM were laid. */
   protected endedByHeaders(): void {
     this.ended = true
+    this.isLaid = true
     this.session.awaitWritten(this)
   }
 
@@ -261,6 +264,7 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
     try {
       if (trailers === undefined || trailers.length === 0) this.session.layEnd(this)
       else this.session.layHeaders(this, trailers, true)
+      this.isLaid = true
       this.session.awaitWritten(this)
     } catch {
       // Trailers that cannot be sent.
