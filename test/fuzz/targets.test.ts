@@ -10,6 +10,7 @@ const ITERATIONS: Readonly<Record<string, number>> = {
   'client-hello': 20_000,
   admission: 2_000,
   'http-normalizer': 50_000,
+  http2: 20_000,
   'check-response': 50_000,
   'proxy-protocol': 50_000,
 }

@@ -3,6 +3,7 @@ import { admission } from './admission.ts'
 import type { FuzzTarget } from './campaign.ts'
 import { checkResponse } from './check-response.ts'
 import { clientHello } from './client-hello.ts'
+import { http2 } from './http2.ts'
 import { httpNormalizer } from './http-normalizer.ts'
 import { proxyProtocol } from './proxy-header.ts'
 
@@ -10,6 +11,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   clientHello,
   admission,
   httpNormalizer,
+  http2,
   checkResponse,
   proxyProtocol,
 ]

@@ -166,7 +166,8 @@ export class HpackEncoder {
       const first = known.kind === NEVER_INDEXED ? 0x10 : 0
       return writeLiteral(out, at, first, 0x0f, known.index, known.text, value)
     }
-    if (known.text === 'te' && value !== 'trailers') throw new TypeError('TE over HTTP/2')
+    if (known.text === 'te' && value.toLowerCase() !== 'trailers')
+      throw new TypeError('TE over HTTP/2')
     const oldest = this.#serial - this.#count
     for (let entry = known.last; entry >= oldest; entry = this.#before[entry & MASK] as number) {
       if (this.#entryValues[entry & MASK] === value) {
@@ -234,9 +235,10 @@ export class HpackEncoder {
 
 /** Throws TypeError. */
 function nameOf(name: string): Name {
+  // Before it becomes lower case: U+212A would be a k then.
+  if (!isName(name)) throw new TypeError('a field name that cannot be sent')
   const text = name.toLowerCase()
   if (CONNECTION_SPECIFIC.has(text)) throw new TypeError(`${text} over HTTP/2`)
-  if (!isName(text)) throw new TypeError('a field name that cannot be sent')
   const kind = SECRET.has(text) ? NEVER_INDEXED : UNIQUE.has(text) ? WITHOUT_INDEX : INDEXED
   return {
     text,
