@@ -1,6 +1,6 @@
 module gwproxy.dev/h2spec
 
-go 1.26.8
+go 1.26.0
 
 tool github.com/summerwind/h2spec/cmd/h2spec
 

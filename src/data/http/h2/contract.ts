@@ -1,4 +1,4 @@
-/** What gwproxy asks of an HTTP/2 stream; `stream.ts` has it for both sides. */
+/** What gwproxy asks of HTTP/2: `stream.ts` and `session.ts` have it for both sides. */
 import type { RequestStream } from '../request-body.ts'
 
 /** Shared by both sides. */

@@ -34,6 +34,8 @@ export class ServerSession extends Http2Session implements TimerSink {
   readonly #maxStreams: number
   /** For the client to acknowledge our settings. */
   readonly #deadline: Deadline
+  readonly #settingsMs: number
+  #isSettled = false
   #resets = 0
   #finished = 0
 
@@ -53,7 +55,7 @@ export class ServerSession extends Http2Session implements TimerSink {
     this.#sink = sink
     this.#maxStreams = streamsPerConnection
     this.#deadline = new Deadline(wheel, this)
-    this.#deadline.arm(limits.headersMs)
+    this.#settingsMs = limits.headersMs
   }
 
   onDeadline(): void {
@@ -77,9 +79,11 @@ export class ServerSession extends Http2Session implements TimerSink {
   }
 
   #begin(id: number, fields: string[] | undefined, endStream: boolean): void {
+    // Without requests its silence is the connection's.
+    if (this.lastPeerStream === 0 && !this.#isSettled) this.#deadline.arm(this.#settingsMs)
     this.lastPeerStream = id
     this.guard.message()
-    if (this.closed || this.streamCount >= this.#maxStreams) {
+    if (this.closed || this.streams.size >= this.#maxStreams) {
       this.#refuse(id, Http2Code.refusedStream)
     } else if (fields === undefined) this.#refuse(id, Http2Code.enhanceYourCalm)
     else if (requestProblem(fields) !== undefined) this.#refuse(id, Http2Code.protocolError)
@@ -124,11 +128,15 @@ export class ServerSession extends Http2Session implements TimerSink {
     else if (!this.destroyed) this.#countReset()
   }
 
-  protected goawayReceived(): void {}
+  /** It begins nothing more. */
+  protected goawayReceived(): void {
+    this.close()
+  }
 
   protected settingsReceived(): void {}
 
   protected settingsAcknowledged(): void {
+    this.#isSettled = true
     this.#deadline.cancel()
   }
 
@@ -176,8 +184,10 @@ class HttpServerStream extends Http2SessionStream implements ServerStream {
     if (endStream) this.endedByHeaders()
   }
 
+  /** A client that does not read needs no hints. */
   inform(raw: string[]): void {
-    if (!this.destroyed) this.session.layHeaders(this, raw, false)
+    if (this.destroyed || (this.session.writer.isBlocked && raw[1] !== '100')) return
+    this.session.layHeaders(this, raw, false)
   }
 
   protected tellData(chunk: Buffer): void {

@@ -13,6 +13,7 @@ import {
   Setting,
 } from '../../../wire/http2/frames.ts'
 import { HpackDecoder } from '../../../wire/http2/hpack-decoder.ts'
+import { CutStreams } from './cut-streams.ts'
 import { FloodGuard, type Ticker } from './flood-guard.ts'
 import { FrameWriter } from './frame-writer.ts'
 import type { Awaiting } from './output.ts'
@@ -27,12 +28,12 @@ const BLOCK_SPARE = 16_384
 const MAX_CONTINUATIONS = 16
 /** Fields of a list, pseudo-fields among them: what none of them costs us is its number (cookie crumbs). */
 const MAX_PAIRS = 128
+/** Of content that is cut to the window's size. */
+const LEAST_PIECE = 256
 /** Frames that answer the peer's, while it does not read. */
 const MAX_OWED = 1000
 /** What waits in the socket of a peer that does not read. */
 const MAX_WAITING_BYTES = 10 * 1024 * 1024
-/** Streams that we have reset, whose peer may not know it yet. */
-const MAX_CUT = 256
 /** How long the peer has to read our last words and to close its side. */
 const LINGER_MS = 2000
 
@@ -76,8 +77,7 @@ export abstract class Http2Session implements FrameSink {
   #owed = 0
   #pings: (() => void)[] = []
   #awaitsSettings = true
-  #cut: number[] | undefined = undefined
-  #cutAt = 0
+  readonly #cut = new CutStreams()
   /** No new stream. */
   closed = false
   /** Nothing is read or written any more. */
@@ -264,21 +264,22 @@ export abstract class Http2Session implements FrameSink {
     const stream = this.streams.get(id)
     if (stream === undefined) {
       this.#stray(id, 'DATA')
-      if (!this.guard.late(HEAD_BYTES + flowLength)) this.useless(0)
+      if (!this.guard.late(HEAD_BYTES + flowLength)) this.flooded(USELESS)
       this.acknowledge(flowLength)
       return
     }
     const { length } = content
     if (length > 0) this.guard.content()
-    const useless = flowLength - length + (length === 0 && !endStream ? HEAD_BYTES : 0)
-    if (useless > 0) this.useless(useless)
+    else if (!endStream) this.useless(HEAD_BYTES)
+    // Padding hides how long content is: as much of it as of that.
+    if (flowLength > 2 * length) this.useless(flowLength - 2 * length)
     stream.dataReceived(content, flowLength, endStream)
   }
 
   onHeaders(id: number, block: Buffer, endStream: boolean): void {
     if (this.destroyed) return
     const fields = this.#decoder.decode(block, this.#options.maxListBytes, MAX_PAIRS)
-    if (this.wasCut(id) && this.streams.get(id) === undefined) {
+    if (this.streams.get(id) === undefined && !this.isIdle(id) && this.wasCut(id)) {
       this.useless(HEAD_BYTES + block.length)
     } else this.headersReceived(id, fields, endStream)
   }
@@ -396,11 +397,11 @@ export abstract class Http2Session implements FrameSink {
 
   /** We have reset it; its peer may not know yet. */
   protected wasCut(id: number): boolean {
-    return this.#cut?.includes(id) === true
+    return this.#cut.has(id)
   }
 
   protected useless(bytes: number): void {
-    if (!this.guard.useless(bytes)) this.flooded('frames without use')
+    if (!this.guard.useless(bytes)) this.flooded(USELESS)
   }
 
   /** Content was read, or nobody will read it. */
@@ -435,11 +436,15 @@ export abstract class Http2Session implements FrameSink {
     if (this.#blocked.length === 0 || this.writer.isBlocked || this.#sendWindow <= 0) return
     const blocked = this.#blocked
     this.#blocked = []
+    let next = 0
     // In their order; who has to wait again does so behind the others.
-    for (const stream of blocked) {
+    while (next < blocked.length && this.allowance(1) > 0) {
+      const stream = blocked[next++] as Http2SessionStream
       stream.isBlocked = false
       stream.flushQueue()
     }
+    if (this.destroyed) return
+    if (next < blocked.length) this.#blocked = [...blocked.slice(next), ...this.#blocked]
   }
 
   readonly #onDrain = (): void => {
@@ -455,7 +460,8 @@ export abstract class Http2Session implements FrameSink {
   layData(stream: Http2SessionStream, chunk: Uint8Array, from: number, length: number): void {
     this.writer.data(stream.id, chunk, from, length)
     this.#sendWindow -= length
-    this.guard.content()
+    // But for crumbs, as many as there are updates of a window that is kept small.
+    if (length >= LEAST_PIECE || from + length === chunk.length) this.guard.content()
   }
 
   /** Throws on fields that cannot be sent; then nothing is. */
@@ -478,7 +484,7 @@ export abstract class Http2Session implements FrameSink {
 
   layReset(id: number, code: number): void {
     if (this.destroyed) return
-    this.#noteCut(id)
+    this.#cut.add(id)
     this.guard.cutStream()
     this.writer.reset(id, code)
     this.#owe()
@@ -497,14 +503,9 @@ export abstract class Http2Session implements FrameSink {
     if (this.#owed > MAX_OWED) this.flooded('answers that nobody reads')
   }
 
-  #noteCut(id: number): void {
-    this.#cut ??= []
-    this.#cut[this.#cutAt % MAX_CUT] = id
-    this.#cutAt += 1
-  }
-
   /** A stream is over. */
   forget(stream: Http2SessionStream): void {
+    if (stream.isBlocked) this.#blocked = this.#blocked.filter((one) => one !== stream)
     this.streams.delete(stream.id)
     this.streamEnded(stream)
     this.#finishIfIdle()
@@ -514,5 +515,7 @@ export abstract class Http2Session implements FrameSink {
 const PING = Buffer.from('gwproxy\0', 'latin1')
 /** What a frame counts that we do not look at: its length is not told. */
 const IGNORED_BYTES = 64
+
+const USELESS = 'frames without use'
 
 function ignore(): void {}

@@ -1,0 +1,19 @@
+/** The numbers of the streams that were cut off last, whose peer may not know it yet. */
+
+/** More than may run at a time, twice: their peer has seen the end of those before. */
+const MAX_CUT = 256
+
+export class CutStreams {
+  #ids: number[] | undefined = undefined
+  #count = 0
+
+  add(id: number): void {
+    this.#ids ??= []
+    this.#ids[this.#count % MAX_CUT] = id
+    this.#count += 1
+  }
+
+  has(id: number): boolean {
+    return this.#ids?.includes(id) === true
+  }
+}
