@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
 import http2 from 'node:http2'
 import net from 'node:net'
 import { after, before, describe, it } from 'node:test'
@@ -22,6 +23,8 @@ import {
 } from '../support/h2-frames.ts'
 import { type Origin, startOrigin } from '../support/http-origin.ts'
 import { startProxy, type TestProxy } from '../support/http-proxy.ts'
+import { Stranger } from '../support/h2-stranger.ts'
+import { until, untilStill } from '../support/until.ts'
 
 const BODY = Buffer.alloc(1 << 17)
 /** Of the guard's checks. */
@@ -89,11 +92,21 @@ for (const kind of ['handles', 'node'] as const) {
   describe(`floods: ${kind}`, () => {
     let origin: Origin
     let proxy: TestProxy
+    let sent = 0
+    const endless = (response: ServerResponse): void => {
+      const more = (): void => {
+        do sent += BODY.length
+        while (response.write(BODY))
+      }
+      response.on('drain', more)
+      more()
+    }
     before(async () => {
       useStreams(kind)
       origin = await startOrigin((request, response) => {
         request.resume()
-        if (request.url !== '/held') response.end('x')
+        if (request.url === '/endless') endless(response)
+        else if (request.url !== '/held') response.end('x')
       })
       proxy = await startProxy({ listeners: [{ hostname: '', rules: [{ ports: [origin.port] }] }] })
     })
@@ -124,6 +137,44 @@ for (const kind of ['handles', 'node'] as const) {
       session.destroy()
     })
 
+    it('PING whose answers are not read', async () => {
+      using stranger = new Stranger(proxy.port, [
+        setting(INITIAL_WINDOW_SIZE, 2 ** 31 - 1),
+        frame(FRAME.windowUpdate, 0, 0, uint32(2 ** 31 - 1 - 65_535)),
+        get(1, '/endless'),
+      ])
+      const ended = proxy.outcomes.length
+      stranger.socket.pause()
+      await untilStill(() => sent)
+      // As many as the guard lets pass.
+      for (let i = 0; i < 20; i += 1) {
+        stranger.send(
+          ...Array.from({ length: 100 }, () => frame(FRAME.ping, 0, 0, Buffer.alloc(8))),
+        )
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+      await until(() => proxy.outcomes.length > ended)
+      const { reason, detail } = proxy.outcomes.at(-1) ?? {}
+      assert.deepEqual([reason, detail], ['protocol-error', 'answers that nobody reads'])
+    })
+
+    it('a window that is opened by one byte at a time', async () => {
+      using stranger = new Stranger(proxy.port, [
+        setting(INITIAL_WINDOW_SIZE, 0),
+        get(1, '/endless'),
+      ])
+      const crumbs = Buffer.concat(
+        Array.from({ length: 500 }, () => frame(FRAME.windowUpdate, 0, 1, uint32(1))),
+      )
+      for (const end = Date.now() + FLOOD_MS; !stranger.isClosed && Date.now() < end; ) {
+        stranger.send(crumbs)
+        await new Promise((resolve) => setTimeout(resolve, 1))
+      }
+      assert.ok(stranger.isClosed, `${stranger.content(1).length} bytes`)
+      const { reason, detail } = proxy.outcomes.at(-1) ?? {}
+      assert.deepEqual([reason, detail], ['protocol-error', 'frames without use'])
+    })
+
     it('content in small pieces is no flood', async () => {
       const socket = net.connect({ host: '127.0.0.1', port: proxy.port })
       socket.write(Buffer.concat([PREFACE, SETTINGS, held]))
@@ -147,7 +198,8 @@ const FRAMES_AT_ONCE = 500
 /** RST_STREAM with NO_ERROR on stream 1: answered, and the rest of the request is not wanted. */
 const CUT = frame(FRAME.rstStream, 0, 1, uint32(0))
 
-async function isCutOff({ port }: TestProxy, flood: Flood): Promise<void> {
+async function isCutOff({ port, outcomes }: TestProxy, flood: Flood): Promise<void> {
+  const ended = outcomes.length
   const { opening = NOTHING, isAnswered = false } = flood
   const socket = net.connect({ host: '127.0.0.1', port })
   socket.on('error', () => {})
@@ -165,6 +217,8 @@ async function isCutOff({ port }: TestProxy, flood: Flood): Promise<void> {
   const isCut = socket.destroyed
   socket.destroy()
   assert.ok(isCut, `${count} frames`)
+  await until(() => outcomes.length > ended)
+  assert.equal(outcomes.at(-1)?.reason, 'protocol-error')
 }
 
 async function comes(socket: net.Socket, bytes: Buffer): Promise<void> {

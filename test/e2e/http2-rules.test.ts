@@ -495,3 +495,17 @@ describe('the rules of HTTP/2', () => {
     })
   })
 })
+
+it('6.5.3: a client that does not acknowledge our settings has the time of a head for it', async () => {
+  await using proxy = await startProxy({ listeners: [], limits: { headersMs: 200 } })
+  using silent = new Stranger(proxy.port)
+  using asking = new Stranger(proxy.port, [get(1)])
+  using good = new Stranger(proxy.port, [get(1), frame(FRAME.settings, 1, 0, NOTHING)])
+  assert.equal(await asking.goaway(), CODE.settingsTimeout)
+  assert.equal(await silent.goaway(), CODE.no)
+  assert.deepEqual(proxy.outcomes.map(({ reason }) => reason).sort(), [
+    'header-timeout',
+    'protocol-error',
+  ])
+  assert.ok(!good.isClosed)
+})
