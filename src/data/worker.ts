@@ -31,7 +31,6 @@ import { Bind } from './bind.ts'
 import type { ConnectionContext } from './connection.ts'
 import { ConnectionSet } from './connection-set.ts'
 import { Drain } from './drain.ts'
-import { openHandles, useStreams } from './http/h2/streams.ts'
 import { createIoBackend, findIoSupport, type IoSupport } from './io/choose.ts'
 import type { HttpHub } from './http/contract.ts'
 import { memoryShare } from './memory-share.ts'
@@ -124,7 +123,6 @@ class Worker {
   readonly #context: ConnectionContext
   readonly #published: Manifest[] = []
   #compiling = false
-  #toldOfHandles = false
   #runtime: Runtime | undefined
   #runtimes = 0
   #heartbeat: NodeJS.Timeout | undefined
@@ -162,7 +160,6 @@ class Worker {
     this.#wheel = new TimerWheel(clock)
     const { io: mode, limits } = settings
     const io = createIoBackend(mode, ioSupport, this.#wheel, limits.helloBytes, this.#log)
-    useStreams(mode === 'streams' ? 'node' : 'handles')
     this.#log.info({ io: io.name }, 'socket backend')
     this.#context = {
       clock,
@@ -306,16 +303,6 @@ class Worker {
       this.#options.link.send(await this.#compile(next))
     }
     this.#compiling = false
-    // The answer goes out first.
-    setImmediate(() => void this.#openHandles())
-  }
-
-  /** Once, when the first configuration serves: HTTP/2 sessions until then are on Node's streams. */
-  async #openHandles(): Promise<void> {
-    const missing = await openHandles()
-    if (missing === undefined || this.#toldOfHandles) return
-    this.#toldOfHandles = true
-    this.#log.warn({}, `HTTP/2 on Node's streams, which are slower: ${missing}`)
   }
 
   async #compile(manifest: Manifest): Promise<WorkerMessage> {

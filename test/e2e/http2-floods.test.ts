@@ -1,6 +1,6 @@
 /**
- * Frames that ask for nothing, without end: each kind, on handles and on Node's own streams, closes the
- * connection (security guide 2.3). `attack-http2` has the whole daemon under some of them.
+ * Frames that ask for nothing, without end: each kind closes the connection (security guide 2.3).
+ * `attack-http2` has the whole daemon under some of them.
  */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
@@ -8,7 +8,6 @@ import type { ServerResponse } from 'node:http'
 import http2 from 'node:http2'
 import net from 'node:net'
 import { after, before, describe, it } from 'node:test'
-import { useStreams } from '../../src/data/http/h2/streams.ts'
 import { h2Request } from '../support/h2-client.ts'
 import {
   END_HEADERS,
@@ -88,109 +87,100 @@ const FLOODS: Readonly<Record<string, Flood>> = {
   'frames of no known type': { frame: frame(0xbe, 0, 0, NOTHING) },
 }
 
-for (const kind of ['handles', 'node'] as const) {
-  describe(`floods: ${kind}`, () => {
-    let origin: Origin
-    let proxy: TestProxy
-    let sent = 0
-    const endless = (response: ServerResponse): void => {
-      const more = (): void => {
-        do sent += BODY.length
-        while (response.write(BODY))
-      }
-      response.on('drain', more)
-      more()
+describe('HTTP/2 floods', () => {
+  let origin: Origin
+  let proxy: TestProxy
+  let sent = 0
+  const endless = (response: ServerResponse): void => {
+    const more = (): void => {
+      do sent += BODY.length
+      while (response.write(BODY))
     }
-    before(async () => {
-      useStreams(kind)
-      origin = await startOrigin((request, response) => {
-        request.resume()
-        if (request.url === '/endless') endless(response)
-        else if (request.url !== '/held') response.end('x')
-      })
-      proxy = await startProxy({ listeners: [{ hostname: '', rules: [{ ports: [origin.port] }] }] })
+    response.on('drain', more)
+    more()
+  }
+  before(async () => {
+    origin = await startOrigin((request, response) => {
+      request.resume()
+      if (request.url === '/endless') endless(response)
+      else if (request.url !== '/held') response.end('x')
     })
-    after(async () => {
-      await proxy[Symbol.asyncDispose]()
-      origin[Symbol.dispose]()
-      useStreams('handles')
-    })
-
-    for (const [name, flood] of Object.entries(FLOODS)) {
-      it(name, () => isCutOff(proxy, flood))
-    }
-
-    it('uploads that are answered early, and large heads, are no flood', async () => {
-      // What is left of a body when its stream is reset counts for ever in a client session of Node.
-      const session = http2.connect(proxy.origin, { maxSessionMemory: 10_000 })
-      for (const end = Date.now() + SOME_CHECKS_MS; Date.now() < end; ) {
-        const headers = {
-          ':method': 'POST',
-          ':path': '/now',
-          'x-random': randomBytes(6000).toString('hex'),
-        }
-        const answers = await Promise.all(
-          Array.from({ length: 20 }, () => h2Request(session, headers, BODY)),
-        )
-        for (const { status } of answers) assert.equal(status, 200)
-      }
-      session.destroy()
-    })
-
-    it('PING whose answers are not read', async () => {
-      using stranger = new Stranger(proxy.port, [
-        setting(INITIAL_WINDOW_SIZE, 2 ** 31 - 1),
-        frame(FRAME.windowUpdate, 0, 0, uint32(2 ** 31 - 1 - 65_535)),
-        get(1, '/endless'),
-      ])
-      const ended = proxy.outcomes.length
-      stranger.socket.pause()
-      await untilStill(() => sent)
-      // As many as the guard lets pass.
-      for (let i = 0; i < 20; i += 1) {
-        stranger.send(
-          ...Array.from({ length: 100 }, () => frame(FRAME.ping, 0, 0, Buffer.alloc(8))),
-        )
-        await new Promise((resolve) => setTimeout(resolve, 5))
-      }
-      await until(() => proxy.outcomes.length > ended)
-      const { reason, detail } = proxy.outcomes.at(-1) ?? {}
-      assert.deepEqual([reason, detail], ['protocol-error', 'answers that nobody reads'])
-    })
-
-    it('a window that is opened by one byte at a time', async () => {
-      using stranger = new Stranger(proxy.port, [
-        setting(INITIAL_WINDOW_SIZE, 0),
-        get(1, '/endless'),
-      ])
-      const crumbs = Buffer.concat(
-        Array.from({ length: 500 }, () => frame(FRAME.windowUpdate, 0, 1, uint32(1))),
-      )
-      for (const end = Date.now() + FLOOD_MS; !stranger.isClosed && Date.now() < end; ) {
-        stranger.send(crumbs)
-        await new Promise((resolve) => setTimeout(resolve, 1))
-      }
-      assert.ok(stranger.isClosed, `${stranger.content(1).length} bytes`)
-      const { reason, detail } = proxy.outcomes.at(-1) ?? {}
-      assert.deepEqual([reason, detail], ['protocol-error', 'frames without use'])
-    })
-
-    it('content in small pieces is no flood', async () => {
-      const socket = net.connect({ host: '127.0.0.1', port: proxy.port })
-      socket.write(Buffer.concat([PREFACE, SETTINGS, held]))
-      const update = (stream: number) => frame(FRAME.windowUpdate, 0, stream, uint32(1))
-      const piece = Buffer.concat([frame(FRAME.data, 0, 1, Buffer.alloc(1)), update(0), update(1)])
-      const pieces = Buffer.concat(Array.from({ length: 1000 }, () => piece))
-      for (const end = Date.now() + SOME_CHECKS_MS; Date.now() < end; ) {
-        socket.write(pieces)
-        await new Promise((resolve) => setTimeout(resolve, 50))
-      }
-      socket.write(get(3, '/now'))
-      await comes(socket, Buffer.concat([uint32(3), Buffer.from('x')]))
-      socket.destroy()
-    })
+    proxy = await startProxy({ listeners: [{ hostname: '', rules: [{ ports: [origin.port] }] }] })
   })
-}
+  after(async () => {
+    await proxy[Symbol.asyncDispose]()
+    origin[Symbol.dispose]()
+  })
+
+  for (const [name, flood] of Object.entries(FLOODS)) {
+    it(name, () => isCutOff(proxy, flood))
+  }
+
+  it('uploads that are answered early, and large heads, are no flood', async () => {
+    // What is left of a body when its stream is reset counts for ever in a client session of Node.
+    const session = http2.connect(proxy.origin, { maxSessionMemory: 10_000 })
+    for (const end = Date.now() + SOME_CHECKS_MS; Date.now() < end; ) {
+      const headers = {
+        ':method': 'POST',
+        ':path': '/now',
+        'x-random': randomBytes(6000).toString('hex'),
+      }
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, () => h2Request(session, headers, BODY)),
+      )
+      for (const { status } of answers) assert.equal(status, 200)
+    }
+    session.destroy()
+  })
+
+  it('PING whose answers are not read', async () => {
+    using stranger = new Stranger(proxy.port, [
+      setting(INITIAL_WINDOW_SIZE, 2 ** 31 - 1),
+      frame(FRAME.windowUpdate, 0, 0, uint32(2 ** 31 - 1 - 65_535)),
+      get(1, '/endless'),
+    ])
+    const ended = proxy.outcomes.length
+    stranger.socket.pause()
+    await untilStill(() => sent)
+    // As many as the guard lets pass.
+    for (let i = 0; i < 20; i += 1) {
+      stranger.send(...Array.from({ length: 100 }, () => frame(FRAME.ping, 0, 0, Buffer.alloc(8))))
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    await until(() => proxy.outcomes.length > ended)
+    const { reason, detail } = proxy.outcomes.at(-1) ?? {}
+    assert.deepEqual([reason, detail], ['protocol-error', 'answers that nobody reads'])
+  })
+
+  it('a window that is opened by one byte at a time', async () => {
+    using stranger = new Stranger(proxy.port, [setting(INITIAL_WINDOW_SIZE, 0), get(1, '/endless')])
+    const crumbs = Buffer.concat(
+      Array.from({ length: 500 }, () => frame(FRAME.windowUpdate, 0, 1, uint32(1))),
+    )
+    for (const end = Date.now() + FLOOD_MS; !stranger.isClosed && Date.now() < end; ) {
+      stranger.send(crumbs)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    assert.ok(stranger.isClosed, `${stranger.content(1).length} bytes`)
+    const { reason, detail } = proxy.outcomes.at(-1) ?? {}
+    assert.deepEqual([reason, detail], ['protocol-error', 'frames without use'])
+  })
+
+  it('content in small pieces is no flood', async () => {
+    const socket = net.connect({ host: '127.0.0.1', port: proxy.port })
+    socket.write(Buffer.concat([PREFACE, SETTINGS, held]))
+    const update = (stream: number) => frame(FRAME.windowUpdate, 0, stream, uint32(1))
+    const piece = Buffer.concat([frame(FRAME.data, 0, 1, Buffer.alloc(1)), update(0), update(1)])
+    const pieces = Buffer.concat(Array.from({ length: 1000 }, () => piece))
+    for (const end = Date.now() + SOME_CHECKS_MS; Date.now() < end; ) {
+      socket.write(pieces)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    socket.write(get(3, '/now'))
+    await comes(socket, Buffer.concat([uint32(3), Buffer.from('x')]))
+    socket.destroy()
+  })
+})
 
 /** As fast as a stranger might; no kind of frame lives so long. */
 const FLOOD_MS = 5000

@@ -9,7 +9,6 @@ import type { Digest } from '../../src/base/brand.ts'
 import { messageOf } from '../../src/base/errors.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import type { HttpDownstream, HttpSlot, HttpView } from '../../src/data/http/contract.ts'
-import { openHandles } from '../../src/data/http/h2/streams.ts'
 import { createHttpHub } from '../../src/data/http/hub.ts'
 import { resetSocket } from '../../src/data/io/relay-end.ts'
 import { Slice } from '../../src/data/slice.ts'
@@ -100,7 +99,6 @@ export class TestSlot implements HttpSlot {
 export type TestProxy = Awaited<ReturnType<typeof startProxy>>
 
 export async function startProxy(options: ProxyOptions) {
-  await openHandles()
   const records: ExchangeRecord[] = []
   const outcomes: Outcome[] = []
   const waiting = new Set<() => void>()

@@ -4,6 +4,7 @@ import net from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { systemClock } from '../../src/base/clock.ts'
 import { Http1Client } from '../../src/data/http/client-h1.ts'
+import { Http2Client } from '../../src/data/http/client-h2.ts'
 import type {
   UpstreamCall,
   UpstreamClient,
@@ -11,9 +12,15 @@ import type {
 } from '../../src/data/http/upstream-client.ts'
 import { TimerWheel } from '../../src/data/timer-wheel.ts'
 import type { Endpoint } from '../../src/model/upstream.ts'
+import { NodeHttp2Client } from './node-h2-client.ts'
 import { UndiciClient } from './undici-client.ts'
 
-export const CLIENTS = { own: Http1Client, undici: UndiciClient }
+export const CLIENTS = {
+  own: Http1Client,
+  undici: UndiciClient,
+  'own h2': Http2Client,
+  nghttp2: NodeHttp2Client,
+}
 
 export function clientOf(kind: keyof typeof CLIENTS, port: number): UpstreamClient {
   const endpoint: Endpoint = { kind: 'ip', address: '127.0.0.1', port }

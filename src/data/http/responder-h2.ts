@@ -57,7 +57,7 @@ export class Http2Responder implements Responder, ServerSink {
 
   write(chunk: Uint8Array, isLent: boolean): boolean {
     this.bytesSent += chunk.length
-    return this.stream.write(isLent ? Buffer.from(chunk) : chunk)
+    return this.stream.write(chunk, isLent)
   }
 
   end(trailers: Fields | undefined): void {

@@ -1,6 +1,6 @@
 /**
  * One interface to all upstream protocols (decision 5): a request head and a body source go in,
- * events come out. Implemented by client-h1 and client-h2 (node:http2).
+ * events come out. Implemented by client-h1 and client-h2.
  */
 import type { Duplex } from 'node:stream'
 import type { Reason } from '../../model/outcome.ts'

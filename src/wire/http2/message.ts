@@ -164,6 +164,7 @@ export function responseProblem(fields: readonly string[]): string | undefined {
 
 /** undefined: it is a trailer section; its END_STREAM is not judged here. */
 export function trailersProblem(fields: readonly string[]): string | undefined {
+  let hosts = 0
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const value = fields[i + 1] as string
     const meaning = meaningOf(fields[i] as string)
@@ -172,8 +173,11 @@ export function trailersProblem(fields: readonly string[]): string | undefined {
     switch (meaning) {
       case REGULAR:
         break
-      // They frame or route what they would stand behind (RFC 9110 section 6.5.1).
       case HOST:
+        hosts += 1
+        if (hosts > 1 || !isOf(AUTHORITY_CHARS, value)) return 'field in trailers'
+        break
+      // It would frame what it stands behind (RFC 9110 section 6.5.1).
       case CONTENT_LENGTH:
         return 'field in trailers'
       default: {

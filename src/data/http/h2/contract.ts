@@ -9,8 +9,8 @@ export interface Http2Stream {
   readonly rstCode: number
   /** Everything that was written and ended is in the socket. */
   readonly writableFinished: boolean
-  /** The chunk must stay as it is. False: wait for `onDrain`. */
-  write(chunk: Uint8Array): boolean
+  /** A chunk that is not lent must stay as it is. False: wait for `onDrain`. */
+  write(chunk: Uint8Array, isLent?: boolean): boolean
   /** `trailers`: flat; with those that cannot be sent it is reset. */
   end(trailers?: readonly string[]): void
   /** RST_STREAM with INTERNAL_ERROR, so that nobody takes it for whole. */
@@ -39,16 +39,33 @@ export interface ServerSink {
 
 /** A request of ours; `onEnd` comes only when the answer came to its END_STREAM. */
 export interface ClientStream extends Http2Stream {
+  /** The whole request is on its way. */
+  readonly isAllLaid: boolean
   pause(): void
   resume(): void
 }
 
+/** `fields`: flat, without pseudo-fields. */
 export interface ClientSink {
-  onInterim(status: number, raw: readonly string[]): void
-  onResponse(status: number, raw: readonly string[], endStream: boolean): void
-  onTrailers(raw: readonly string[]): void
-  onData(chunk: Buffer): void
+  onInterim(status: number, fields: readonly string[]): void
+  onResponse(status: number, fields: readonly string[], endStream: boolean): void
+  onTrailers(fields: readonly string[]): void
+  /** `isLent`: its bytes are valid in the call only. */
+  onData(chunk: Buffer, isLent: boolean): void
   onEnd(): void
   onDrain(): void
-  onClose(error: Error | undefined): void
+  /** undefined: the answer is whole; a reader that was paused gets the rest and `onEnd` after this. */
+  onClose(loss: StreamLoss | undefined): void
+  /** A fault of ours; nothing else is told. */
+  onDefect(error: unknown): void
+}
+
+/**
+ * Why an answer did not come to its end. `refused`: the peer has not looked at the request, and
+ * will not. `malformed`: what came breaks the rules. `lost`: the stream was reset, or the connection
+ * is gone.
+ */
+export interface StreamLoss {
+  readonly kind: 'refused' | 'malformed' | 'lost'
+  readonly detail: string
 }

@@ -13,6 +13,8 @@ import { Http2SessionStream, INITIAL_WINDOW, MAX_WINDOW } from './stream.ts'
 
 /** Resets that are forgiven before they must be fewer than finished exchanges. */
 const FREE_RESETS = 100
+/** Of a head or trailer section. */
+const MAX_FIELDS = 128
 
 export interface ServerLimits {
   readonly headersMs: number
@@ -49,6 +51,7 @@ export class ServerSession extends Http2Session implements TimerSink {
         [Setting.maxHeaderListSize, headerBytes],
       ],
       maxListBytes: headerBytes,
+      maxFields: MAX_FIELDS,
       // A request that nobody reads on holds no other back.
       connectionWindow: Math.min(streamsPerConnection * INITIAL_WINDOW, MAX_WINDOW),
     })

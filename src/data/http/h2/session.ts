@@ -26,8 +26,6 @@ const MAX_FRAME = 16_384
 /** As many bytes of names and values as there may be in lists of fields, and this for their coding. */
 const BLOCK_SPARE = 16_384
 const MAX_CONTINUATIONS = 16
-/** Fields of a list, pseudo-fields among them: what none of them costs us is its number (cookie crumbs). */
-const MAX_PAIRS = 128
 /** Of content that is cut to the window's size. */
 const LEAST_PIECE = 256
 /** Frames that answer the peer's, while it does not read. */
@@ -47,8 +45,12 @@ export interface SessionOptions {
   readonly settings: readonly (readonly [number, number])[]
   /** Of one list of fields, as RFC 9113 section 6.5.2 counts them. */
   readonly maxListBytes: number
+  /** The same in number, pseudo-fields among them: each costs us, however small (cookie crumbs). */
+  readonly maxFields: number
   /** Content on the way to all streams together that nobody has read. */
   readonly connectionWindow: number
+  /** What `read` gets is valid in its call only. */
+  readonly borrows?: boolean
 }
 
 /** `closed`: by one of the two, in order; `reset`: the socket failed; `fault`: the peer broke a rule. */
@@ -139,6 +141,16 @@ export abstract class Http2Session implements FrameSink {
 
   get streamCount(): number {
     return this.streams.size
+  }
+
+  /** undefined: it goes on. */
+  get end(): SessionEnd | undefined {
+    return this.#end
+  }
+
+  /** Content is lent to who is told of it. */
+  get borrows(): boolean {
+    return this.#options.borrows === true
   }
 
   // The life of the connection.
@@ -246,6 +258,11 @@ export abstract class Http2Session implements FrameSink {
   // Input.
 
   readonly #onData = (bytes: Buffer): void => {
+    this.read(bytes)
+  }
+
+  /** What the socket has read. */
+  read(bytes: Buffer): void {
     if (this.destroyed) return
     try {
       this.#reader.read(bytes)
@@ -278,7 +295,8 @@ export abstract class Http2Session implements FrameSink {
 
   onHeaders(id: number, block: Buffer, endStream: boolean): void {
     if (this.destroyed) return
-    const fields = this.#decoder.decode(block, this.#options.maxListBytes, MAX_PAIRS)
+    const { maxListBytes, maxFields } = this.#options
+    const fields = this.#decoder.decode(block, maxListBytes, maxFields)
     if (this.streams.get(id) === undefined && !this.isIdle(id) && this.wasCut(id)) {
       this.useless(HEAD_BYTES + block.length)
     } else this.headersReceived(id, fields, endStream)

@@ -58,7 +58,8 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
     this.#sendWindow = session.peerInitialWindow
   }
 
-  protected abstract tellData(chunk: Buffer): void
+  /** `isLent`: its bytes are valid in the call only. */
+  protected abstract tellData(chunk: Buffer, isLent: boolean): void
   protected abstract tellEnd(): void
   protected abstract tellDrain(): void
   /** `writableFinished`; nothing is told of a stream that is gone. */
@@ -90,7 +91,7 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
       const bytes = this.#keptBytes
       this.#kept = undefined
       this.#keptBytes = 0
-      this.#deliver(kept.subarray(0, bytes))
+      this.#deliver(kept.subarray(0, bytes), false)
     }
     this.#isDraining = false
     this.#tellEnd()
@@ -102,12 +103,12 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
     this.tellEnd()
   }
 
-  #deliver(chunk: Buffer): void {
+  #deliver(chunk: Buffer, isLent: boolean): void {
     if (!this.destroyed) {
       this.#acknowledge(chunk.length)
       this.session.acknowledge(chunk.length)
     }
-    this.tellData(chunk)
+    this.tellData(chunk, isLent)
   }
 
   #acknowledge(bytes: number): void {
@@ -133,8 +134,8 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
       this.#acknowledge(flowLength - length)
     }
     if (length > 0) {
-      if (this.#flows && this.#kept === undefined) this.#deliver(content)
-      else this.#keep(content)
+      if (!this.#flows || this.#kept !== undefined) this.#keep(content)
+      else this.#deliver(content, this.session.borrows)
     }
     if (endStream) this.endReceived()
   }
@@ -187,7 +188,7 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
     return true
   }
 
-  write(chunk: Uint8Array): boolean {
+  write(chunk: Uint8Array, isLent = false): boolean {
     const { length } = chunk
     if (this.destroyed || this.ended || length === 0) return true
     const { session } = this
@@ -199,7 +200,7 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
       }
     }
     this.#queue ??= []
-    this.#queue.push(chunk)
+    this.#queue.push(isLent ? Buffer.from(chunk) : chunk)
     this.#queuedBytes += length
     this.flushQueue()
     if (this.#queuedBytes < HIGH_WATER) return true
@@ -250,6 +251,11 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
     this.ended = true
     this.#trailers = trailers
     if (this.#queue === undefined) this.#layEnd()
+  }
+
+  /** Nothing that was written waits for a window any more, and nothing more will be written. */
+  get isAllLaid(): boolean {
+    return this.ended && this.#queue === undefined
   }
 
   /** HEADERS with END_STREAM were laid. */
