@@ -4,19 +4,21 @@
  * them is lent by the process: an idle connection has none. Does not own the socket.
  */
 import type { Socket } from 'node:net'
+import { giveSlab, takeSlab } from '../slabs.ts'
 
-const SLAB_BYTES = 65_536
 /** With less room left than for a frame of the usual size, the next turn begins another slab. */
 const LEAST_ROOM = 16_384 + 9
-const MAX_SPARE = 16
+/** Where all slabs are in use. */
+const LEAST_BYTES = 4096
 
 interface Slab {
   readonly bytes: Buffer
+  readonly isLent: boolean
+  /** No write of it failed: nobody reads it any more when they are over. */
+  isSafe: boolean
   /** Writes that may still read it. */
   writes: number
 }
-
-const spare: Slab[] = []
 
 /** Told when what was laid before is in the socket, and at most its high-water mark waits there. */
 export interface Awaiting {
@@ -51,7 +53,10 @@ export class FrameOutput {
     if (this.at + length <= this.bytes.length) return
     this.flush()
     if (this.at + length <= this.bytes.length) return
-    const slab = spare.pop() ?? { bytes: Buffer.allocUnsafeSlow(SLAB_BYTES), writes: 0 }
+    this.#leave()
+    const lent = takeSlab()
+    const bytes = lent ?? Buffer.allocUnsafeSlow(Math.max(length, LEAST_BYTES))
+    const slab = { bytes, isLent: lent !== undefined, isSafe: true, writes: 0 }
     this.#slab = slab
     this.bytes = slab.bytes
     this.#from = 0
@@ -90,7 +95,7 @@ export class FrameOutput {
     slab.writes += 1
     const awaiting = this.#awaiting
     this.#awaiting = undefined
-    if (SLAB_BYTES - this.at < LEAST_ROOM) this.#leave()
+    if (slab.bytes.length - this.at < LEAST_ROOM) this.#leave()
     this.isBlocked = !this.#socket.write(piece, this.#onWritten)
     this.#writes.push({ slab, awaiting: this.isBlocked ? awaiting : undefined })
     // As good as gone: no peer's slowness holds it here.
@@ -107,12 +112,10 @@ export class FrameOutput {
     if (write === undefined) return
     const { slab, awaiting } = write
     slab.writes -= 1
-    if (slab.writes === 0 && !error) {
-      if (slab !== this.#slab) giveBack(slab)
-      else if (this.at === this.#from) {
-        this.#leave()
-        giveBack(slab)
-      }
+    if (error) slab.isSafe = false
+    if (slab.writes === 0) {
+      if (slab === this.#slab && this.at === this.#from) this.#leave()
+      if (slab !== this.#slab && slab.isLent) giveSlab(slab.isSafe ? slab.bytes : undefined)
     }
     if (awaiting !== undefined && !error) tell(awaiting)
   }
@@ -129,10 +132,6 @@ const NO_BYTES = Buffer.alloc(0)
 
 function tell(awaiting: readonly Awaiting[]): void {
   for (const one of awaiting) one.onWritten()
-}
-
-function giveBack(slab: Slab): void {
-  if (spare.length < MAX_SPARE) spare.push(slab)
 }
 
 function flushLate(output: FrameOutput): void {

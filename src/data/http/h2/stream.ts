@@ -200,12 +200,19 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
       }
     }
     this.#queue ??= []
-    this.#queue.push(isLent ? Buffer.from(chunk) : chunk)
+    this.#queue.push(chunk)
     this.#queuedBytes += length
     this.flushQueue()
+    if (isLent) this.#keepLast()
     if (this.#queuedBytes < HIGH_WATER) return true
     this.#needsDrain = true
     return false
+  }
+
+  /** What still waits of the last chunk is others' again. */
+  #keepLast(): void {
+    const queue = this.#queue
+    if (queue !== undefined) queue[queue.length - 1] = Buffer.from(queue.at(-1) as Uint8Array)
   }
 
   /** Sends what the windows and the socket allow. */
