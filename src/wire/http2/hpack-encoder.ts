@@ -19,8 +19,10 @@ const MAX_ENTRY = DEFAULT_TABLE_SIZE / 2
 const MAX_MISSES = 4
 /** After so many more, the next one is tried again. */
 const RETRY_MISSES = 64
-/** Longer strings are written by the runtime, which costs a call. */
+/** Longer strings are judged and written by the runtime, which costs a call. */
 const SHORT = 48
+/** As TEXT. */
+const NO_TEXT = /[^\t\x20-\x7e\x80-\xff]/
 
 /** Their values are not to be guessed by what a table makes shorter (RFC 7541 section 7.1). */
 const SECRET: ReadonlySet<string> = new Set([
@@ -64,10 +66,9 @@ const CONNECTION_SPECIFIC: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-const STATIC_NAMES: ReadonlyMap<string, number> = new Map(
+const STATIC_INDEX: ReadonlyMap<string, number> = new Map(
   STATIC_TABLE.map(([name], at): [string, number] => [name, at + 1]).reverse(),
 )
-const STATIC_PAIRS: ReadonlyMap<string, ReadonlyMap<string, number>> = staticPairs()
 
 const INDEXED = 0
 const WITHOUT_INDEX = 1
@@ -79,15 +80,15 @@ interface Name {
   readonly text: string
   /** In the static table; 0: not there. */
   readonly index: number
-  /** Values in the static table. */
-  readonly pairs: ReadonlyMap<string, number> | undefined
+  /** Values in the static table, from `index` on: one follows the other. */
+  readonly values: readonly string[]
   readonly kind: number
   /** Of its newest entry; -1: none. */
   last: number
   misses: number
 }
 
-const NO_NAME: Name = { text: '', index: 0, pairs: undefined, kind: INDEXED, last: -1, misses: 0 }
+const NO_NAME: Name = { text: '', index: 0, values: [], kind: INDEXED, last: -1, misses: 0 }
 
 export class HpackEncoder {
   // A ring of entries by their serial numbers.
@@ -157,10 +158,12 @@ export class HpackEncoder {
 
   #field(name: string, value: string, out: Buffer, at: number, blockSerial: number): number {
     const known = this.#names.get(name) ?? this.#learn(name)
-    const staticPair = known.pairs?.get(value)
-    if (staticPair !== undefined) {
-      out[at] = 0x80 | staticPair
-      return at + 1
+    const { values } = known
+    for (let i = 0; i < values.length; i++) {
+      if (values[i] === value) {
+        out[at] = 0x80 | (known.index + i)
+        return at + 1
+      }
     }
     if (known.kind !== INDEXED) {
       const first = known.kind === NEVER_INDEXED ? 0x10 : 0
@@ -242,8 +245,8 @@ function nameOf(name: string): Name {
   const kind = SECRET.has(text) ? NEVER_INDEXED : UNIQUE.has(text) ? WITHOUT_INDEX : INDEXED
   return {
     text,
-    index: STATIC_NAMES.get(text) ?? 0,
-    pairs: STATIC_PAIRS.get(text),
+    index: STATIC_INDEX.get(text) ?? 0,
+    values: STATIC_TABLE.filter(([one]) => one === text).map(([, value]) => value),
     kind,
     last: -1,
     misses: 0,
@@ -257,16 +260,6 @@ function isName(text: string): boolean {
     if (TOKEN[text.charCodeAt(i)] !== 1) return false
   }
   return true
-}
-
-function staticPairs(): Map<string, Map<string, number>> {
-  const pairs = new Map<string, Map<string, number>>()
-  for (const [at, [name, value]] of STATIC_TABLE.entries()) {
-    const values = pairs.get(name) ?? new Map<string, number>()
-    pairs.set(name, values)
-    if (!values.has(value)) values.set(value, at + 1)
-  }
-  return pairs
 }
 
 function writeLiteral(
@@ -305,7 +298,7 @@ function writeString(out: Buffer, at: number, text: string): number {
   const { length } = text
   const start = writeInteger(out, at, 0, 0x7f, length)
   if (length > SHORT) {
-    for (let i = 0; i < length; i++) if (TEXT[text.charCodeAt(i)] !== 1) throw valueError()
+    if (NO_TEXT.test(text)) throw valueError()
     out.write(text, start, length, 'latin1')
   } else {
     for (let i = 0; i < length; i++) {

@@ -3,7 +3,7 @@
  * refused, and what it would drop is, too: a message is malformed or it goes on as it came. Reasons
  * are constant phrases, without any byte of the peer's.
  */
-import { TEXT, TOKEN } from '../http1/chars.ts'
+import { TOKEN } from '../http1/chars.ts'
 
 // What a name means here. Pseudo-fields are the bits below REGULAR, which tell what came.
 const METHOD = 1
@@ -46,14 +46,27 @@ const SCHEME_TEXT = /^[A-Za-z][A-Za-z0-9+\-.]*$/
 const STATUS_TEXT = /^[1-9][0-9]{2}$/
 const LENGTH_TEXT = /^[0-9]{1,18}$/
 
+/** What no value may have; a blank at its ends may not be, either. */
+const NO_TEXT = /[^\t\x20-\x7e\x80-\xff]/
+const SECRET = /^(?:.*authorization|(?:set-)?cookie|.*(?:key|token|secret).*)$/
+
+/** A name that came lately. */
+interface Known {
+  readonly meaning: number
+  /** A value that was found to be sound: mostly the next one is the same. Never one of a secret. */
+  sound: string
+  readonly keeps: boolean
+}
+
 /**
  * Names that came lately, in two generations, so that strangers who make up names push out no more
- * than their like. Each is at most so long.
+ * than their like. With their values they are at most 512 KiB.
  */
 const MAX_KNOWN = 512
 const MAX_KNOWN_LENGTH = 64
-let known = new Map<string, number>(MEANINGS)
-let knownBefore = new Map<string, number>()
+const MAX_SOUND_LENGTH = 256
+let known = new Map<string, Known>()
+let knownBefore = new Map<string, Known>()
 
 /** `fields`: flat, as decoded. undefined: it is a request. */
 export function requestProblem(fields: readonly string[]): string | undefined {
@@ -66,7 +79,8 @@ export function requestProblem(fields: readonly string[]): string | undefined {
   let lengths = 0
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const value = fields[i + 1] as string
-    const meaning = meaningOf(fields[i] as string)
+    const field = fieldOf(fields[i] as string)
+    const { meaning } = field
     if (meaning < REGULAR) {
       if (isRegular) return 'pseudo-field behind others'
       if ((meaning & REQUEST) === 0) return 'pseudo-field of a response'
@@ -78,7 +92,7 @@ export function requestProblem(fields: readonly string[]): string | undefined {
           method = value
           break
         case SCHEME:
-          if (!SCHEME_TEXT.test(value)) return ':scheme'
+          if (value !== 'https' && !SCHEME_TEXT.test(value)) return ':scheme'
           scheme = value
           break
         case PATH:
@@ -91,7 +105,7 @@ export function requestProblem(fields: readonly string[]): string | undefined {
       continue
     }
     isRegular = true
-    if (!isText(value)) return 'field value'
+    if (value !== field.sound && !isSound(field, value)) return 'field value'
     switch (meaning) {
       case REGULAR:
         break
@@ -132,7 +146,8 @@ export function responseProblem(fields: readonly string[]): string | undefined {
   let lengths = 0
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const value = fields[i + 1] as string
-    const meaning = meaningOf(fields[i] as string)
+    const field = fieldOf(fields[i] as string)
+    const { meaning } = field
     if (meaning < REGULAR) {
       if (isRegular) return 'pseudo-field behind others'
       if (meaning !== STATUS) return 'pseudo-field of a request'
@@ -143,7 +158,7 @@ export function responseProblem(fields: readonly string[]): string | undefined {
       continue
     }
     isRegular = true
-    if (!isText(value)) return 'field value'
+    if (value !== field.sound && !isSound(field, value)) return 'field value'
     switch (meaning) {
       case REGULAR:
       case HOST:
@@ -167,9 +182,10 @@ export function trailersProblem(fields: readonly string[]): string | undefined {
   let hosts = 0
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const value = fields[i + 1] as string
-    const meaning = meaningOf(fields[i] as string)
+    const field = fieldOf(fields[i] as string)
+    const { meaning } = field
     if (meaning < REGULAR) return 'pseudo-field in trailers'
-    if (!isText(value)) return 'field value'
+    if (value !== field.sound && !isSound(field, value)) return 'field value'
     switch (meaning) {
       case REGULAR:
         break
@@ -202,20 +218,24 @@ function problemOf(meaning: number, value: string): string | undefined {
   }
 }
 
-function meaningOf(name: string): number {
+function fieldOf(name: string): Known {
   return known.get(name) ?? learn(name)
 }
 
-function learn(name: string): number {
-  const meaning = knownBefore.get(name) ?? MEANINGS.get(name) ?? judge(name)
+function learn(name: string): Known {
+  const field = knownBefore.get(name) ?? {
+    meaning: MEANINGS.get(name) ?? judge(name),
+    sound: '',
+    keeps: name.length <= MAX_KNOWN_LENGTH && !SECRET.test(name),
+  }
   if (name.length <= MAX_KNOWN_LENGTH) {
     if (known.size >= MAX_KNOWN) {
       knownBefore = known
       known = new Map()
     }
-    known.set(name, meaning)
+    known.set(name, field)
   }
-  return meaning
+  return field
 }
 
 function judge(name: string): number {
@@ -231,11 +251,13 @@ function isOf(chars: Uint8Array, text: string): boolean {
 }
 
 /** RFC 9113 section 8.2.1. */
-function isText(value: string): boolean {
+function isSound(field: Known, value: string): boolean {
   const { length } = value
   if (length === 0) return true
-  for (let i = 0; i < length; i++) if (TEXT[value.charCodeAt(i)] !== 1) return false
-  return value.charCodeAt(0) > 0x20 && value.charCodeAt(length - 1) > 0x20
+  if (NO_TEXT.test(value)) return false
+  if (value.charCodeAt(0) <= 0x20 || value.charCodeAt(length - 1) <= 0x20) return false
+  if (field.keeps && length <= MAX_SOUND_LENGTH) field.sound = value
+  return true
 }
 
 function table(allows: (code: number) => boolean): Uint8Array {
