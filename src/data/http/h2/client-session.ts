@@ -5,9 +5,9 @@
 import type { Socket } from 'node:net'
 import { CLIENT_PREFACE, Http2Code, Http2Error, Setting } from '../../../wire/http2/frames.ts'
 import { responseProblem, trailersProblem } from '../../../wire/http2/message.ts'
-import type { ClientSink, ClientStream, StreamLoss } from './contract.ts'
+import type { ClientSink, ClientStream, SessionEnd, StreamLoss } from './contract.ts'
 import type { Ticker } from './flood-guard.ts'
-import { Http2Session, type SessionEnd } from './session.ts'
+import { Http2Session } from './session.ts'
 import { Http2SessionStream, INITIAL_WINDOW } from './stream.ts'
 
 /** At once; never more than the upstream allows. Until its settings say otherwise, so many as well. */

@@ -1,5 +1,6 @@
 /** What gwproxy asks of HTTP/2: `stream.ts` and `session.ts` have it for both sides. */
 import type { RequestStream } from '../request-body.ts'
+import type { Ticker } from './flood-guard.ts'
 
 /** Shared by both sides. */
 export interface Http2Stream {
@@ -68,4 +69,28 @@ export interface ClientSink {
 export interface StreamLoss {
   readonly kind: 'refused' | 'malformed' | 'lost'
   readonly detail: string
+}
+
+export interface SessionOptions {
+  readonly ticker: Ticker
+  /** The client's preface, where it comes before our settings. */
+  readonly prefix?: Buffer
+  /** The same, where it comes before the peer's. */
+  readonly peerPrefix?: Buffer
+  /** What we announce: pairs of `Setting` and value. */
+  readonly settings: readonly (readonly [number, number])[]
+  /** Of one list of fields, as RFC 9113 section 6.5.2 counts them. */
+  readonly maxListBytes: number
+  /** The same in number, pseudo-fields among them: each costs us, however small (cookie crumbs). */
+  readonly maxFields: number
+  /** Content on the way to all streams together that nobody has read. */
+  readonly connectionWindow: number
+  /** What `read` gets is valid in its call only. */
+  readonly borrows?: boolean
+}
+
+/** `closed`: by one of the two, in order; `reset`: the socket failed; `fault`: the peer broke a rule. */
+export interface SessionEnd {
+  readonly kind: 'closed' | 'reset' | 'fault'
+  readonly detail?: string
 }

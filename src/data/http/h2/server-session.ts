@@ -7,8 +7,8 @@ import { CLIENT_PREFACE, Http2Code, Http2Error, Setting } from '../../../wire/ht
 import { requestProblem, trailersProblem } from '../../../wire/http2/message.ts'
 import { Deadline, type TimerSink, type TimerWheel } from '../../timer-wheel.ts'
 import { httpDate } from '../http-date.ts'
-import type { ServerSink, ServerStream } from './contract.ts'
-import { Http2Session, type SessionEnd } from './session.ts'
+import type { ServerSink, ServerStream, SessionEnd } from './contract.ts'
+import { Http2Session } from './session.ts'
 import { Http2SessionStream, INITIAL_WINDOW, MAX_WINDOW } from './stream.ts'
 
 /** Resets that are forgiven before they must be fewer than finished exchanges. */

@@ -13,11 +13,13 @@ import {
   Setting,
 } from '../../../wire/http2/frames.ts'
 import { HpackDecoder } from '../../../wire/http2/hpack-decoder.ts'
+import type { SessionEnd, SessionOptions } from './contract.ts'
 import { CutStreams } from './cut-streams.ts'
-import { FloodGuard, type Ticker } from './flood-guard.ts'
+import { FloodGuard } from './flood-guard.ts'
 import { FrameWriter } from './frame-writer.ts'
 import type { Awaiting } from './output.ts'
-import { type Http2SessionStream, INITIAL_WINDOW, MAX_WINDOW } from './stream.ts'
+import { SendWindow } from './send-window.ts'
+import { type Http2SessionStream, INITIAL_WINDOW } from './stream.ts'
 import { StreamTable } from './stream-table.ts'
 
 const HEAD_BYTES = 9
@@ -35,30 +37,6 @@ const MAX_WAITING_BYTES = 10 * 1024 * 1024
 /** How long the peer has to read our last words and to close its side. */
 const LINGER_MS = 2000
 
-export interface SessionOptions {
-  readonly ticker: Ticker
-  /** The client's preface, where it comes before our settings. */
-  readonly prefix?: Buffer
-  /** The same, where it comes before the peer's. */
-  readonly peerPrefix?: Buffer
-  /** What we announce: pairs of `Setting` and value. */
-  readonly settings: readonly (readonly [number, number])[]
-  /** Of one list of fields, as RFC 9113 section 6.5.2 counts them. */
-  readonly maxListBytes: number
-  /** The same in number, pseudo-fields among them: each costs us, however small (cookie crumbs). */
-  readonly maxFields: number
-  /** Content on the way to all streams together that nobody has read. */
-  readonly connectionWindow: number
-  /** What `read` gets is valid in its call only. */
-  readonly borrows?: boolean
-}
-
-/** `closed`: by one of the two, in order; `reset`: the socket failed; `fault`: the peer broke a rule. */
-export interface SessionEnd {
-  readonly kind: 'closed' | 'reset' | 'fault'
-  readonly detail?: string
-}
-
 export abstract class Http2Session implements FrameSink {
   readonly socket: Socket
   readonly guard: FloodGuard
@@ -71,11 +49,10 @@ export abstract class Http2Session implements FrameSink {
   peerInitialWindow = INITIAL_WINDOW
   /** SETTINGS_MAX_CONCURRENT_STREAMS of the peer; Infinity: it has not said. */
   peerMaxStreams = Infinity
-  #sendWindow = INITIAL_WINDOW
+  readonly sending: SendWindow
   #receiveWindow: number
   /** Read, and not yet told the peer. */
   #unacknowledged = 0
-  #blocked: Http2SessionStream[] = []
   #owed = 0
   #pings: (() => void)[] = []
   #awaitsSettings = true
@@ -93,6 +70,7 @@ export abstract class Http2Session implements FrameSink {
     this.#options = options
     this.guard = new FloodGuard(options.ticker)
     this.writer = new FrameWriter(socket)
+    this.sending = new SendWindow(this.writer)
     const limits = {
       maxFrameSize: MAX_FRAME,
       maxBlockBytes: options.maxListBytes + BLOCK_SPARE,
@@ -210,7 +188,7 @@ export abstract class Http2Session implements FrameSink {
     this.streams.forEach((stream) => {
       stream.lost(code)
     })
-    this.#blocked = []
+    this.sending.forgetAll()
     this.#pings = []
   }
 
@@ -321,7 +299,7 @@ export abstract class Http2Session implements FrameSink {
     this.writer.settingsAck()
     this.#owe()
     this.settingsReceived()
-    this.#unblock()
+    this.sending.resume()
   }
 
   onSettingsAck(): void {
@@ -395,11 +373,8 @@ export abstract class Http2Session implements FrameSink {
 
   #widen(by: number): void {
     if (by === 0) throw new Http2Error(Http2Code.protocolError, 'WINDOW_UPDATE of 0')
-    this.#sendWindow += by
-    if (this.#sendWindow > MAX_WINDOW) {
-      throw new Http2Error(Http2Code.flowControlError, 'WINDOW_UPDATE')
-    }
-    this.#unblock()
+    if (!this.sending.widen(by)) throw new Http2Error(Http2Code.flowControlError, 'WINDOW_UPDATE')
+    this.sending.resume()
   }
 
   /** Throws unless the stream is one that we cut off, and that the peer may still send for. */
@@ -433,43 +408,11 @@ export abstract class Http2Session implements FrameSink {
 
   // Output: what is laid leaves by the end of the turn.
 
-  /** Whether `bytes` of content can go now. */
-  canSend(bytes: number): boolean {
-    return bytes <= this.#sendWindow && !this.writer.isBlocked
-  }
-
-  /** As much of `bytes` of content as can go now. */
-  allowance(bytes: number): number {
-    return this.writer.isBlocked ? 0 : Math.max(0, Math.min(bytes, this.#sendWindow))
-  }
-
-  /** It has content that waits for the connection: its `flushQueue` is called when that may go. */
-  block(stream: Http2SessionStream): void {
-    if (stream.isBlocked) return
-    stream.isBlocked = true
-    this.#blocked.push(stream)
-  }
-
-  #unblock(): void {
-    if (this.#blocked.length === 0 || this.writer.isBlocked || this.#sendWindow <= 0) return
-    const blocked = this.#blocked
-    this.#blocked = []
-    let next = 0
-    // In their order; who has to wait again does so behind the others.
-    while (next < blocked.length && this.allowance(1) > 0) {
-      const stream = blocked[next++] as Http2SessionStream
-      stream.isBlocked = false
-      stream.flushQueue()
-    }
-    if (this.destroyed) return
-    if (next < blocked.length) this.#blocked = [...blocked.slice(next), ...this.#blocked]
-  }
-
   readonly #onDrain = (): void => {
     this.writer.isBlocked = false
     this.#owed = 0
     try {
-      this.#unblock()
+      this.sending.resume()
     } catch (error) {
       this.onDefect(error)
     }
@@ -477,7 +420,7 @@ export abstract class Http2Session implements FrameSink {
 
   layData(stream: Http2SessionStream, chunk: Uint8Array, from: number, length: number): void {
     this.writer.data(stream.id, chunk, from, length)
-    this.#sendWindow -= length
+    this.sending.spend(length)
     // But for crumbs, as many as there are updates of a window that is kept small.
     if (length >= LEAST_PIECE || from + length === chunk.length) this.guard.content()
   }
@@ -523,7 +466,7 @@ export abstract class Http2Session implements FrameSink {
 
   /** A stream is over. */
   forget(stream: Http2SessionStream): void {
-    if (stream.isBlocked) this.#blocked = this.#blocked.filter((one) => one !== stream)
+    this.sending.forget(stream)
     this.streams.delete(stream.id)
     this.streamEnded(stream)
     this.#finishIfIdle()

@@ -49,8 +49,8 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
   #queuedBytes = 0
   #needsDrain = false
   #trailers: readonly string[] | undefined = undefined
-  /** The session's: it waits for the connection. */
-  isBlocked = false
+  /** In a SendWindow. */
+  waits = false
 
   constructor(session: Http2Session, id: number) {
     this.session = session
@@ -193,7 +193,7 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
     if (this.destroyed || this.ended || length === 0) return true
     const { session } = this
     if (this.#queue === undefined && length <= MAX_FRAME && length <= this.#sendWindow) {
-      if (session.canSend(length)) {
+      if (session.sending.allowance(length) === length) {
         this.#sendWindow -= length
         session.layData(this, chunk, 0, length)
         return true
@@ -226,9 +226,9 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
       const chunk = queue[done] as Uint8Array
       const wanted = Math.min(chunk.length - from, MAX_FRAME, this.#sendWindow)
       if (wanted <= 0) break
-      const allowed = session.allowance(wanted)
+      const allowed = session.sending.allowance(wanted)
       if (allowed === 0) {
-        session.block(this)
+        session.sending.wait(this)
         break
       }
       this.#sendWindow -= allowed
