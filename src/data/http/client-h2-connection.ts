@@ -15,6 +15,9 @@ import { ClientSession, type ClientSessionSink, MAX_STREAMS } from './h2/client-
 const IDLE_MS = 60_000
 const KEEPALIVE_PROBE_MS = 60_000
 
+/** Where sockets without TLS read into, all of a thread: what they tell is lent. */
+const READ_BUFFER = Buffer.allocUnsafeSlow(65_536)
+
 export interface Http2Options {
   /** For the connection, and again for TLS. */
   readonly connectMs: number
@@ -50,6 +53,7 @@ export class Http2Connection implements ClientSessionSink, TimerSink, WaitingRoo
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEPALIVE_PROBE_MS,
+      ...(this.#borrows ? { onread: { buffer: READ_BUFFER, callback: this.#onRead } } : {}),
     })
     this.#socket.on('error', this.#onConnectError)
     this.#socket.once('close', this.#onConnectClosed)
@@ -60,6 +64,10 @@ export class Http2Connection implements ClientSessionSink, TimerSink, WaitingRoo
   /** It takes no further call. */
   get isClosing(): boolean {
     return this.#isClosing || this.#session?.closed === true
+  }
+
+  get #borrows(): boolean {
+    return this.#options.tls === undefined
   }
 
   get hasRoom(): boolean {
@@ -114,6 +122,11 @@ export class Http2Connection implements ClientSessionSink, TimerSink, WaitingRoo
     })
   }
 
+  readonly #onRead = (length: number): boolean => {
+    this.#session?.read(READ_BUFFER.subarray(0, length))
+    return true
+  }
+
   readonly #onConnectError = (error: Error): void => {
     this.#fail(connectReason(error), detailOf(error))
   }
@@ -131,7 +144,7 @@ export class Http2Connection implements ClientSessionSink, TimerSink, WaitingRoo
   #ready(): void {
     const { headerBytes, wheel, tls, onConnect } = this.#options
     if (tls === undefined) this.#letGo(this.#socket)
-    const options = { headerBytes, ticker: wheel, borrows: false }
+    const options = { headerBytes, ticker: wheel, borrows: this.#borrows }
     const session = new ClientSession(this.#socket, options, this)
     this.#session = session
     session.start()
