@@ -1,7 +1,7 @@
 /**
  * HPACK decoding (RFC 7541): the field blocks of one direction of a connection, in their order. A
- * block that is longer than allowed still keeps the table right, without making its strings. What
- * entries of the table name is the same string each time; lengths are octets, a character is one.
+ * list that is longer than allowed still leaves the table right. What an index stands for is the same
+ * string each time, so that a small block makes no large list. A character is an octet.
  */
 import { Http2Code, Http2Error } from './frames.ts'
 import { decodeHuffman, maxDecodedBytes } from './huffman.ts'

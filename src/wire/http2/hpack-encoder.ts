@@ -11,8 +11,9 @@ const SLOTS = 256
 const MASK = SLOTS - 1
 /** Insertions by one block. */
 const MAX_INSERTIONS = SLOTS - DEFAULT_TABLE_SIZE / ENTRY_OVERHEAD
-/** Names that an encoder knows at once. */
+/** Names that an encoder knows at once, and how long each is at most. */
 const MAX_NAMES = 256
+const MAX_NAME_LENGTH = 64
 /** An entry that takes more of the table would push out what is of more use. */
 const MAX_ENTRY = DEFAULT_TABLE_SIZE / 2
 /** Values of a name that were put into the table in vain, one after the other, until no more are. */
@@ -66,9 +67,15 @@ const CONNECTION_SPECIFIC: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-const STATIC_INDEX: ReadonlyMap<string, number> = new Map(
-  STATIC_TABLE.map(([name], at): [string, number] => [name, at + 1]).reverse(),
-)
+/** Entries of a name in the static table: one follows the other. */
+interface StaticEntries {
+  /** Of the first. */
+  readonly index: number
+  readonly values: string[]
+}
+
+const STATIC_ENTRIES: ReadonlyMap<string, StaticEntries> = staticEntries()
+const NOT_STATIC: StaticEntries = { index: 0, values: [] }
 
 const INDEXED = 0
 const WITHOUT_INDEX = 1
@@ -80,7 +87,7 @@ interface Name {
   readonly text: string
   /** In the static table; 0: not there. */
   readonly index: number
-  /** Values in the static table, from `index` on: one follows the other. */
+  /** Values in the static table, from `index` on. */
   readonly values: readonly string[]
   readonly kind: number
   /** Of its newest entry; -1: none. */
@@ -92,8 +99,8 @@ const NO_NAME: Name = { text: '', index: 0, values: [], kind: INDEXED, last: -1,
 
 export class HpackEncoder {
   // A ring of entries by their serial numbers.
-  readonly #entryNames: Name[] = new Array<Name>(SLOTS).fill(NO_NAME)
-  readonly #entryValues: string[] = new Array<string>(SLOTS).fill('')
+  readonly #entries: Name[] = new Array<Name>(SLOTS).fill(NO_NAME)
+  readonly #values: string[] = new Array<string>(SLOTS).fill('')
   /** Serial number of the entry before with this name; -1: none. */
   readonly #before: number[] = new Array<number>(SLOTS).fill(-1)
   readonly #names = new Map<string, Name>()
@@ -118,7 +125,9 @@ export class HpackEncoder {
   set maxTableSize(bytes: number) {
     this.#limit = Math.min(bytes, DEFAULT_TABLE_SIZE)
     this.#leastLimit = Math.min(this.#leastLimit, this.#limit)
+    const oldest = this.#serial - this.#count
     this.#evict(this.#limit)
+    this.#forget(oldest)
   }
 
   /**
@@ -141,6 +150,7 @@ export class HpackEncoder {
       }
       this.#leastLimit = this.#limit
       this.#toldLimit = this.#limit
+      this.#forget(serial - count)
       return end
     } catch (error) {
       this.#takeBack(serial)
@@ -169,11 +179,12 @@ export class HpackEncoder {
       const first = known.kind === NEVER_INDEXED ? 0x10 : 0
       return writeLiteral(out, at, first, 0x0f, known.index, known.text, value)
     }
-    if (known.text === 'te' && value.toLowerCase() !== 'trailers')
+    if (known.text === 'te' && value.toLowerCase() !== 'trailers') {
       throw new TypeError('TE over HTTP/2')
+    }
     const oldest = this.#serial - this.#count
     for (let entry = known.last; entry >= oldest; entry = this.#before[entry & MASK] as number) {
-      if (this.#entryValues[entry & MASK] === value) {
+      if (this.#values[entry & MASK] === value) {
         known.misses = 0
         return writeInteger(out, at, 0x80, 0x7f, STATIC_TABLE.length + this.#serial - entry)
       }
@@ -201,8 +212,8 @@ export class HpackEncoder {
     const size = known.text.length + value.length + ENTRY_OVERHEAD
     this.#evict(this.#limit - size)
     const slot = this.#serial & MASK
-    this.#entryNames[slot] = known
-    this.#entryValues[slot] = value
+    this.#entries[slot] = known
+    this.#values[slot] = value
     this.#before[slot] = known.last
     known.last = this.#serial
     this.#serial += 1
@@ -210,19 +221,29 @@ export class HpackEncoder {
     this.#size += size
   }
 
+  /** Until the table has no more than `size`. What goes stays in the ring, see `#takeBack`. */
   #evict(size: number): void {
     while (this.#size > size) {
       const slot = (this.#serial - this.#count) & MASK
-      const { text } = this.#entryNames[slot] as Name
-      this.#size -= text.length + (this.#entryValues[slot] as string).length + ENTRY_OVERHEAD
+      const { text } = this.#entries[slot] as Name
+      this.#size -= text.length + (this.#values[slot] as string).length + ENTRY_OVERHEAD
       this.#count -= 1
     }
   }
 
-  /** Forgets the entries since `serial`; what they pushed out is still in the ring. */
+  /** Lets go of the entries since `from` that are in the table no more. */
+  #forget(from: number): void {
+    const oldest = this.#serial - this.#count
+    for (let entry = from; entry < oldest; entry++) {
+      this.#entries[entry & MASK] = NO_NAME
+      this.#values[entry & MASK] = ''
+    }
+  }
+
+  /** Undoes the entries since `serial`; what they pushed out is still in the ring. */
   #takeBack(serial: number): void {
     for (let entry = this.#serial - 1; entry >= serial; entry--) {
-      const known = this.#entryNames[entry & MASK] as Name
+      const known = this.#entries[entry & MASK] as Name
       known.last = this.#before[entry & MASK] as number
     }
     this.#serial = serial
@@ -230,6 +251,7 @@ export class HpackEncoder {
 
   #learn(name: string): Name {
     const known = nameOf(name)
+    if (name.length > MAX_NAME_LENGTH) return known
     if (this.#names.size === MAX_NAMES) this.#names.clear()
     this.#names.set(name, known)
     return known
@@ -242,15 +264,10 @@ function nameOf(name: string): Name {
   if (!isName(name)) throw new TypeError('a field name that cannot be sent')
   const text = name.toLowerCase()
   if (CONNECTION_SPECIFIC.has(text)) throw new TypeError(`${text} over HTTP/2`)
-  const kind = SECRET.has(text) ? NEVER_INDEXED : UNIQUE.has(text) ? WITHOUT_INDEX : INDEXED
-  return {
-    text,
-    index: STATIC_INDEX.get(text) ?? 0,
-    values: STATIC_TABLE.filter(([one]) => one === text).map(([, value]) => value),
-    kind,
-    last: -1,
-    misses: 0,
-  }
+  const isUnique = UNIQUE.has(text) || text.length > MAX_NAME_LENGTH
+  const kind = SECRET.has(text) ? NEVER_INDEXED : isUnique ? WITHOUT_INDEX : INDEXED
+  const { index, values } = STATIC_ENTRIES.get(text) ?? NOT_STATIC
+  return { text, index, values, kind, last: -1, misses: 0 }
 }
 
 function isName(text: string): boolean {
@@ -260,6 +277,16 @@ function isName(text: string): boolean {
     if (TOKEN[text.charCodeAt(i)] !== 1) return false
   }
   return true
+}
+
+function staticEntries(): Map<string, StaticEntries> {
+  const entries = new Map<string, StaticEntries>()
+  for (const [at, [name, value]] of STATIC_TABLE.entries()) {
+    const known = entries.get(name)
+    if (known === undefined) entries.set(name, { index: at + 1, values: [value] })
+    else known.values.push(value)
+  }
+  return entries
 }
 
 function writeLiteral(

@@ -178,6 +178,20 @@ describe('HPACK encoder', () => {
     assert.equal((write(['x-span', 'other'])[0] as number) >> 6, 1)
   })
 
+  it('neither long names nor many take the table from others, or memory', () => {
+    const { write, decoder } = encoding()
+    decoder.decode(write(['server', 'x']), LIST)
+    const long = 'n'.repeat(100)
+    for (let i = 0; i < 100; i++) {
+      assert.deepEqual(decoder.decode(write([long, 'y']), LIST), [long, 'y'])
+    }
+    assert.equal(write(['server', 'x']).toString('hex'), 'be')
+    for (let i = 0; i < 1000; i++) {
+      assert.deepEqual(decoder.decode(write([`n${i}`, 'y']), LIST), [`n${i}`, 'y'])
+    }
+    assert.deepEqual(decoder.decode(write(['server', 'x']), LIST), ['server', 'x'])
+  })
+
   it('finds each of several values of a name', () => {
     const { write } = encoding()
     write(['vary', 'a', 'vary', 'b', 'server', 'x'])
