@@ -105,6 +105,32 @@ describe('HTTP/2 client: giving up', () => {
     }
   })
 
+  it('a fault of ours in an event costs the connection, and each call hears of it', async () => {
+    using peer = await h2Peer([held, answered])
+    const client = clientOf('own h2', peer.port)
+    const told: unknown[] = []
+    const events = {
+      onConnected: () => {},
+      onInformation: () => {},
+      onHead: () => {
+        throw new Error('ours')
+      },
+      onData: () => {},
+      onEnd: () => {},
+      onUpgrade: () => {},
+      onError: () => {},
+      onDefect: (error: unknown) => told.push(error),
+    }
+    client.request(GET, events)
+    await until(() => peer.requests() === 1)
+    client.request(GET, events)
+    await until(() => told.length === 2)
+    assert.match(String(told), /ours.*ours/)
+    await until(() => peer.connections[0]?.isClosed === true)
+    assert.equal((await begin(client, GET).over).body, 'a')
+    client.close()
+  })
+
   it('paused, it reads no more than the window of its stream, and others go on', async () => {
     const large = Buffer.alloc(16_384, 'x')
     using peer = await h2Peer([held, answered])

@@ -157,6 +157,14 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   'a reset before the head': { script: (id) => [reset(id, 2)] },
   'a refusal': { script: (id) => [reset(id, 7)] },
+  'a refusal after the head': {
+    script: (id) => [head(id, OK), H2_PAUSE, reset(id, 7)],
+    own: { status: 200, outcome: 'upstream-reset', unsent: false },
+  },
+  'a refusal after a hint': {
+    script: (id) => [head(id, { ':status': '103' }), H2_PAUSE, reset(id, 7)],
+    own: { outcome: 'upstream-reset', unsent: false },
+  },
   'a cancel before the head': { script: (id) => [reset(id, 8)] },
   'no error before the head': { script: (id) => [reset(id, 0)] },
   'a reset in the body': { script: (id) => [head(id, OK), data(id, 'a'), H2_PAUSE, reset(id, 2)] },

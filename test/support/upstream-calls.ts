@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import net from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
-import { systemClock } from '../../src/base/clock.ts'
+import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { Http1Client } from '../../src/data/http/client-h1.ts'
 import { Http2Client } from '../../src/data/http/client-h2.ts'
 import type {
@@ -22,9 +22,13 @@ export const CLIENTS = {
   nghttp2: NodeHttp2Client,
 }
 
-export function clientOf(kind: keyof typeof CLIENTS, port: number): UpstreamClient {
+export function clientOf(
+  kind: keyof typeof CLIENTS,
+  port: number,
+  clock: Clock = systemClock,
+): UpstreamClient {
   const endpoint: Endpoint = { kind: 'ip', address: '127.0.0.1', port }
-  const wheel = new TimerWheel(systemClock)
+  const wheel = new TimerWheel(clock)
   return new CLIENTS[kind](endpoint, {
     connectMs: 5000,
     headerBytes: 16_384,

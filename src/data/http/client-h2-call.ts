@@ -130,7 +130,7 @@ export class Http2Call implements UpstreamCall, ClientSink {
     if (this.#over) return
     this.#finish()
     // An early answer: the rest of the request is not wanted any more.
-    if (this.#stream?.isAllLaid === false) this.#stream.destroy()
+    if (this.#stream?.isLaid === false) this.#stream.destroy()
     this.#events.onEnd(this.#trailers)
   }
 

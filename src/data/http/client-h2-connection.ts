@@ -144,7 +144,7 @@ export class Http2Connection implements ClientSessionSink, TimerSink, WaitingRoo
   #ready(): void {
     const { headerBytes, wheel, tls, onConnect } = this.#options
     if (tls === undefined) this.#letGo(this.#socket)
-    const options = { headerBytes, ticker: wheel, borrows: this.#borrows }
+    const options = { headerBytes, wheel, borrows: this.#borrows }
     const session = new ClientSession(this.#socket, options, this)
     this.#session = session
     session.start()

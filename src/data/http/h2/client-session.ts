@@ -5,8 +5,8 @@
 import type { Socket } from 'node:net'
 import { CLIENT_PREFACE, Http2Code, Http2Error, Setting } from '../../../wire/http2/frames.ts'
 import { responseProblem, trailersProblem } from '../../../wire/http2/message.ts'
+import { Deadline, type TimerSink, type TimerWheel } from '../../timer-wheel.ts'
 import type { ClientSink, ClientStream, SessionEnd, StreamLoss } from './contract.ts'
-import type { Ticker } from './flood-guard.ts'
 import { Http2Session } from './session.ts'
 import { Http2SessionStream, INITIAL_WINDOW } from './stream.ts'
 
@@ -17,12 +17,16 @@ const MAX_FIELDS = 256
 /** Of one answer; more than are handed on. */
 const MAX_INTERIM = 64
 const MAX_STREAM_ID = 2 ** 31 - 1
+/** For the answer to PING, when there is doubt that anybody is there. */
+const PROBE_MS = 5000
 
 export interface ClientSessionOptions {
   readonly headerBytes: number
-  readonly ticker: Ticker
+  readonly wheel: TimerWheel
   /** Bytes of the socket's reads are valid during their callback only: see `read`. */
   readonly borrows: boolean
+  /** Of the first stream: 1. */
+  readonly firstId?: number
 }
 
 export interface ClientSessionSink {
@@ -32,16 +36,19 @@ export interface ClientSessionSink {
   onSessionEnd(end: SessionEnd): void
 }
 
-export class ClientSession extends Http2Session {
+export class ClientSession extends Http2Session implements TimerSink {
   readonly #sink: ClientSessionSink
   protected readonly lastPeerStream = 0
-  #nextId = 1
-  /** Of the upstream's GOAWAY, where that was an error. */
-  #goawayCode: number = Http2Code.noError
+  readonly #probe: Deadline
+  /** A PING is open, or nothing but its answer came since. */
+  #isProbed = false
+  #nextId: number
+  /** Why it was given up, where the socket does not say. */
+  #problem: string | undefined
 
   constructor(socket: Socket, options: ClientSessionOptions, sink: ClientSessionSink) {
     super(socket, {
-      ticker: options.ticker,
+      ticker: options.wheel,
       prefix: CLIENT_PREFACE,
       settings: [
         [Setting.enablePush, 0],
@@ -54,6 +61,20 @@ export class ClientSession extends Http2Session {
       borrows: options.borrows,
     })
     this.#sink = sink
+    this.#probe = new Deadline(options.wheel, this)
+    this.#nextId = options.firstId ?? 1
+  }
+
+  override start(): void {
+    super.start()
+    this.socket.on('end', this.#onServerEnd)
+  }
+
+  /** FIN: no answer comes to its end any more. */
+  readonly #onServerEnd = (): void => {
+    this.streams.forEach((stream) => {
+      if (!stream.hasEnd) stream.lost(Http2Code.noError)
+    })
   }
 
   /** Streams that `open` can still begin now. */
@@ -78,10 +99,25 @@ export class ClientSession extends Http2Session {
   get loss(): StreamLoss {
     const { end } = this
     if (end?.kind === 'fault') return { kind: 'malformed', detail: end.detail ?? 'fault' }
-    if (this.#goawayCode !== Http2Code.noError) {
-      return { kind: 'lost', detail: `GOAWAY with code ${this.#goawayCode}` }
-    }
-    return { kind: 'lost', detail: end?.detail ?? 'closed' }
+    return { kind: 'lost', detail: this.#problem ?? end?.detail ?? 'closed' }
+  }
+
+  /**
+   * A call was given up before anything was answered. Where nobody is there any more, not even TCP
+   * says so for a quarter of an hour, and all calls would run into their deadlines.
+   */
+  doubt(): void {
+    // Servers of gRPC end connections on which more comes than one between two of their answers.
+    if (this.#isProbed || this.destroyed) return
+    this.#isProbed = true
+    this.#probe.arm(PROBE_MS)
+    this.ping(() => this.#probe.cancel())
+  }
+
+  onDeadline(): void {
+    this.#problem = 'PING was not answered'
+    this.destroy()
+    this.socket.destroy()
   }
 
   protected isIdle(id: number): boolean {
@@ -90,6 +126,7 @@ export class ClientSession extends Http2Session {
 
   protected headersReceived(id: number, fields: string[] | undefined, endStream: boolean): void {
     const stream = this.streams.get(id)
+    this.#isProbed = false
     if (stream instanceof HttpClientStream) stream.headersReceived(fields, endStream)
     else if (this.isIdle(id)) {
       throw new Http2Error(Http2Code.protocolError, 'HEADERS on an idle stream')
@@ -108,7 +145,7 @@ export class ClientSession extends Http2Session {
 
   /** Streams that it has not looked at may be tried elsewhere. */
   protected goawayReceived(lastStream: number, code: number): void {
-    this.#goawayCode = code
+    if (code !== Http2Code.noError) this.#problem = `GOAWAY with code ${code}`
     this.streams.forEach((stream) => {
       if (stream.id > lastStream && stream instanceof HttpClientStream) stream.refused()
     })
@@ -125,11 +162,12 @@ export class ClientSession extends Http2Session {
   }
 
   protected sessionEnded(end: SessionEnd): void {
+    this.#probe.cancel()
     this.#sink.onSessionEnd(end)
   }
 
   /** It may have left anything half done: each of its streams hears of it. */
-  protected onDefect(error: unknown): void {
+  onDefect(error: unknown): void {
     this.streams.forEach((stream) => {
       if (stream instanceof HttpClientStream) stream.onDefect(error)
     })
@@ -243,6 +281,12 @@ class HttpClientStream extends Http2SessionStream implements ClientStream {
 
   onDefect(error: unknown): void {
     this.#sink.onDefect(error)
+  }
+
+  override destroy(): void {
+    const isUnanswered = !this.#hasHead && this.#interim === 0 && !this.destroyed
+    super.destroy()
+    if (isUnanswered) this.session.doubt()
   }
 
   protected override tellData(chunk: Buffer, isLent: boolean): void {

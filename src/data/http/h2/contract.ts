@@ -41,7 +41,7 @@ export interface ServerSink {
 /** A request of ours; `onEnd` comes only when the answer came to its END_STREAM. */
 export interface ClientStream extends Http2Stream {
   /** The whole request is on its way. */
-  readonly isAllLaid: boolean
+  readonly isLaid: boolean
   pause(): void
   resume(): void
 }

@@ -159,7 +159,7 @@ export abstract class Http2Session implements FrameSink {
     if (this.destroyed) return
     this.goaway()
     this.#stop({ kind: 'closed' }, Http2Code.noError)
-    this.socket.destroySoon()
+    this.#destroySoon()
   }
 
   /** The peer broke a rule: it is told which, and has some time to read that. */
@@ -176,7 +176,7 @@ export abstract class Http2Session implements FrameSink {
     this.goaway(this.lastPeerStream, Http2Code.enhanceYourCalm)
     this.#stop({ kind: 'fault', detail }, Http2Code.enhanceYourCalm)
     this.#tellEnd()
-    this.socket.destroySoon()
+    this.#destroySoon()
   }
 
   #stop(end: SessionEnd, code: number): void {
@@ -201,6 +201,12 @@ export abstract class Http2Session implements FrameSink {
   /** Closing at once would reset the connection under our last words when more comes from the peer. */
   #finish(): void {
     this.socket.end()
+    this.#linger ??= setTimeout(() => this.socket.destroy(), LINGER_MS)
+  }
+
+  /** Nothing is read; a peer that does not read, either, does not keep us. */
+  #destroySoon(): void {
+    this.socket.destroySoon()
     this.#linger ??= setTimeout(() => this.socket.destroy(), LINGER_MS)
   }
 

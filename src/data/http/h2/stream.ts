@@ -260,11 +260,6 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
     if (this.#queue === undefined) this.#layEnd()
   }
 
-  /** Nothing that was written waits for a window any more, and nothing more will be written. */
-  get isAllLaid(): boolean {
-    return this.ended && this.#queue === undefined
-  }
-
   /** HEADERS with END_STREAM were laid. */
   protected endedByHeaders(): void {
     this.ended = true
