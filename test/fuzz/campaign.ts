@@ -7,7 +7,7 @@ import { type FuzzRandom, seededRandom } from './random.ts'
 export interface FuzzTarget {
   readonly name: string
   /** Prepares the corpus; the returned function runs one case and throws on a finding. */
-  prepare(): Promise<(random: FuzzRandom) => void>
+  prepare(): Promise<(random: FuzzRandom) => void | Promise<void>>
 }
 
 export interface Budget {
@@ -25,7 +25,9 @@ export async function runCampaign(target: FuzzTarget, budget: Budget): Promise<n
   for (; cases < iterations && performance.now() < end; cases++) {
     const seed = firstSeed + cases
     try {
-      run(seededRandom(seed))
+      // Most are done at once, and a turn for each would be most of their time.
+      const pending = run(seededRandom(seed))
+      if (pending !== undefined) await pending
     } catch (error) {
       throw new Error(`${target.name}: seed ${seed} finds something`, { cause: error })
     }

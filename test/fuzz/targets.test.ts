@@ -11,6 +11,7 @@ const ITERATIONS: Readonly<Record<string, number>> = {
   admission: 2_000,
   'http-normalizer': 50_000,
   http2: 20_000,
+  'http2-server': 3_000,
   'check-response': 50_000,
   'proxy-protocol': 50_000,
 }

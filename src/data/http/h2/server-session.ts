@@ -211,7 +211,10 @@ class HttpServerStream extends Http2SessionStream implements ServerStream {
     if (!this.hasEnd) this.reset(Http2Code.noError)
   }
 
+  /** What was not read of the request is of no use to anybody. */
   protected tellClose(): void {
+    this.#onData = undefined
+    this.#onEnd = undefined
     this.#sink?.onClose()
   }
 }

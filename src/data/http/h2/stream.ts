@@ -26,7 +26,7 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
   /** Read, and not yet told the peer. */
   #unacknowledged = 0
   destroyed = false
-  /** It broke off: not both of its messages were whole. */
+  /** What was received is not all of it. */
   aborted = false
   rstCode: number = Http2Code.noError
   writableFinished = false
@@ -320,7 +320,7 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
 
   #over(): void {
     if (this.destroyed) return
-    this.aborted = !this.hasEnd || !this.ended
+    this.aborted = !this.hasEnd
     this.#queue = undefined
     this.#queuedBytes = 0
     this.#leave()
