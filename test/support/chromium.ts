@@ -50,11 +50,15 @@ export interface Page {
   screenshot(file: string): Promise<void>
 }
 
-export async function startChromium(): Promise<Browser> {
+export async function startChromium(flags: readonly string[] = []): Promise<Browser> {
   const profile = mkdtempSync(join(tmpdir(), 'gwproxy-chromium-'))
-  const child = spawn('chromium', [...FLAGS, `--user-data-dir=${profile}`, 'about:blank'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
+  const child = spawn(
+    'chromium',
+    [...FLAGS, ...flags, `--user-data-dir=${profile}`, 'about:blank'],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  )
   running.add(child)
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

@@ -29,6 +29,8 @@ const PACKAGES = {
   socat: 'socat',
   chromium: 'chromium',
   promtool: 'prometheus',
+  h2load: 'nghttp2-client',
+  nghttp: 'nghttp2-client',
 } as const
 
 export type Program = keyof typeof PACKAGES
