@@ -9,3 +9,9 @@ export function heldBytes(): number {
   collectGarbage()
   return process.memoryUsage().arrayBuffers
 }
+
+/** What the heap of this process holds, likewise. */
+export function heldHeap(): number {
+  collectGarbage()
+  return process.memoryUsage().heapUsed
+}

@@ -250,6 +250,18 @@ describe('HTTP/2 frames', () => {
     })
   }
 
+  it('counts CONTINUATION of one block, not of a connection', () => {
+    const block = [
+      frame(HEADERS, 0, 1, EIGHT),
+      ...new Array<Buffer>(3).fill(frame(CONTINUATION, 0, 1, EIGHT)),
+      frame(CONTINUATION, END_HEADERS, 1, EIGHT),
+    ]
+    const { code, lines } = tell(Buffer.concat([SETTINGS, ...block, ...block, ...block]))
+    assert.equal(code, undefined)
+    assert.equal(lines.length, 4)
+    assert.equal(lines[3], `headers 1 ${EIGHT.toString('hex').repeat(5)}`)
+  })
+
   it('a frame is judged by its header, before its payload comes', () => {
     const header = Buffer.alloc(9)
     for (const [length, type, code] of [
