@@ -197,6 +197,26 @@ describe('HTTP/2 attacks', () => {
     })
   })
 
+  it('large windows of a client that reads nothing hold back no more than that', async () => {
+    const before = residentMiB(target)
+    await GoodClients.whileDoing(target, async () => {
+      const sockets = Array.from({ length: 3 }, () => connectHttp(target))
+      for (const socket of sockets) {
+        socket.pause()
+        socket.write(PREFACE)
+        socket.write(setting(INITIAL_WINDOW_SIZE, 2 ** 31 - 1))
+        socket.write(frame(FRAME.windowUpdate, 0, 0, uint32(2 ** 31 - 1 - 65_535)))
+        for (let id = 1; id < 200; id += 2) socket.write(get(id, '/large'))
+      }
+      await delay(1000)
+      await until(
+        () => residentMiB(target) - before < 96,
+        () => `${residentMiB(target) - before} MiB for 3 connections`,
+      )
+      for (const socket of sockets) socket.destroy()
+    })
+  })
+
   it('a client that just closes is forgotten at once', async () => {
     const before = descriptorCount(target)
     for (let i = 0; i < 20; i += 1) {

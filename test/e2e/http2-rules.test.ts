@@ -369,6 +369,25 @@ describe('the rules of HTTP/2', () => {
     })
   })
 
+  it('5.1.2: a client that has not seen our settings is refused what is too much, without fault', async () => {
+    const ids = Array.from({ length: 500 }, (_, i) => 2 * i + 1)
+    using stranger = new Stranger(
+      proxy.port,
+      ids.flatMap((id) => [post(id, '/echo'), data(id, 1, END_STREAM)]),
+    )
+    await until(() => stranger.of(FRAME.rstStream).length === 400)
+    await until(() => stranger.of(FRAME.data).length >= 100)
+    stranger.send(get(1001))
+    await until(() => String(stranger.content(1001)) === 'answer')
+  })
+
+  it('5.1.2: a client that does not care for our settings is cut off', async () => {
+    using stranger = new Stranger(proxy.port, [frame(FRAME.settings, 1, 0, NOTHING)])
+    const ids = Array.from({ length: 300 }, (_, i) => 2 * i + 1)
+    stranger.send(...ids.map((id) => get(id, '/held')))
+    assert.deepEqual(await endOf(stranger), [CODE.calm, 'protocol-error'])
+  })
+
   describe('let pass', () => {
     for (const [name, bytes] of Object.entries(ALLOWED)) {
       it(name, async () => {

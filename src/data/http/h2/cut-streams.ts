@@ -1,7 +1,7 @@
 /** The numbers of the streams that were cut off last, whose peer may not know it yet. */
 
-/** More than may run at a time, twice: their peer has seen the end of those before. */
-const MAX_CUT = 256
+/** More than may be on the way at a time, those that we refuse among them. */
+const MAX_CUT = 1024
 
 export class CutStreams {
   #ids: number[] | undefined = undefined

@@ -13,6 +13,8 @@ import { Http2SessionStream, INITIAL_WINDOW, MAX_WINDOW } from './stream.ts'
 
 /** Resets that are forgiven before they must be fewer than finished exchanges. */
 const FREE_RESETS = 100
+/** What a request counts that cannot be taken, beside what `message` forgives. */
+const UNSEEN_BYTES = 192
 /** Of a head or trailer section. */
 const MAX_FIELDS = 128
 
@@ -86,9 +88,8 @@ export class ServerSession extends Http2Session implements TimerSink {
     if (this.lastPeerStream === 0 && !this.#isSettled) this.#deadline.arm(this.#settingsMs)
     this.lastPeerStream = id
     this.guard.message()
-    if (this.closed || this.streams.size >= this.#maxStreams) {
-      this.#refuse(id, Http2Code.refusedStream)
-    } else if (fields === undefined) this.#refuse(id, Http2Code.enhanceYourCalm)
+    if (this.closed || this.streams.size >= this.#maxStreams) this.#refuseUnseen(id)
+    else if (fields === undefined) this.#refuse(id, Http2Code.enhanceYourCalm)
     else if (requestProblem(fields) !== undefined) this.#refuse(id, Http2Code.protocolError)
     else {
       const stream = new HttpServerStream(this, id, fields, endStream)
@@ -113,6 +114,14 @@ export class ServerSession extends Http2Session implements TimerSink {
     else if (!endStream || trailersProblem(fields) !== undefined || !stream.isContentWhole) {
       stream.reset(Http2Code.protocolError)
     } else stream.endReceived()
+  }
+
+  /** It may not know better yet: then it is no reset, but a frame for nothing. */
+  #refuseUnseen(id: number): void {
+    if (this.closed || !this.#isSettled) {
+      this.layReset(id, Http2Code.refusedStream)
+      this.useless(UNSEEN_BYTES)
+    } else this.#refuse(id, Http2Code.refusedStream)
   }
 
   #refuse(id: number, code: number): void {
