@@ -62,14 +62,16 @@ export class Fields {
   /** One line of the name instead of whatever was there. */
   set(name: string, value: string): void {
     const key = fieldKey(name)
-    const first = this.#fields.find((field) => field.key === key)
-    if (first === undefined) {
-      this.#fields.push({ name, key, value })
-      return
+    const fields = this.#fields
+    let first: Field | undefined
+    let kept = 0
+    for (const field of fields) {
+      if (field.key !== key || first === undefined) fields[kept++] = field
+      if (field.key === key) first ??= field
     }
-    first.value = value
-    if (this.#fields.findLast((field) => field.key === key) === first) return
-    this.#fields = this.#fields.filter((field) => field === first || field.key !== key)
+    fields.length = kept
+    if (first === undefined) fields.push({ name, key, value })
+    else first.value = value
   }
 
   /** `old,new` when the name is there (Gateway API HTTPHeaderFilter.add), else one more line. */

@@ -7,6 +7,7 @@
  */
 import { METHODS } from 'node:http'
 import { TARGET, TEXT, TOKEN } from './chars.ts'
+import { commonName } from './field-names.ts'
 
 /**
  * `more`: all bytes were taken, the section is not complete. `malformed`: see `detail`.
@@ -43,6 +44,8 @@ const OWS = 10
 const VALUE = 11
 const END_LF = 12
 
+/** Of 32 fields. */
+const MAX_KEPT_MARKS = 128
 const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS)
 const VERSION_TEXT = 'HTTP/1.'
 /** `HTTP/1.1 200` */
@@ -81,8 +84,9 @@ export class HeadReader {
   #methodAt = 0
   #methodEnd = 0
   #targetEnd = 0
-  /** Name start, name end, value start, value end of each field. */
+  /** Name start, name end, value start, value end of each field; what follows is of sections before. */
   readonly #marks: number[] = []
+  #markCount = 0
   #fieldCount = 0
   /** A value has a tab beside it. */
   #tabbed = false
@@ -155,24 +159,25 @@ export class HeadReader {
           while (at < end && TOKEN[bytes[at] as number] === 1) at += 1
           if (at === end) break
           if (bytes[at] !== COLON) return this.#malformed('field name')
-          this.#marks.push(this.#lineAt, at - base)
+          this.#mark(this.#lineAt)
+          this.#mark(at - base)
           at += 1
           this.#state = OWS
           break
         case OWS:
           while (at < end && isBlank(bytes[at] as number)) at += 1
           if (at === end) break
-          this.#marks.push(at - base)
+          this.#mark(at - base)
           this.#state = VALUE
           break
         case VALUE: {
           while (at < end && TEXT[bytes[at] as number] === 1) at += 1
           if (at === end) break
           if (bytes[at] !== CR) return this.#malformed('field value')
-          const start = base + (this.#marks.at(-1) as number)
+          const start = base + (this.#marks[this.#markCount - 1] as number)
           let last = at
           while (last > start && isBlank(bytes[last - 1] as number)) last -= 1
-          this.#marks.push(last - base)
+          this.#mark(last - base)
           this.#tabbed ||= bytes[at - 1] === TAB || bytes[start - 1] === TAB
           this.#fieldCount += 1
           if (this.#fieldCount > this.#maxFields) return 'too-large'
@@ -275,6 +280,10 @@ export class HeadReader {
     return 'more'
   }
 
+  #mark(offset: number): void {
+    this.#marks[this.#markCount++] = offset
+  }
+
   #takeStatusByte(offset: number, byte: number): void {
     if (offset === VERSION_TEXT.length) {
       this.minorVersion = byte & 1
@@ -290,8 +299,11 @@ export class HeadReader {
     const text = bytes.toString('latin1', base, base + length)
     const marks = this.#marks
     const fields: string[] = []
-    for (let i = 0; i < marks.length; i += 4) {
-      fields.push(text.slice(marks[i], marks[i + 1]), text.slice(marks[i + 2], marks[i + 3]))
+    for (let i = 0; i < this.#markCount; i += 4) {
+      const from = marks[i] as number
+      const to = marks[i + 1] as number
+      fields.push(commonName(bytes, base + from, base + to) ?? text.slice(from, to))
+      fields.push(text.slice(marks[i + 2], marks[i + 3]))
     }
     this.fields = fields
     this.length = length
@@ -305,7 +317,9 @@ export class HeadReader {
       if (!KNOWN_METHODS.has(this.method)) return this.#malformed('method')
       if (!isTarget(this.method, this.target)) return this.#malformed('request target')
     }
-    marks.length = 0
+    this.#markCount = 0
+    // Room for many fields is not kept for sections that have few.
+    if (marks.length > MAX_KEPT_MARKS) marks.length = 0
     this.#fieldCount = 0
     this.#tabbed = false
     this.#at = 0

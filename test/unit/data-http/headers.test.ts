@@ -35,6 +35,14 @@ describe('fields', () => {
     fields.set('b', 'y')
     assert.deepEqual(fields.toRaw(), ['B', 'y', 'a', '2,x'])
   })
+
+  it('are one line in the first place once they are set, however many there were', () => {
+    const fields = Fields.fromRaw(['A', '1', 'B', '2', 'a', '3', 'C', '4', 'A', '5'])
+    fields.set('a', 'new')
+    assert.deepEqual(fields.toRaw(), ['A', 'new', 'B', '2', 'C', '4'])
+    fields.set('D', 'last')
+    assert.deepEqual(fields.toRaw(), ['A', 'new', 'B', '2', 'C', '4', 'D', 'last'])
+  })
 })
 
 describe('request fields', () => {

@@ -34,6 +34,20 @@ describe('HTTP/1.1 heads', () => {
     assert.equal(bytes.toString('latin1', reader.end), 'body')
   })
 
+  it('few fields after many, and many after few', () => {
+    const reader = new HeadReader('request', LIMITS)
+    for (const count of [40, 1, 3, 0, 33, 2]) {
+      const lines = Array.from({ length: count }, (_, i) => `X-${count}-${i}: ${i}\r\n`).join('')
+      const head = Buffer.from(`GET / HTTP/1.1\r\n${lines}\r\n`)
+      assert.equal(reader.read(head, 0), 'complete')
+      assert.equal(reader.fields.length, 2 * count)
+      assert.deepEqual(
+        reader.fields.slice(-2),
+        count === 0 ? [] : [`X-${count}-${count - 1}`, `${count - 1}`],
+      )
+    }
+  })
+
   it('a head in segments of one byte, what follows it untouched', () => {
     const reader = new HeadReader('request', LIMITS)
     const head = Buffer.from('\r\nPOST / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n')
