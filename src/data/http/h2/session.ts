@@ -100,7 +100,7 @@ export abstract class Http2Session implements FrameSink {
   /** The last that is told, once. */
   protected abstract sessionEnded(end: SessionEnd): void
   /** A fault of ours. */
-  protected abstract onDefect(error: unknown): void
+  abstract onDefect(error: unknown): void
 
   start(): void {
     const { prefix, settings, connectionWindow } = this.#options

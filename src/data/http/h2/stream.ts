@@ -284,8 +284,12 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
   onWritten(): void {
     if (this.destroyed) return
     this.writableFinished = true
-    this.tellFinish()
-    this.#closeIfWhole()
+    try {
+      this.tellFinish()
+      this.#closeIfWhole()
+    } catch (error) {
+      this.session.onDefect(error)
+    }
   }
 
   #closeIfWhole(): void {
@@ -348,9 +352,17 @@ export abstract class Http2SessionStream implements Listed<Http2SessionStream>, 
 }
 
 function drain(stream: Http2SessionStream): void {
-  stream.drain()
+  try {
+    stream.drain()
+  } catch (error) {
+    stream.session.onDefect(error)
+  }
 }
 
 function tellClose(stream: Http2SessionStream): void {
-  stream.tellCloseOnce()
+  try {
+    stream.tellCloseOnce()
+  } catch (error) {
+    stream.session.onDefect(error)
+  }
 }
