@@ -102,14 +102,13 @@ describe('HTTP/2 client: connections', () => {
     client.close()
   })
 
-  it('GOAWAY: what it takes is finished, what comes after gets another connection', async () => {
+  it('GOAWAY: what it takes is finished, what it has passed over gets another connection', async () => {
     using peer = await h2Peer([held, (id) => [goaway(id - 2, 0)], answered])
     const client = clientOf('own h2', peer.port)
     const first = begin(client, GET)
     await until(() => peer.requests() === 1)
-    const { outcome, unsent } = await begin(client, GET).over
-    assert.deepEqual([outcome, unsent], ['connect-refused', true])
-    assert.equal((await begin(client, GET).over).body, 'a')
+    const { body, outcome } = await begin(client, GET).over
+    assert.deepEqual([body, outcome], ['a', 'end'])
     assert.equal(peer.connections.length, 2)
     peer.connections[0]?.send(whole(1, 'late'))
     assert.equal((await first.over).body, 'late')
@@ -117,15 +116,54 @@ describe('HTTP/2 client: connections', () => {
     client.close()
   })
 
+  it('a body that was passed over is sent again, and the rest behind it', async () => {
+    using peer = await h2Peer([held, held])
+    const client = clientOf('own h2', peer.port)
+    const body = new PassThrough()
+    const { over, result } = begin(client, { ...GET, method: 'POST', body, contentLength: 9 })
+    body.write('one')
+    const first = await peer.connection()
+    await until(() => first.of(FRAME.data).length === 1)
+    body.write('two')
+    first.send(goaway(0, 0))
+    const second = await peer.connection(1)
+    await second.got(FRAME.headers, 1)
+    body.end('six')
+    const sent = () => String(Buffer.concat(second.of(FRAME.data).map(({ payload }) => payload)))
+    await until(() => sent() === 'onetwosix')
+    await until(() => second.of(FRAME.data).at(-1)?.flags === END_STREAM)
+    assert.equal(result.outcome, '')
+    second.send(whole(1, 'a'))
+    assert.equal((await over).body, 'a')
+    await until(() => first.isClosed)
+    client.close()
+  })
+
+  it('a body too large to be kept is not sent again, and never without end', async () => {
+    using peer = await h2Peer([() => [goaway(0, 0)]], {
+      opening: Buffer.concat([setting(INITIAL_WINDOW_SIZE, 1_000_000), windowUpdate(0, 1_000_000)]),
+    })
+    const client = clientOf('own h2', peer.port)
+    const body = Readable.from([Buffer.alloc(65_536), Buffer.alloc(1)])
+    const large = await begin(client, { ...GET, method: 'POST', body }).over
+    assert.deepEqual([large.outcome, large.unsent], ['connect-refused', true])
+    const connections = peer.connections.length
+    const { outcome, unsent } = await begin(client, GET).over
+    assert.deepEqual([outcome, unsent], ['connect-refused', true])
+    assert.equal(peer.connections.length - connections, 4)
+    client.close()
+  })
+
   it('GOAWAY twice: the second one names fewer streams', async () => {
-    using peer = await h2Peer([held])
+    using peer = await h2Peer([held, held, answered])
     const client = clientOf('own h2', peer.port)
     const runs = [begin(client, GET), begin(client, GET)]
     await until(() => peer.requests() === 2)
     peer.connections[0]?.send(goaway(2 ** 31 - 1, 0), goaway(1, 0))
-    assert.equal((await runs[1]?.over)?.unsent, true)
-    peer.connections[0]?.send(whole(1, 'a'))
-    assert.equal((await runs[0]?.over)?.body, 'a')
+    assert.equal((await runs[1]?.over)?.body, 'a')
+    assert.equal(peer.connections.length, 2)
+    peer.connections[0]?.send(whole(1, 'b'))
+    assert.equal((await runs[0]?.over)?.body, 'b')
     client.close()
   })
 

@@ -7,14 +7,29 @@ import type { ClientSession } from './h2/client-session.ts'
 import type { ClientSink, ClientStream, StreamLoss } from './h2/contract.ts'
 import type { UpstreamCall, UpstreamEvents, UpstreamRequest } from './upstream-client.ts'
 
+const NO_FIELDS: readonly string[] = []
+/** Of a body that has none yet. */
+const NOTHING: Buffer[] = []
+
 /** Where a call waits for its connection. */
 export interface WaitingRoom {
   leave(call: Http2Call): void
 }
 
+export interface CallOwner {
+  /** On another connection. */
+  place(call: Http2Call): void
+}
+
+/** A body is kept up to this length until its answer begins, and can go to another connection. */
+const MAX_KEPT = 65_536
+/** From one connection to the next, each of which ended before it. */
+const MAX_MOVES = 3
+
 export class Http2Call implements UpstreamCall, ClientSink {
   readonly #request: UpstreamRequest
   readonly #events: UpstreamEvents
+  readonly #owner: CallOwner
   #stream: ClientStream | undefined
   /** Set while it waits. */
   room: WaitingRoom | undefined
@@ -22,11 +37,16 @@ export class Http2Call implements UpstreamCall, ClientSink {
   /** Bytes of the body that its length has promised; undefined: it has none. */
   #left: number | undefined
   #isSent = false
+  #moves = 0
+  /** What was sent of the body; undefined: it was too much, or the answer has begun. */
+  #kept: Buffer[] | undefined = NOTHING
+  #keptBytes = 0
   #over = false
 
-  constructor(request: UpstreamRequest, events: UpstreamEvents) {
+  constructor(request: UpstreamRequest, events: UpstreamEvents, owner: CallOwner) {
     this.#request = request
     this.#events = events
+    this.#owner = owner
     this.#left = request.contentLength
   }
 
@@ -39,6 +59,10 @@ export class Http2Call implements UpstreamCall, ClientSink {
     } catch (error) {
       // Fields that cannot be sent say nothing against the endpoint.
       this.fail('internal-error', messageOf(error))
+      return
+    }
+    if (this.#moves > 0) {
+      this.#sendAgain(this.#stream)
       return
     }
     this.#events.onConnected()
@@ -73,9 +97,35 @@ export class Http2Call implements UpstreamCall, ClientSink {
     this.#fail(reason, detail, true)
   }
 
+  #sendAgain(stream: ClientStream): void {
+    const { body } = this.#request
+    if (body === undefined) return
+    let more = true
+    for (const chunk of this.#kept ?? NOTHING) more = stream.write(chunk)
+    if (this.#isSent) stream.end()
+    else if (more) body.resume()
+  }
+
+  /** False: it cannot. */
+  #move(): boolean {
+    if (this.#over || this.#kept === undefined || this.#moves === MAX_MOVES) return false
+    this.#moves += 1
+    this.#stream = undefined
+    if (!this.#isSent) this.#request.body?.pause()
+    this.#owner.place(this)
+    return true
+  }
+
+  #keep(chunk: Buffer): void {
+    if (this.#kept === undefined) return
+    this.#keptBytes += chunk.length
+    if (this.#keptBytes > MAX_KEPT) this.#kept = undefined
+    else if (this.#kept === NOTHING) this.#kept = [chunk]
+    else this.#kept.push(chunk)
+  }
+
   readonly #onBody = (chunk: Buffer): void => {
-    const stream = this.#stream
-    if (this.#over || stream === undefined || chunk.length === 0) return
+    if (this.#over || chunk.length === 0) return
     if (this.#left !== undefined) {
       this.#left -= chunk.length
       if (this.#left < 0) {
@@ -83,7 +133,9 @@ export class Http2Call implements UpstreamCall, ClientSink {
         return
       }
     }
-    if (!stream.write(chunk)) this.#request.body?.pause()
+    this.#keep(chunk)
+    // Without a stream it waits for the next.
+    if (this.#stream?.write(chunk) === false) this.#request.body?.pause()
   }
 
   readonly #onBodyEnd = (): void => {
@@ -107,10 +159,12 @@ export class Http2Call implements UpstreamCall, ClientSink {
   }
 
   onInterim(status: number, fields: readonly string[]): void {
+    this.#kept = undefined
     if (!this.#over) this.#events.onInformation(status, fields)
   }
 
   onResponse(status: number, fields: readonly string[], endStream: boolean): void {
+    this.#kept = undefined
     if (!this.#over) this.#events.onHead(status, fields, endStream)
   }
 
@@ -135,7 +189,10 @@ export class Http2Call implements UpstreamCall, ClientSink {
   }
 
   onClose(loss: StreamLoss | undefined): void {
-    if (loss !== undefined) this.#fail(reasonOf(loss), loss.detail, loss.kind === 'refused')
+    if (loss === undefined) return
+    const { kind, detail } = loss
+    if (kind === 'passed-over' && this.#move()) return
+    this.#fail(reasonOf(loss), detail, kind === 'refused' || kind === 'passed-over')
   }
 
   onDefect(error: unknown): void {
@@ -157,8 +214,6 @@ export class Http2Call implements UpstreamCall, ClientSink {
   }
 }
 
-const NO_FIELDS: readonly string[] = []
-
 function tellUnsent(call: Http2Call, reason: Reason, detail: string): void {
   call.tellUnsent(reason, detail)
 }
@@ -178,6 +233,7 @@ function requestFields(request: UpstreamRequest, scheme: string): string[] {
 function reasonOf({ kind, detail }: StreamLoss): Reason {
   switch (kind) {
     case 'refused':
+    case 'passed-over':
       return 'connect-refused'
     case 'malformed':
       return 'upstream-protocol-error'

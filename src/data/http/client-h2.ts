@@ -3,7 +3,7 @@
  * each with many calls at once (RFC 9113). A response is complete only after its END_STREAM.
  */
 import type { Endpoint } from '../../model/upstream.ts'
-import { Http2Call } from './client-h2-call.ts'
+import { type CallOwner, Http2Call } from './client-h2-call.ts'
 import { Http2Connection, type Http2Options } from './client-h2-connection.ts'
 import type {
   UpstreamCall,
@@ -14,7 +14,7 @@ import type {
 
 const MAX_CONNECTIONS = 16
 
-export class Http2Client implements UpstreamClient {
+export class Http2Client implements UpstreamClient, CallOwner {
   readonly #endpoint: Endpoint
   readonly #options: Http2Options
   readonly #connections = new Set<Http2Connection>()
@@ -26,14 +26,18 @@ export class Http2Client implements UpstreamClient {
   }
 
   request(request: UpstreamRequest, events: UpstreamEvents): UpstreamCall {
-    const call = new Http2Call(request, events)
+    const call = new Http2Call(request, events, this)
+    this.place(call)
+    return call
+  }
+
+  place(call: Http2Call): void {
     const connection = this.#connection()
     if (connection === undefined) call.fail('upstream-overflow', 'all connections are full')
     else {
       connection.run(call)
       if (this.#isClosed) connection.close()
     }
-    return call
   }
 
   close(): void {

@@ -147,7 +147,7 @@ export class ClientSession extends Http2Session implements TimerSink {
   protected goawayReceived(lastStream: number, code: number): void {
     if (code !== Http2Code.noError) this.#problem = `GOAWAY with code ${code}`
     this.streams.forEach((stream) => {
-      if (stream.id > lastStream && stream instanceof HttpClientStream) stream.refused()
+      if (stream.id > lastStream && stream instanceof HttpClientStream) stream.passedOver()
     })
     if (code === Http2Code.noError) this.close()
     else this.destroy()
@@ -181,7 +181,7 @@ class HttpClientStream extends Http2SessionStream implements ClientStream {
   readonly #isHead: boolean
   #interim = 0
   #hasHead = false
-  #isRefused = false
+  #isPassedOver = false
   #wasReset = false
   /** Why it was reset here. */
   #problem: string | undefined = undefined
@@ -274,8 +274,8 @@ class HttpClientStream extends Http2SessionStream implements ClientStream {
   }
 
   /** The upstream has not looked at it, and will not. */
-  refused(): void {
-    this.#isRefused = true
+  passedOver(): void {
+    this.#isPassedOver = true
     this.lost(Http2Code.refusedStream)
   }
 
@@ -310,9 +310,9 @@ class HttpClientStream extends Http2SessionStream implements ClientStream {
   #loss(): StreamLoss {
     const { rstCode } = this
     if (this.#problem !== undefined) return { kind: 'malformed', detail: this.#problem }
-    const isUntouched = !this.#hasHead && this.#interim === 0
-    if (isUntouched && (this.#isRefused || rstCode === Http2Code.refusedStream)) {
-      return { kind: 'refused', detail: 'stream refused' }
+    if (!this.#hasHead && this.#interim === 0) {
+      if (this.#isPassedOver) return { kind: 'passed-over', detail: 'GOAWAY before it' }
+      if (rstCode === Http2Code.refusedStream) return { kind: 'refused', detail: 'stream refused' }
     }
     if (this.#wasReset) return { kind: 'lost', detail: `stream reset with code ${rstCode}` }
     return this.session.loss

@@ -63,11 +63,11 @@ export interface ClientSink {
 
 /**
  * Why an answer did not come to its end. `refused`: the peer has not looked at the request, and
- * will not. `malformed`: what came breaks the rules. `lost`: the stream was reset, or the connection
- * is gone.
+ * will not. `passed-over`: nor has it, since its connection ends (GOAWAY); another may serve it.
+ * `malformed`: what came breaks the rules. `lost`: the stream was reset, or the connection is gone.
  */
 export interface StreamLoss {
-  readonly kind: 'refused' | 'malformed' | 'lost'
+  readonly kind: 'refused' | 'passed-over' | 'malformed' | 'lost'
   readonly detail: string
 }
 
