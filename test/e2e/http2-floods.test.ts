@@ -153,7 +153,13 @@ describe('HTTP/2 floods', () => {
   })
 
   it('a window that is opened by one byte at a time', async () => {
-    using stranger = new Stranger(proxy.port, [setting(INITIAL_WINDOW_SIZE, 0), get(1, '/endless')])
+    using stranger = new Stranger(proxy.port, [
+      setting(INITIAL_WINDOW_SIZE, 0),
+      frame(FRAME.windowUpdate, 0, 0, uint32(1 << 30)),
+      get(1, '/endless'),
+    ])
+    await stranger.got(FRAME.headers, 1)
+    await untilStill(() => sent)
     const crumbs = Buffer.concat(
       Array.from({ length: 500 }, () => frame(FRAME.windowUpdate, 0, 1, uint32(1))),
     )
