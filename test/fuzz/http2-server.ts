@@ -42,8 +42,8 @@ async function prepare(): Promise<(random: FuzzRandom) => Promise<void>> {
   }
 }
 
-/** What the server's session writes to; it takes that only while it is open. */
-class Wire extends Duplex {
+/** What a session writes to; it takes that only while it is open. */
+export class Wire extends Duplex {
   readonly #onBytes: (bytes: Buffer) => void
   #held: (() => void) | undefined
   isShut = false

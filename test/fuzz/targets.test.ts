@@ -12,6 +12,7 @@ const ITERATIONS: Readonly<Record<string, number>> = {
   'http-normalizer': 50_000,
   http2: 20_000,
   'http2-server': 3_000,
+  'http2-client': 3_000,
   'check-response': 50_000,
   'proxy-protocol': 50_000,
 }
