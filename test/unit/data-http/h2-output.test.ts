@@ -4,6 +4,7 @@ import { Writable } from 'node:stream'
 import { describe, it } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { FrameWriter } from '../../../src/data/http/h2/frame-writer.ts'
+import { giveSlab, takeSlab } from '../../../src/data/http/slabs.ts'
 
 const PING = Buffer.from('12345678')
 
@@ -59,6 +60,7 @@ describe('the output of an HTTP/2 connection', () => {
       [0, 0],
       [6, 1],
     ])
+    sink.writes[0]?.done()
   })
 
   it('ends a stream with its last frame, if that is still here and the last', async () => {
@@ -84,6 +86,7 @@ describe('the output of an HTTP/2 connection', () => {
       [0, 0],
     ])
     assert.deepEqual(framesOf(sink.writes[1]?.bytes ?? PING), [[0, 1]])
+    sink.writes[1]?.done()
   })
 
   it('uses its room again once it is written, and not after an error', async () => {
@@ -103,6 +106,18 @@ describe('the output of an HTTP/2 connection', () => {
     other.writer.ping(PING, false)
     await turn()
     assert.notEqual(other.sink.writes[0]?.bytes.buffer, rooms[0])
+    other.sink.writes[0]?.done()
+    await turn()
+  })
+
+  it('gives its room back when what was to be laid cannot be sent', () => {
+    const idle = takeSlab()
+    giveSlab(idle)
+    const { writer } = written()
+    assert.throws(() => writer.headers(1, [':status', '200', 'x', 'a\n'], false))
+    writer.flush()
+    assert.equal(takeSlab(), idle)
+    giveSlab(idle)
   })
 
   it('keeps what was written as it is while it is not taken', async () => {

@@ -89,7 +89,12 @@ export class FrameOutput {
 
   flush(): void {
     const slab = this.#slab
-    if (slab === undefined || this.at === this.#from) return
+    if (slab === undefined) return
+    if (this.at === this.#from) {
+      // What was to be laid could not be sent.
+      this.#release(slab)
+      return
+    }
     const piece = slab.bytes.subarray(this.#from, this.at)
     this.#from = this.at
     slab.writes += 1
@@ -113,11 +118,15 @@ export class FrameOutput {
     const { slab, awaiting } = write
     slab.writes -= 1
     if (error) slab.isSafe = false
-    if (slab.writes === 0) {
-      if (slab === this.#slab && this.at === this.#from) this.#leave()
-      if (slab !== this.#slab && slab.isLent) giveSlab(slab.isSafe ? slab.bytes : undefined)
-    }
+    this.#release(slab)
     if (awaiting !== undefined && !error) tell(awaiting)
+  }
+
+  /** Gives it back if nothing in it waits to leave, or is on its way. */
+  #release(slab: Slab): void {
+    if (slab.writes > 0) return
+    if (slab === this.#slab && this.at === this.#from) this.#leave()
+    if (slab !== this.#slab && slab.isLent) giveSlab(slab.isSafe ? slab.bytes : undefined)
   }
 
   #leave(): void {
