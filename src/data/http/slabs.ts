@@ -11,32 +11,46 @@ const MAX_SLABS = 64
 /** What nobody has taken for as long is let go, but for one. */
 const IDLE_MS = 1000
 
-const idle: Buffer[] = []
-let made = 0
-/** The fewest that were idle since the last look. */
-let spare = 0
-let looks: NodeJS.Timeout | undefined
+export class Slabs {
+  readonly #idle: Buffer[] = []
+  #made = 0
+  /** The fewest that were idle since the last look. */
+  #spare = 0
+  #looks: NodeJS.Timeout | undefined
 
-/** What is in it is of somebody else. undefined: all are in use. */
+  /** What is in it is of somebody else. undefined: all are in use. */
+  take(): Buffer | undefined {
+    const slab = this.#idle.pop()
+    if (this.#idle.length < this.#spare) this.#spare = this.#idle.length
+    if (slab !== undefined || this.#made === MAX_SLABS) return slab
+    this.#made += 1
+    return Buffer.allocUnsafeSlow(SLAB_BYTES)
+  }
+
+  /** Nobody reads it any more. undefined: somebody might, and it is not to be used again. */
+  give(slab: Buffer | undefined): void {
+    if (slab === undefined) this.#made -= 1
+    else if (this.#idle.push(slab) > 1) {
+      this.#looks ??= setInterval(() => this.#letGo(), IDLE_MS).unref()
+    }
+  }
+
+  #letGo(): void {
+    const idle = this.#idle
+    this.#made -= idle.splice(0, Math.min(this.#spare, idle.length - 1)).length
+    this.#spare = idle.length
+    if (this.#spare > 1) return
+    clearInterval(this.#looks)
+    this.#looks = undefined
+  }
+}
+
+const ofThread = new Slabs()
+
 export function takeSlab(): Buffer | undefined {
-  const slab = idle.pop()
-  if (idle.length < spare) spare = idle.length
-  if (slab !== undefined || made === MAX_SLABS) return slab
-  made += 1
-  return Buffer.allocUnsafeSlow(SLAB_BYTES)
+  return ofThread.take()
 }
 
-/** Nobody reads it any more. undefined: somebody might, and it is not to be used again. */
 export function giveSlab(slab: Buffer | undefined): void {
-  if (slab === undefined) made -= 1
-  else if (idle.push(slab) > 1) looks ??= setInterval(letGo, IDLE_MS).unref()
-}
-
-function letGo(): void {
-  const gone = idle.splice(0, Math.min(spare, idle.length - 1)).length
-  made -= gone
-  spare = idle.length
-  if (spare > 1) return
-  clearInterval(looks)
-  looks = undefined
+  ofThread.give(slab)
 }
