@@ -160,6 +160,7 @@ describe('HTTP/2 floods', () => {
     ])
     await stranger.got(FRAME.headers, 1)
     await untilStill(() => sent)
+    const ended = proxy.outcomes.length
     const crumbs = Buffer.concat(
       Array.from({ length: 500 }, () => frame(FRAME.windowUpdate, 0, 1, uint32(1))),
     )
@@ -168,6 +169,7 @@ describe('HTTP/2 floods', () => {
       await new Promise((resolve) => setTimeout(resolve, 1))
     }
     assert.ok(stranger.isClosed, `${stranger.content(1).length} bytes`)
+    await until(() => proxy.outcomes.length > ended)
     const { reason, detail } = proxy.outcomes.at(-1) ?? {}
     assert.deepEqual([reason, detail], ['protocol-error', 'frames without use'])
   })

@@ -522,6 +522,7 @@ it('6.5.3: a client that does not acknowledge our settings has the time of a hea
   using good = new Stranger(proxy.port, [get(1), frame(FRAME.settings, 1, 0, NOTHING)])
   assert.equal(await asking.goaway(), CODE.settingsTimeout)
   assert.equal(await silent.goaway(), CODE.no)
+  await until(() => proxy.outcomes.length === 2)
   assert.deepEqual(proxy.outcomes.map(({ reason }) => reason).sort(), [
     'header-timeout',
     'protocol-error',
