@@ -57,10 +57,13 @@ export class ControlPlane {
   #waiting: ((settlement: Settlement) => void)[] = []
   #configFailure: string | undefined
   #draining = false
+  /** The process before this one, if any, has let go of its sockets. */
+  readonly #inherited = Promise.withResolvers<void>()
 
   constructor(options: ControlPlaneOptions) {
     const { lookUp, log, passed, inheritance } = options
     this.#options = options
+    if (inheritance === undefined) this.#inherited.resolve()
     this.#sockets = new Sockets(
       (address, port, context) =>
         inheritance?.sockets.take(address, port) ?? passed.bind(address, port, context),
@@ -226,9 +229,16 @@ export class ControlPlane {
     return { sockets: this.#sockets.handles, ticketRoots: this.#tickets.roots }
   }
 
-  /** For the same: UDP sockets of workers, which go on reading. Rejects as Supervisor's. */
-  lendUdp(limitMs: number): Promise<readonly LentDatagrams[]> {
-    return this.#supervisor.lendUdp(limitMs)
+  /**
+   * For the same: UDP sockets of workers, which go on reading. Not before the workers have them all:
+   * those of the process before this one are ours only when it has let go, a moment after we serve.
+   * @throws GwProxyError GWP_UPGRADE_FAILED: they have not, or do not answer, within `limitMs`
+   */
+  async lendUdp(limitMs: number): Promise<readonly LentDatagrams[]> {
+    const { clock } = this.#options
+    const dueAt = clock.monotonic() + limitMs
+    await this.#settledWithin(limitMs)
+    return await this.#supervisor.lendUdp(Math.max(0, dueAt - clock.monotonic()))
   }
 
   /** The process before this one has let go of its sockets. */
@@ -238,6 +248,7 @@ export class ControlPlane {
     this.#publisher.released()
     // Workers are given those only now.
     void this.#nextSettlement().then(() => sockets?.closeDatagrams())
+    this.#inherited.resolve()
   }
 
   /**
@@ -261,6 +272,19 @@ export class ControlPlane {
     for (const timer of this.#timers) clearInterval(timer)
     this.#names.stop()
     this.#supervisor.kill()
+  }
+
+  async #settledWithin(limitMs: number): Promise<void> {
+    const late = Promise.withResolvers<never>()
+    const limit = setTimeout(() => {
+      const message = 'the last upgrade or reload is not in place yet: try again in a moment'
+      late.reject(new GwProxyError('GWP_UPGRADE_FAILED', message))
+    }, limitMs)
+    try {
+      await Promise.race([late.promise, this.#inherited.promise.then(() => this.#nextSettlement())])
+    } finally {
+      clearTimeout(limit)
+    }
   }
 
   #nextSettlement(): Promise<Settlement> {

@@ -4,74 +4,10 @@ import { afterEach, beforeEach, describe, it, mock } from 'node:test'
 import { Publisher } from '../../../src/control/publisher.ts'
 import { Sockets } from '../../../src/control/sockets.ts'
 import { type StartedWorker, Supervisor } from '../../../src/control/supervisor.ts'
-import type { SocketHandle } from '../../../src/ipc/link.ts'
-import type {
-  ControlMessage,
-  WorkerMessage,
-  WorkerSettings,
-  WorkerStats,
-} from '../../../src/ipc/messages.ts'
-import { DEFAULT_LIMITS } from '../../../src/ipc/messages.ts'
+import type { WorkerStats } from '../../../src/ipc/messages.ts'
 import { bindKey } from '../../../src/model/identity.ts'
-import { DEFAULT_ACCESS_LOG } from '../../../src/observe/access-log-settings.ts'
 import { configUpdate, recordingLog } from './fixtures.ts'
-
-const SETTINGS: WorkerSettings = {
-  trustedProxies: [],
-  accessLog: DEFAULT_ACCESS_LOG,
-  log: 'stdout',
-  logLevel: 'info',
-  logFormat: 'json',
-  maxConnections: 100,
-  io: 'auto',
-  limits: DEFAULT_LIMITS,
-  sessionSecret: '',
-}
-
-/** A worker that the test plays. */
-class Scripted {
-  readonly received: ControlMessage[] = []
-  killed = false
-  #say: (message: WorkerMessage, socket?: SocketHandle) => void = () => undefined
-  #end: (reason: string) => void = () => undefined
-
-  readonly started: StartedWorker
-
-  constructor(pid: number, kind: StartedWorker['kind'] = 'process') {
-    this.started = {
-      kind,
-      pid,
-      link: {
-        send: (message) => void this.received.push(message),
-        onMessage: (handler) => {
-          this.#say = handler
-        },
-        onClose: (handler) => {
-          this.#end = handler
-        },
-      },
-      kill: () => {
-        this.killed = true
-      },
-    }
-  }
-
-  get types(): readonly string[] {
-    return this.received.map(({ type }) => type)
-  }
-
-  say(message: WorkerMessage, socket?: SocketHandle): void {
-    this.#say(message, socket)
-  }
-
-  hello(build = 'b1'): void {
-    this.say({ type: 'hello', build, pid: this.started.pid, heldParts: [] })
-  }
-
-  end(reason: string): void {
-    this.#end(reason)
-  }
-}
+import { Scripted, SETTINGS } from './scripted-worker.ts'
 
 function setUp(count: number, kind: StartedWorker['kind'] = 'process', failingStarts = 0) {
   const workers: Scripted[] = []
