@@ -59,6 +59,7 @@ export class RelayThread {
   #listenerCount = 0
   /** Slots held. */
   #held = 0
+  #keepsAlive = false
 
   /** Throws when no thread or descriptor is left. */
   constructor(addon: Addon) {
@@ -134,7 +135,10 @@ export class RelayThread {
   }
 
   #updateHold(): void {
-    this.#addon.hold(this.#handle, this.#held > 0 || this.#listeners.size > 0)
+    const keepsAlive = this.#held > 0 || this.#listeners.size > 0
+    if (keepsAlive === this.#keepsAlive) return
+    this.#keepsAlive = keepsAlive
+    this.#addon.hold(this.#handle, keepsAlive)
   }
 
   #onEvents(length: number): void {
