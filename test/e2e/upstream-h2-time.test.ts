@@ -124,33 +124,38 @@ describe('HTTP/2 client: deadlines', () => {
   })
 })
 
+const NO_EVENTS = {
+  onInterim: () => {},
+  onResponse: () => {},
+  onTrailers: () => {},
+  onData: () => {},
+  onEnd: () => {},
+  onDrain: () => {},
+  onClose: () => {},
+  onDefect: () => {},
+}
+const FIELDS = [':method', 'GET', ':path', '/', ':scheme', 'http', ':authority', 'a']
+const OPTIONS = { headerBytes: 16_384, wheel: new TimerWheel(systemClock), borrows: false }
+
 it('the last number of a stream is the last request of its connection', async () => {
   using peer = await h2Peer([held])
   const socket = net.connect({ host: '127.0.0.1', port: peer.port })
   await once(socket, 'connect')
   const told: string[] = []
-  const options = { headerBytes: 16_384, wheel: new TimerWheel(systemClock), borrows: false }
   const session = new ClientSession(
     socket,
-    { ...options, firstId: 2 ** 31 - 3 },
+    { ...OPTIONS, firstId: 2 ** 31 - 3 },
     { onIdle: () => told.push('idle'), onSessionEnd: ({ kind }) => told.push(kind) },
   )
   session.start()
   const sink = (name: string) => ({
-    onInterim: () => {},
-    onResponse: () => {},
-    onTrailers: () => {},
+    ...NO_EVENTS,
     onData: (chunk: Buffer) => told.push(`${name} ${chunk}`),
-    onEnd: () => {},
-    onDrain: () => {},
-    onClose: () => {},
-    onDefect: () => {},
   })
-  const fields = [':method', 'GET', ':path', '/', ':scheme', 'http', ':authority', 'a']
   assert.equal(session.room, 100)
-  session.open(fields, true, sink('first'))
+  session.open(FIELDS, true, sink('first'))
   assert.equal(session.room, 99)
-  session.open(fields, true, sink('second'))
+  session.open(FIELDS, true, sink('second'))
   assert.equal(session.room, 0)
   const connection = await peer.connection()
   await connection.got(FRAME.headers, 2 ** 31 - 1)
@@ -158,4 +163,28 @@ it('the last number of a stream is the last request of its connection', async ()
   connection.send(whole(2 ** 31 - 1, 'b'), whole(2 ** 31 - 3, 'a'))
   await until(() => told.length === 3)
   assert.deepEqual(told, ['second b', 'first a', 'closed'])
+})
+
+it('an upstream that does not read is given up, and every call hears of it', async () => {
+  const deaf = net.createServer((socket) => socket.on('error', () => {}).pause())
+  deaf.listen(0, '127.0.0.1')
+  await once(deaf, 'listening')
+  const { port } = deaf.address() as net.AddressInfo
+  const socket = net.connect({ host: '127.0.0.1', port })
+  await once(socket, 'connect')
+  const session = new ClientSession(socket, OPTIONS, { onIdle: () => {}, onSessionEnd: () => {} })
+  session.start()
+  const fields = [...FIELDS, 'x-much', 'x'.repeat(60_000)]
+  let [opened, closed] = [0, 0]
+  while (!session.destroyed) {
+    opened += 1
+    const stream = session.open(fields, true, { ...NO_EVENTS, onClose: () => void closed++ })
+    if (!session.destroyed) stream.destroy()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await until(
+    () => closed === opened,
+    () => `${opened} opened, ${closed} closed`,
+  )
+  deaf.close()
 })
