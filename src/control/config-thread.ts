@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../base/clock.ts'
 import { GwProxyError, messageOf } from '../base/errors.ts'
+import { letOthersGoFirst } from '../base/thread-priority.ts'
 import { BUILD, foreignBuild } from '../ipc/build.ts'
 import { ConfigPasses } from './config-passes.ts'
 import type { ConfigThreadData, ThreadMessage, ThreadRequest } from './config-protocol.ts'
@@ -10,6 +11,9 @@ const port = parentPort
 if (port === null) throw new GwProxyError('GWP_DEFECT_INVARIANT', 'config-thread is no main module')
 
 const { build, options, start } = workerData as ConfigThreadData
+// On a machine of one core the traffic of --workers 0 shall not wait for a load.
+letOthersGoFirst()
+
 const post = (message: ThreadMessage): void => port.postMessage(message)
 
 try {
