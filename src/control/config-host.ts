@@ -144,13 +144,15 @@ class ThreadHost implements ConfigHost {
 
   /** Undefined: the thread and we disagree on what was sent; a new thread sends everything. */
   #assemble(message: ThreadUpdate): ConfigUpdate | undefined {
-    const { answers: _, objects, statuses, parts, pending = this.#pending, ...update } = message
+    const { answers: _, objects, statuses, pending = this.#pending, ...update } = message
     this.#pending = pending
     try {
+      const parts = this.#parts.next(update.parts, update.gone)
       return {
         ...update,
         pending,
-        parts: this.#parts.next(parts, update.gone),
+        parts,
+        manifest: { ...update.manifest, parts: this.#parts.digests },
         objects: this.#objects.next(objects),
         statuses: this.#statuses.next(statuses),
       }

@@ -41,7 +41,9 @@ export interface ConfigThreadData {
 }
 
 export interface ThreadUpdate
-  extends Omit<ConfigUpdate, 'objects' | 'statuses' | 'pending' | 'parts'> {
+  extends Omit<ConfigUpdate, 'manifest' | 'objects' | 'statuses' | 'pending' | 'parts'> {
+  /** Its parts are those before, less `gone`, and those that travel with it. */
+  readonly manifest: Omit<Manifest, 'parts'>
   readonly parts: readonly (readonly [Digest, SentPart])[]
   /** The highest `reload` request that this pass answers; 0: none yet. */
   readonly answers: number

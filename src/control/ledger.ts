@@ -44,7 +44,7 @@ export type Answer =
 export class WorkerLedger {
   /** Of the last manifest that it acked: it keeps those, whatever else it was sent. */
   #parts: ReadonlySet<Digest>
-  #keys: ReadonlySet<Digest> = new Set()
+  #keys: ReadonlyMap<Digest, KeyMaterial> = new Map()
   /** TCP sockets that were handed over and UDP binds that it owns. */
   #sockets: Set<BindKey> = new Set()
   #inFlight: Target | undefined
@@ -69,10 +69,12 @@ export class WorkerLedger {
     if (this.#inFlight !== undefined || this.#answer?.revision === target.revision) return []
     this.#inFlight = target
     const { manifest } = target
-    const parts = manifest.parts
-      .filter((digest) => !this.#parts.has(digest))
-      .map((digest) => [digest, partOf(target, digest)] as const)
-    const keys = [...target.keys.values()].filter(({ keyId }) => !this.#keys.has(keyId))
+    const lacking = [...manifest.parts.difference(this.#parts)]
+    const parts = lacking.map((digest) => [digest, partOf(target, digest)] as const)
+    const keys =
+      target.keys === this.#keys
+        ? []
+        : [...target.keys.values()].filter(({ keyId }) => !this.#keys.has(keyId))
     return [
       ...target.binds.flatMap((bind) =>
         bind.transport === 'udp'
@@ -98,8 +100,8 @@ export class WorkerLedger {
         transport === 'tcp' && failed.has(key) ? [] : key,
       ),
     )
-    this.#parts = new Set(target.manifest.parts)
-    this.#keys = new Set(target.keys.keys())
+    this.#parts = target.manifest.parts
+    this.#keys = target.keys
     this.#sockets = new Set([...this.#sockets].filter((key) => wanted.has(key)))
     this.#answer = { kind: 'acked', revision: target.revision, binds }
   }

@@ -8,6 +8,7 @@ import { GwProxyError } from '../base/errors.ts'
 import type { ConfigUpdate, WorkerMessage } from '../ipc/messages.ts'
 import type { BindPart, Manifest, Part } from '../model/snapshot.ts'
 import type { BindResult } from '../model/status.ts'
+import type { CertificatePart, KeyMaterial } from '../model/tls.ts'
 import { type Answer, type Datagrams, type Outgoing, type Target, WorkerLedger } from './ledger.ts'
 import type { Sockets } from './sockets.ts'
 import { UdpOwners } from './udp-owners.ts'
@@ -223,21 +224,40 @@ function hasFailedUdp({ binds }: Target, results: readonly BindResult[]): boolea
 function targetOf(update: ConfigUpdate, before: Target | undefined): Target {
   const { manifest } = update
   const parts = partsOf(update, before)
-  for (const digest of manifest.parts) {
-    if (!parts.has(digest)) throw missing(`part ${digest}`, manifest)
-  }
-  const keys = new Map(before?.keys)
-  for (const key of update.keys) keys.set(key.keyId, key)
-  const used = new Set<Digest>()
-  for (const part of parts.values()) if (part.kind === 'certificate') used.add(part.keyId)
-  for (const keyId of used) if (!keys.has(keyId)) throw missing(`key ${keyId}`, manifest)
-  if (keys.size > used.size) for (const id of [...keys.keys()]) if (!used.has(id)) keys.delete(id)
+  const [lacking] = manifest.parts.difference(parts)
+  if (lacking !== undefined) throw missing(`part ${lacking}`, manifest)
+  const keys = keysOf(update, parts, before)
   const binds = manifest.binds.map((digest): BindPart => {
     const part = parts.get(digest)
     if (part?.kind !== 'bind') throw missing(`bind ${digest}`, manifest)
     return part
   })
   return { revision: (before?.revision ?? 0) + 1, manifest, parts, keys, binds }
+}
+
+/** Those of its certificates, and no other: the same map as long as no certificate comes or goes. */
+function keysOf(
+  { manifest, keys: sent, parts: fresh, gone }: ConfigUpdate,
+  parts: ReadonlyMap<Digest, Part>,
+  before: Target | undefined,
+): ReadonlyMap<Digest, KeyMaterial> {
+  const left = gone?.map((digest) => before?.parts.get(digest))
+  const changed = left && [...left, ...fresh.map(([, part]) => part)]
+  if (before !== undefined && changed?.some(isCertificate) === false) return before.keys
+  const known = new Map(before?.keys)
+  for (const key of sent) known.set(key.keyId, key)
+  const keys = new Map<Digest, KeyMaterial>()
+  for (const part of parts.values()) {
+    if (!isCertificate(part)) continue
+    const key = known.get(part.keyId)
+    if (key === undefined) throw missing(`key ${part.keyId}`, manifest)
+    keys.set(part.keyId, key)
+  }
+  return keys
+}
+
+function isCertificate(part: Part | undefined): part is CertificatePart {
+  return part?.kind === 'certificate'
 }
 
 /** Those of the manifest, and no other. */
@@ -248,10 +268,9 @@ function partsOf(
   const parts = new Map(before?.parts)
   for (const digest of gone) parts.delete(digest)
   for (const [digest, part] of sent) parts.set(digest, part)
-  if (parts.size === manifest.parts.length) return parts
+  if (parts.size === manifest.parts.size) return parts
   // Nobody said what is gone.
-  const named = new Set(manifest.parts)
-  for (const digest of [...parts.keys()]) if (!named.has(digest)) parts.delete(digest)
+  for (const digest of [...parts.keys()]) if (!manifest.parts.has(digest)) parts.delete(digest)
   return parts
 }
 

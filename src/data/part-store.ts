@@ -41,13 +41,20 @@ export class PartStore {
 
   /** Drops what none of these manifests names. */
   keepOnly(manifests: readonly Manifest[]): void {
-    const wanted = new Set(manifests.flatMap(({ parts, binds }) => [...parts, ...binds]))
-    const wantedKeys = new Set<Digest>()
-    for (const [digest, part] of this.#parts) {
-      if (!wanted.has(digest)) this.#parts.delete(digest)
-      else if (part.kind === 'certificate') wantedKeys.add(part.keyId)
+    let gone = new Set(this.#parts.keys())
+    for (const { parts } of manifests) gone = gone.difference(parts)
+    let isKeyIdle = false
+    for (const digest of gone) {
+      isKeyIdle ||= this.#parts.get(digest)?.kind === 'certificate'
+      this.#parts.delete(digest)
     }
-    for (const keyId of this.#keys.keys()) if (!wantedKeys.has(keyId)) this.#keys.delete(keyId)
+    if (isKeyIdle) this.#dropIdleKeys()
+  }
+
+  #dropIdleKeys(): void {
+    const wanted = new Set<Digest>()
+    for (const part of this.#parts.values()) if (part.kind === 'certificate') wanted.add(part.keyId)
+    for (const keyId of this.#keys.keys()) if (!wanted.has(keyId)) this.#keys.delete(keyId)
   }
 }
 

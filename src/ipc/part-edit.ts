@@ -151,6 +151,12 @@ function isSameHost(a: HostRef | undefined, b: HostRef | undefined): boolean {
 /** The other side of EditedParts: keeps what edits may be about, which are parts that are kept anyway. */
 export class PartReader {
   readonly #held = new Map<Digest, Part>()
+  readonly #digests = new Set<Digest>()
+
+  /** Of all parts that were sent and are not gone. The same part has the same text from update to update. */
+  get digests(): ReadonlySet<Digest> {
+    return new Set(this.#digests)
+  }
 
   /**
    * `gone`: of those before; absent: all of them.
@@ -163,12 +169,19 @@ export class PartReader {
     const parts = sent.map(
       ([digest, one]) => [digest, readPart(one, (other) => this.#held.get(other))] as const,
     )
-    if (gone === undefined) this.#held.clear()
-    else for (const digest of gone) this.#held.delete(digest)
+    this.#forget(gone)
     for (const [digest, part] of parts) {
+      this.#digests.add(digest)
       if (isList(part) && isLong(part)) this.#held.set(digest, part)
     }
     return parts
+  }
+
+  #forget(gone: readonly Digest[] | undefined): void {
+    for (const digest of gone ?? this.#digests) {
+      this.#held.delete(digest)
+      this.#digests.delete(digest)
+    }
   }
 }
 

@@ -22,7 +22,7 @@ export interface Manifest {
   readonly digest: Digest
   readonly binds: readonly Digest[]
   /** Every part reachable from `binds`: what a worker must hold. */
-  readonly parts: readonly Digest[]
+  readonly parts: ReadonlySet<Digest>
 }
 
 export type Part =

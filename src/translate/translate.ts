@@ -42,8 +42,8 @@ import { routeStatus } from './status/route.ts'
 
 export interface Translation {
   /** The generation is the publisher's to count. */
-  readonly manifest: Omit<Manifest, 'generation'>
-  /** Those that the manifest names. */
+  readonly manifest: Omit<Manifest, 'generation' | 'parts'>
+  /** Those of the manifest. */
   readonly parts: ReadonlyMap<Digest, Part>
   /** The private keys of its certificates. Secrets. */
   readonly keys: readonly KeyMaterial[]
@@ -235,7 +235,7 @@ function collectParts(
     if (key !== undefined) keys.set(key.keyId, key)
   }
   return {
-    manifest: { digest: digestOf(binds), binds, parts: [...parts.keys()] },
+    manifest: { digest: digestOf(binds), binds },
     parts,
     keys: [...keys.values()],
   }

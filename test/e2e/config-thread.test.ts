@@ -61,7 +61,7 @@ describe('the config thread', () => {
     const host = start()
     const first = await firstUpdate(host)
     assert.equal(first.manifest.generation, 1)
-    assert.equal(first.parts.length, first.manifest.parts.length)
+    assert.equal(first.parts.length, first.manifest.parts.size)
     assert.equal(first.objects.length, 2)
 
     writeFileSync(join(dir, 'ns.yaml'), namespace('a', 'other'))

@@ -157,7 +157,7 @@ export class DataPlane {
       generation,
       digest: digestOf(digests),
       binds: digests,
-      parts: [...this.#parts.keys()],
+      parts: new Set(this.#parts.keys()),
     }
     this.#link.worker.send({ type: 'publish', manifest, parts: [...this.#parts], keys })
     return this.#message(

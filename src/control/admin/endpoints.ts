@@ -77,7 +77,8 @@ async function exposition(metrics: Metrics): Promise<Answer> {
 
 function snapshotOf({ publisher: { target } }: ControlPlane): unknown {
   if (target === undefined) return { manifest: null, parts: {} }
-  return redact({ manifest: target.manifest, parts: Object.fromEntries(target.parts) })
+  const manifest = { ...target.manifest, parts: [...target.manifest.parts] }
+  return redact({ manifest, parts: Object.fromEntries(target.parts) })
 }
 
 const DAY_MS = 86_400_000

@@ -17,7 +17,7 @@ function translation(...digests: readonly string[]): Translation {
   const ids = digests as readonly Digest[]
   const part: Part = { kind: 'upstream', name: 'u', protocol: 'tcp', endpoints: [] }
   return {
-    manifest: { digest: ids.join() as Digest, binds: ids, parts: ids },
+    manifest: { digest: ids.join() as Digest, binds: ids },
     parts: new Map(ids.map((id) => [id, part])),
     keys: [],
     statuses: [],

@@ -13,7 +13,7 @@ const manifest = (generation: number) => ({
   generation,
   digest: digest(String(generation)),
   binds: [],
-  parts: [],
+  parts: new Set<never>(),
 })
 const target = (generation: number) => ({
   revision: generation,

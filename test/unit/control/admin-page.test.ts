@@ -47,7 +47,7 @@ function sourcesOf(given: Given): { plane: PagePlane; report: StatusReport } {
     const part = { ...certificate(`c${index}`), notAfter: NOW + days * DAY_MS }
     return [digest(`c${index}`), part] as const
   })
-  const manifest = { generation: 7, digest: digest('m'), binds: [], parts: [] }
+  const manifest = { generation: 7, digest: digest('m'), binds: [], parts: new Set<never>() }
   const plane: PagePlane = {
     ready: { state: 'ready', reasons: [] },
     publisher: {

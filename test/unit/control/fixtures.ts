@@ -46,7 +46,7 @@ export function configUpdate(options: UpdateOptions): ConfigUpdate {
       generation,
       digest: digest([...parts.keys()].sort().join(' ')),
       binds: binds.map(({ key }) => digest(key)),
-      parts: [...parts.keys()].sort(),
+      parts: new Set([...parts.keys()].sort()),
     },
     parts: [...parts].filter(([name]) => !sent.includes(name)),
     keys,

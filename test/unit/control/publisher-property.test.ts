@@ -129,7 +129,7 @@ class World {
       binds: ports.map((port) => bindPart(port)),
       others: Object.fromEntries(certs.map((name) => [name, certificate(keyOf(name))])),
       keys: certs.map((name) => ({ keyId: digest(keyOf(name)), privateKeyPem: name })),
-      sent: this.#last?.manifest.parts ?? [],
+      sent: [...(this.#last?.manifest.parts ?? [])],
     }
     const same = configUpdate({ generation: 0, ...options }).manifest.digest
     if (same !== this.#last?.manifest.digest) this.#generation += 1

@@ -22,7 +22,7 @@ const upstream: Part = { kind: 'upstream', name: 'u', protocol: 'tcp', endpoints
 const [certificateDigest, upstreamDigest] = [digestOf(certificate), digestOf(upstream)]
 
 function manifest(...parts: readonly Digest[]): Manifest {
-  return { generation: 1, digest: digestOf(parts), binds: [], parts }
+  return { generation: 1, digest: digestOf(parts), binds: [], parts: new Set(parts) }
 }
 
 describe('part store', () => {

@@ -101,7 +101,7 @@ it('shares with the one before what is the same, and lets go of it once', async 
           generation,
           digest: digests.join() as Digest,
           binds: digests,
-          parts: digests,
+          parts: new Set(digests),
         }
         acquired = 0
         const compiled = await Runtime.compile(manifest, context()).catch(() => undefined)

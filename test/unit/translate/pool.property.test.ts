@@ -26,7 +26,7 @@ describe('translate, on any mixture of manifests', () => {
 
   it('publishes whole manifests whose parts are what their digests say', () => {
     check(({ manifest, parts, keys }) => {
-      assert.deepEqual([...parts.keys()], manifest.parts)
+      for (const digest of manifest.binds) assert.equal(parts.get(digest)?.kind, 'bind')
       assert.equal(manifest.digest, digestOf(manifest.binds))
       const keyIds = new Set(keys.map(({ keyId }) => keyId))
       for (const [digest, part] of parts) {
