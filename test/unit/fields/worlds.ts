@@ -10,6 +10,7 @@ import { type Diagnostic, type DocumentPath, formatPath } from '../../../src/mod
 import { displayKey, keyText } from '../../../src/model/resource-key.ts'
 import type { ObjectStatus } from '../../../src/model/status.ts'
 import { DEFAULT_OPTIONS } from '../../../src/translate/options.ts'
+import { PassMemory } from '../../../src/translate/pass-memory.ts'
 import { translate } from '../../../src/translate/translate.ts'
 import { GOLDEN_NOW, loadTexts, splitText, withCertificates } from '../../golden/load.ts'
 
@@ -56,20 +57,27 @@ async function readManifests(file: string): Promise<readonly string[]> {
 
 function toWorld(file: string, surroundings: readonly string[], own: readonly string[]): World {
   const resources = loadTexts([...surroundings, ...own])
+  // What a changed route does not change is not translated again. A change that was overlooked would
+  // look like a field without effect.
+  const memory = new PassMemory()
   const subjects = own.map((text): Subject => {
     const object = JSON.parse(text) as Manifest
-    const outcome = (changed: Manifest) => outcomeOf(resources, changed)
+    const outcome = (changed: Manifest) => outcomeOf(resources, changed, memory)
     return { apiVersion: object.apiVersion, kind: object.kind, object, outcome }
   })
   return { file, subjects }
 }
 
-function outcomeOf(resources: readonly AnyResource[], object: Manifest): Outcome | undefined {
+function outcomeOf(
+  resources: readonly AnyResource[],
+  object: Manifest,
+  memory: PassMemory,
+): Outcome | undefined {
   const changed = admit(object)
   if (changed === undefined) return undefined
   const key = keyText(changed.key)
   const others = resources.filter((resource) => keyText(resource.key) !== key)
-  const options = { ...DEFAULT_OPTIONS, now: GOLDEN_NOW }
+  const options = { ...DEFAULT_OPTIONS, now: GOLDEN_NOW, memory }
   const result = translate(buildResourceSet([...others, changed]), options)
   const own = result.diagnostics.filter(({ object: name }) => name === displayKey(changed.key))
   const isFaulty = (code: Fault, path: DocumentPath): boolean =>
