@@ -1,13 +1,13 @@
 /**
- * First step of `npm run build`: makes dist/ of src/, one script for each process and thread that the
- * daemon consists of, libraries included (ADR 12).
+ * First step of `npm run build`: makes dist/, or the directory that is named, of src/: one script for
+ * each process and thread that the daemon consists of, libraries included (ADR 12).
  */
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { build } from 'esbuild'
 
 const ROOT = resolve(import.meta.dirname, '..')
-const DIST = join(ROOT, 'dist')
+const DIST = resolve(process.argv[2] ?? join(ROOT, 'dist'))
 const ENTRIES = [
   'cli/gwproxy',
   'cli/offline',
@@ -19,7 +19,7 @@ rmSync(DIST, { recursive: true, force: true })
 const { metafile } = await build({
   absWorkingDir: ROOT,
   entryPoints: ENTRIES.map((name) => `src/${name}.ts`),
-  outdir: 'dist',
+  outdir: DIST,
   outbase: 'src',
   // The name says the content: what was compiled of another build is never taken for this one's.
   entryNames: '[dir]/[name]-[hash]',

@@ -1,6 +1,7 @@
 /**
- * Last step of `npm run build`: serves some requests with the fresh dist/ and keeps beside each
- * bundle what V8 has compiled of it by then, which is what a start and a first request need (ADR 12).
+ * Last step of `npm run build`: serves some requests with the fresh dist/, or the directory that is
+ * named, and keeps beside each bundle what V8 has compiled of it by then, which is what a start and a
+ * first request need (ADR 12).
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,7 +19,8 @@ const LIMIT_MS = 30_000
 /** A port that was free may be somebody's by the time it is opened. */
 const ATTEMPTS = 3
 
-const DAEMON = resolve(import.meta.dirname, '../dist/cli/gwproxy.cjs')
+const DIST = resolve(process.argv[2] ?? join(import.meta.dirname, '../dist'))
+const DAEMON = join(DIST, 'cli/gwproxy.cjs')
 
 interface Ports {
   readonly http: number

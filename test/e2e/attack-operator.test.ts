@@ -9,12 +9,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type Backend, startHttpBackend } from '../../demo/backends.ts'
 import { GoodClients, startTarget, type Target, transcript } from '../support/attack.ts'
 import { type Daemon, ownAddress } from '../support/daemon.ts'
 import { closedPort } from '../support/http-origin.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 import {
   backendRef,
   gateway,
@@ -24,7 +25,6 @@ import {
   yaml,
 } from '../support/manifests.ts'
 
-const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
 const PATHS = ['/livez', '/readyz', '/metrics', '/status', '/snapshot', '/certs', '/endpoints']
 
 describe('the admin interface under attack', () => {

@@ -9,9 +9,9 @@ import { join, resolve } from 'node:path'
 import { describe, it } from 'node:test'
 import type { Diagnostic } from '../../src/model/diagnostic.ts'
 import { type CommandOptions, type CommandResult, command } from '../support/command.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const LAUNCHER = join(ROOT, 'bin/gwproxy')
 const BROKEN = join(ROOT, 'test/fixtures/broken')
 
 function gwproxy(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {

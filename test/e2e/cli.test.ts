@@ -10,6 +10,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { parseAllDocuments } from 'yaml'
 import { type CommandResult, command, shell } from '../support/command.ts'
 import { startDaemon } from '../support/daemon.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 import { gateway, httpListener, httpRoute, yaml } from '../support/manifests.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -18,7 +19,7 @@ function gwproxy(
   args: readonly string[],
   env: Record<string, string> = {},
 ): Promise<CommandResult> {
-  return command(join(ROOT, 'bin/gwproxy'), args, { env: { NO_COLOR: '1', ...env } })
+  return command(LAUNCHER, args, { env: { NO_COLOR: '1', ...env } })
 }
 
 describe('help and usage', () => {
@@ -160,7 +161,7 @@ describe('status, reload and drain', () => {
     assert.equal(ready.stdout, 'ready\n')
 
     // `head` has gone before anything is written.
-    const piped = await shell(`${join(ROOT, 'bin/gwproxy')} status ${admin.join(' ')} | true`)
+    const piped = await shell(`${LAUNCHER} status ${admin.join(' ')} | true`)
     assert.equal(piped.stderr, '')
 
     const reloaded = await gwproxy(['reload', '-o', 'json', ...admin])

@@ -4,15 +4,15 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { bindTcp } from '../../src/control/bind-tcp.ts'
 import { curl } from '../support/command.ts'
 import { ownAddress } from '../support/daemon.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 import { gateway, httpListener, yaml } from '../support/manifests.ts'
 import { until } from '../support/until.ts'
 
-const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
 const PORT = 8080
 /** A process namespace; whoever is not root gets one within a user namespace. */
 const NAMESPACE = [

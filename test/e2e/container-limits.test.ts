@@ -8,15 +8,15 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { after, it, type TestContext } from 'node:test'
 import type { UpgradeReport } from '../../src/control/admin/contract.ts'
 import { type ControlGroup, type Limits, makeControlGroup } from '../support/control-group.ts'
 import { type Daemon, ownAddress, startDaemon } from '../support/daemon.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 import { gateway, httpListener, httpRoute, yaml } from '../support/manifests.ts'
 import { until } from '../support/until.ts'
 
-const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
 const PORT = 8080
 const MIB = 1024 * 1024
 /** For what takes a processor's time and not only a moment. */

@@ -5,16 +5,15 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import * as net from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { parse } from 'yaml'
 import { AdminClient } from '../../src/control/admin/client.ts'
 import type { ReadyReport, StatusReport } from '../../src/control/admin/contract.ts'
 import { testCertificate } from '../support/certificates.ts'
 import { startDaemon } from '../support/daemon.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 import { gateway, httpListener, tlsListener, tlsSecret, yaml } from '../support/manifests.ts'
-
-const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
 
 async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1')

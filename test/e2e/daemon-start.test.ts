@@ -4,10 +4,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-
-const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
+import { LAUNCHER } from '../support/launcher.ts'
 
 interface Starting {
   readonly child: ChildProcess

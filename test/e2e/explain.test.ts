@@ -4,16 +4,16 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type Backend, startHttpBackend } from '../../demo/backends.ts'
 import type { ExplainReport } from '../../src/model/explanation.ts'
 import { testCertificate } from '../support/certificates.ts'
 import { type CommandResult, command } from '../support/command.ts'
 import { type Daemon, startDaemon } from '../support/daemon.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 import * as m from '../support/manifests.ts'
 
-const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
 const SECRET = 'Basic aHVudGVyMg=='
 
 const explain = (...args: readonly string[]): Promise<CommandResult> =>

@@ -8,11 +8,11 @@ import type { Diagnostic } from '../../src/model/diagnostic.ts'
 import { OUTCOMES } from '../../src/model/outcome.ts'
 import { command } from '../support/command.ts'
 import { startDaemon } from '../support/daemon.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 import { gateway, httpListener, httpRoute, yaml } from '../support/manifests.ts'
 import { codeSpans, fencedBlocks, headingAnchors, linkTargets } from '../support/markdown.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const LAUNCHER = join(ROOT, 'bin/gwproxy')
 
 const guides = readdirSync(join(ROOT, 'docs'))
   .filter((name) => name.endsWith('.md'))

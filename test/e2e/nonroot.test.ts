@@ -6,15 +6,15 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { AdminClient } from '../../src/control/admin/client.ts'
 import type { ReadyReport, StatusReport } from '../../src/control/admin/contract.ts'
 import { command } from '../support/command.ts'
 import { startDaemon } from '../support/daemon.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 import { gateway, httpListener, tlsListener, yaml } from '../support/manifests.ts'
 
-const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
 const NOBODY = 65_534
 const AS_NOBODY = [
   ...['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'],

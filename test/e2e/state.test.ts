@@ -15,16 +15,15 @@ import {
 } from 'node:fs'
 import * as net from 'node:net'
 import { availableParallelism, tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { parse } from 'yaml'
 import type { StatusReport } from '../../src/control/admin/contract.ts'
 import { curl } from '../support/command.ts'
 import { type Daemon, ownAddress, startDaemon } from '../support/daemon.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 import { gateway, httpListener, httpRoute, yaml } from '../support/manifests.ts'
 import { until } from '../support/until.ts'
-
-const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
 
 let home = ''
 beforeEach(() => {

@@ -5,11 +5,12 @@ import dgram from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { UpgradeReport } from '../../src/control/admin/contract.ts'
 import { nativeHandleOf } from '../../src/ipc/datagram-handle.ts'
 import { type Daemon, type DaemonOptions, ownAddress, startDaemon } from '../support/daemon.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 import {
   backendRef,
   gateway,
@@ -23,7 +24,6 @@ import { UdpBackend, UdpClient } from '../support/udp-peers.ts'
 import { UdpQuestions } from '../support/udp-questions.ts'
 import { until } from '../support/until.ts'
 
-const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
 const PORT = 5353
 const LIMIT = { timeout: 120_000 }
 

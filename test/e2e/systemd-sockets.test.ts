@@ -9,17 +9,17 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import * as net from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { bindTcp } from '../../src/control/bind-tcp.ts'
 import { nativeHandleOf } from '../../src/ipc/datagram-handle.ts'
 import { curl } from '../support/command.ts'
 import { type Daemon, type DaemonOptions, ownAddress, startDaemon } from '../support/daemon.ts'
 import { freeWildcardPort } from '../support/free-port.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 import { gateway, httpListener, httpRoute, yaml } from '../support/manifests.ts'
 import { until } from '../support/until.ts'
 
-const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
 const PORT = 8080
 const ROUTE = httpRoute('r', undefined, [
   { filters: [{ type: 'RequestRedirect', requestRedirect: { hostname: 'to.test' } }] },

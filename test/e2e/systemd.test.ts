@@ -23,11 +23,11 @@ import { after, describe, it } from 'node:test'
 import { testCertificate } from '../support/certificates.ts'
 import { command, curl } from '../support/command.ts'
 import { type Daemon, ownAddress, startDaemon } from '../support/daemon.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 import { gateway, httpListener, tlsListener, yaml } from '../support/manifests.ts'
 import { until, untilStill } from '../support/until.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const LAUNCHER = join(ROOT, 'bin/gwproxy')
 const PORT = 8080
 const PACKAGING = join(ROOT, 'packaging/systemd')
 const UNIT = readFileSync(join(PACKAGING, 'gwproxy.service'), 'utf8')

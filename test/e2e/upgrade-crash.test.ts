@@ -13,17 +13,17 @@ import {
   closeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { AdminError, UpgradeReport } from '../../src/control/admin/contract.ts'
 import { HAND_OVER_PROTOCOL, type Serving } from '../../src/ipc/hand-over.ts'
 import { curl } from '../support/command.ts'
 import { type Daemon, startDaemon } from '../support/daemon.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 import { gateway, httpListener, httpRoute, yaml } from '../support/manifests.ts'
 import { isGone } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
-const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
 const PORT = 8080
 const LIMIT = { timeout: 60_000 }
 const SERVING: Serving = { generation: 1, failedBinds: [], errors: [], stale: 0 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import tls from 'node:tls'
 import { once } from 'node:events'
@@ -13,6 +13,7 @@ import { bindTcp } from '../../src/control/bind-tcp.ts'
 import { testAuthority, testCertificate } from '../support/certificates.ts'
 import { command, curl } from '../support/command.ts'
 import { type Daemon, type DaemonOptions, ownAddress, startDaemon } from '../support/daemon.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 import {
   backendRef,
   gateway,
@@ -33,7 +34,6 @@ import { UdpBackend, UdpClient } from '../support/udp-peers.ts'
 import { UdpQuestions } from '../support/udp-questions.ts'
 import { until } from '../support/until.ts'
 
-const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
 const HTTP = 8080
 const TLS = 8443
 const DNS = 5353

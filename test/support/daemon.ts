@@ -9,13 +9,12 @@ import { once } from 'node:events'
 import { chownSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after } from 'node:test'
 import { AdminClient } from '../../src/control/admin/client.ts'
 import type { ReloadReport } from '../../src/control/admin/contract.ts'
-
-const LAUNCHER = resolve(import.meta.dirname, '../../bin/gwproxy')
+import { LAUNCHER } from './launcher.ts'
 
 export type LogLine = Readonly<Record<string, unknown>>
 

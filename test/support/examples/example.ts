@@ -14,10 +14,11 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { messageOf } from '../../../src/base/errors.ts'
 import { type CommandResult, shell } from '../command.ts'
 import { type Daemon, ownAddress, startDaemon } from '../daemon.ts'
+import { LAUNCHER } from '../launcher.ts'
 import { fencedBlocks } from '../markdown.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
@@ -193,7 +194,7 @@ export function commandsOf({ name }: Example, fits: RegExp): readonly string[] {
 }
 
 function shellIn(cwd: string, line: string): Promise<CommandResult> {
-  const PATH = `${join(ROOT, 'bin')}:${process.env['PATH']}`
+  const PATH = `${dirname(LAUNCHER)}:${process.env['PATH']}`
   return shell(line.replace(/^curl /, 'curl -sS '), { cwd, env: { PATH }, timeoutMs: 60_000 })
 }
 

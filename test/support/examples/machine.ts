@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import { startHttpBackend, startTcpBackend } from '../../../demo/backends.ts'
 import { shell } from '../command.ts'
+import { LAUNCHER } from '../launcher.ts'
 import { Peer } from '../sockets.ts'
 import { freeWildcardPort, NO_IPV6 } from '../free-port.ts'
 import { UdpBackend, UdpClient } from '../udp-peers.ts'
@@ -127,8 +128,7 @@ async function composeFileNamesWhatExists(): Promise<void> {
     }
     // Other flags than those of `run` end it with 2 before it reads a file.
     const help = command.map((word) => `'${word}'`).join(' ')
-    const bin = join(EXAMPLES, '../bin/gwproxy')
-    assert.equal((await shell(`${bin} ${help} --help`)).code, 0)
+    assert.equal((await shell(`${LAUNCHER} ${help} --help`)).code, 0)
   }
 }
 
