@@ -195,9 +195,11 @@ for (const workers of [0, 2]) {
     it('writes one access line per connection and exchange', async () => {
       await https('secure.test', '/logged')
       const connection = await daemon.line(
-        (line) => line['requested_server_name'] === 'secure.test' && line['reason'] === 'completed',
+        (line) => line['requested_server_name'] === 'secure.test',
         'the passthrough connection’s line',
       )
+      // curl may be gone when the backend takes leave of it.
+      assert.match(String(connection['reason']), /^(?:completed|client-reset)$/)
       assert.ok(Number(connection['bytes_sent']) > 1000)
       assert.match(String(connection['route_name']), /secure/)
       await https('web.test', '/logged-exchange')

@@ -29,9 +29,10 @@ describe('peek', () => {
     backend.close()
   })
 
+  /** Of a client that has not sent anything yet. */
   function lineOf(client: Peer): Promise<ConnectionRecord> {
     const peer = `127.0.0.1:${client.socket.localPort}`
-    return plane.line((record) => record.peer === peer)
+    return plane.line((record) => record.peer === peer, plane.lines.length)
   }
 
   /** Sends `bytes`, segment by segment, and expects the backend to receive all of them. */
@@ -139,16 +140,17 @@ describe('peek', () => {
   it('closes silence and drips at one total deadline', async () => {
     const silent = await dialTcp(port)
     const dripping = await dialTcp(port)
+    const ends = [silent, dripping].map((client) => ({ client, line: lineOf(client) }))
     const bytes = hello('a.test')
     let at = 0
     const drip = setInterval(() => {
       dripping.socket.write(bytes.subarray(at, at + 1))
       at++
     }, HANDSHAKE_MS / 10)
-    for (const client of [silent, dripping]) {
-      const line = await lineOf(client)
-      assert.equal(line.reason, 'handshake-timeout')
-      assert.ok(line.durationMs >= HANDSHAKE_MS && line.durationMs < HANDSHAKE_MS * 3)
+    for (const { client, line } of ends) {
+      const { reason, durationMs } = await line
+      assert.equal(reason, 'handshake-timeout')
+      assert.ok(durationMs >= HANDSHAKE_MS && durationMs < HANDSHAKE_MS * 3)
       client.socket.destroy()
     }
     clearInterval(drip)
@@ -156,8 +158,9 @@ describe('peek', () => {
 
   it('ends quietly when the client leaves in mid-hello', async () => {
     const leaving = await dialTcp(port)
+    const end = lineOf(leaving)
     leaving.socket.end(hello('a.test').subarray(0, 20))
-    assert.equal((await lineOf(leaving)).reason, 'client-closed')
+    assert.equal((await end).reason, 'client-closed')
     const resetting = await dialTcp(port)
     const line = lineOf(resetting)
     resetting.socket.write(hello('a.test').subarray(0, 20))

@@ -56,12 +56,13 @@ describe('TLS termination to TCP', () => {
     options: ConnectionOptions = {},
   ): Promise<{ socket: TLSSocket; client: Peer; line: Promise<ConnectionRecord> }> {
     const base = { port, host: '127.0.0.1', servername: 'a.test', rejectUnauthorized: false }
+    const before = plane.lines.length
     // Node documents allowHalfOpen of a TLS client only in prose.
     const socket = connect({ ...base, ...{ allowHalfOpen: true }, ...options })
     const client = new Peer(socket)
     await once(socket, 'secureConnect')
     const peer = `127.0.0.1:${socket.localPort}`
-    return { socket, client, line: plane.line((record) => record.peer === peer) }
+    return { socket, client, line: plane.line((record) => record.peer === peer, before) }
   }
 
   it('relays plain bytes and logs how TLS came out', async () => {

@@ -170,10 +170,16 @@ export class DataPlane {
     this.#link.worker.send(message)
   }
 
-  /** The first access line that fits, also a future one. */
-  async line(fits: (record: ConnectionRecord) => boolean = () => true): Promise<ConnectionRecord> {
+  /**
+   * The first access line that fits, also a future one. `from`: how many there were before. Among many
+   * connections an address alone tells too little: the system gives a port again after a second.
+   */
+  async line(
+    fits: (record: ConnectionRecord) => boolean = () => true,
+    from = 0,
+  ): Promise<ConnectionRecord> {
     for (;;) {
-      const found = this.lines.find(fits)
+      const found = this.lines.slice(from).find(fits)
       if (found !== undefined) return found
       await this.#news()
     }
