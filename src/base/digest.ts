@@ -4,7 +4,7 @@ import type { Digest } from './brand.ts'
 
 /** JSON with sorted keys; `undefined` members are absent, as in JSON.stringify. */
 export function canonicalJson(value: unknown): string {
-  return jsonOf(value) ?? 'null'
+  return JSON.stringify(sorted(value)) ?? 'null'
 }
 
 export function digestOf(value: unknown): Digest {
@@ -15,16 +15,38 @@ export function digestOfText(text: string | Uint8Array): Digest {
   return hash('sha256', text, 'base64url') as Digest
 }
 
-/** undefined: JSON has no word for it, so its member is absent. */
-function jsonOf(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  if (Array.isArray(value)) return `[${value.map((item) => jsonOf(item) ?? 'null').join()}]`
+/** A copy whose members stand in the order of their names; writing it is then the engine's trade. */
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(sorted)
   const record = value as Record<string, unknown>
-  let members = ''
-  for (const key of Object.keys(record).sort()) {
-    const member = jsonOf(record[key])
-    if (member === undefined) continue
-    members += `${members === '' ? '' : ','}${JSON.stringify(key)}:${member}`
+  const copy: Record<string, unknown> = {}
+  for (const name of sortedNames(record)) {
+    if (name === '__proto__') Object.defineProperty(copy, name, member(sorted(record[name])))
+    else copy[name] = sorted(record[name])
   }
-  return `{${members}}`
+  return copy
 }
+
+function member(value: unknown): PropertyDescriptor {
+  return { value, enumerable: true }
+}
+
+/** By insertion: most objects have few members, and `sort` costs as much as all the rest. */
+function sortedNames(record: object): readonly string[] {
+  const names = Object.keys(record)
+  if (names.length > MOST_INSERTED) return names.sort()
+  for (let place = 1; place < names.length; place++) {
+    const name = names[place] ?? ''
+    let free = place
+    for (let other = names[free - 1]; other !== undefined && other > name; ) {
+      names[free] = other
+      free -= 1
+      other = names[free - 1]
+    }
+    names[free] = name
+  }
+  return names
+}
+
+const MOST_INSERTED = 16

@@ -44,6 +44,7 @@ export function fileSourceOf(
 ): FileSource | undefined {
   const directory = annotations?.[FROM_DIRECTORY]
   const files = annotations?.[FROM_FILES]
+  if (directory === undefined && files === undefined) return undefined
   const usesCredentials = [directory, files].some((text) => text?.includes(CREDENTIALS))
   if (usesCredentials && credentialsDirectory === undefined) {
     const message = `${CREDENTIALS} is not set here: systemd sets it in a unit with LoadCredential=`

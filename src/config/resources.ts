@@ -29,8 +29,10 @@ export function resourceOf(held: Held, keepsAge: boolean): Resource<AnyObject> {
 
 /** A place costs a parse of the document, and a problem that stays is located in every pass. */
 function locator({ path, document, admitted }: Held): (at: DocumentPath) => Origin {
-  const found = new Map<string, Origin>()
+  // Most are never asked for.
+  let found: Map<string, Origin> | undefined
   return (at) => {
+    found ??= new Map()
     const key = JSON.stringify(at)
     const known = found.get(key)
     if (known !== undefined) return known

@@ -26,8 +26,8 @@ export function createContext(resources: ResourceSet, options: TranslateOptions)
 
 /** Content-addressed: equal parts are stored once. Private keys stand apart. */
 export class PartStore {
-  #parts = new Map<Digest, Part>()
-  #keys = new Map<Digest, KeyMaterial>()
+  readonly #parts = new Map<Digest, Part>()
+  readonly #keys = new Map<Digest, KeyMaterial>()
   /** Their parts and keys are found here as well. */
   readonly #others: PartStore[] = []
 
@@ -80,11 +80,9 @@ export class PartStore {
     for (const key of keys.values()) this.addKey(key)
   }
 
-  withoutOthers(): PartStore {
-    const alone = new PartStore()
-    alone.#parts = this.#parts
-    alone.#keys = this.#keys
-    return alone
+  /** From now on it has its own alone. */
+  leaveOthers(): void {
+    this.#others.length = 0
   }
 
   /** Its own. */

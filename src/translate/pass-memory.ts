@@ -100,9 +100,9 @@ function note<T>(context: TranslateContext, make: (context: TranslateContext) =>
   const diagnostics = new DiagnosticSink()
   const result = make({ ...context, parts, diagnostics })
   // What is remembered must not hold the store of this pass.
-  const store = parts.withoutOthers()
-  const added = { store, diagnostics: diagnostics.all }
-  const isNothing = store.size === 0 && added.diagnostics.length === 0
+  parts.leaveOthers()
+  const added = { store: parts, diagnostics: diagnostics.all }
+  const isNothing = parts.size === 0 && added.diagnostics.length === 0
   return { result, added: isNothing ? undefined : added }
 }
 

@@ -20,7 +20,7 @@ import { until } from '../support/until.ts'
 const PORT = 8080
 const MIB = 1024 * 1024
 /** For what takes a processor's time and not only a moment. */
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 100_000
 /** Every request is redirected. */
 function manifest(statusCode: 301 | 302): string {
   const filter = { type: 'RequestRedirect', requestRedirect: { hostname: 'to.test', statusCode } }
@@ -138,7 +138,7 @@ it('the main process of an upgrade, too, by the limit as it is then', {
 })
 
 it('memory that runs out refuses newcomers only, and for as long', {
-  timeout: 120_000,
+  timeout: 180_000,
 }, async (test) => {
   const memoryMiB = 512
   const group = groupFor(test, { memoryMiB })
@@ -170,7 +170,7 @@ it('memory that runs out refuses newcomers only, and for as long', {
 })
 
 it('files that need more memory than there is stop nothing but themselves', {
-  timeout: 120_000,
+  timeout: 180_000,
 }, async (test) => {
   const group = groupFor(test, { memoryMiB: 200 })
   if (group === undefined) return
