@@ -3,12 +3,13 @@
  * together: the pair matches, the chain is in order, and OpenSSL takes it. Messages never quote
  * the input, which may hold a private key.
  */
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import type { Digest } from '../base/brand.ts'
 import { digestOfText } from '../base/digest.ts'
 import { errnoOf } from '../base/errors.ts'
 import { subjectPublicKeyInfo } from './der.ts'
+import { P256_PREFIX, p256PublicKey } from './p256-key.ts'
 
 export interface ServerCertificate {
   /** Leaf first, each followed by its issuer. */
@@ -82,9 +83,16 @@ export function pemBlocks(text: string): readonly PemBlock[] {
 export function readServerCertificate(certPem: string, keyPem: string): ServerCertificateResult {
   const chain = readChain(certPem)
   if (typeof chain === 'string') return { kind: 'problem', part: 'certificate', message: chain }
-  const key = readPrivateKey(keyPem)
+  const key = readPrivateKey(keyPem, chain)
   if (typeof key === 'string') return { kind: 'problem', part: 'key', message: key }
-  return assemble(chain, key.key, key.pem)
+  return assemble(chain, key)
+}
+
+interface PrivateKey {
+  /** PKCS #8. */
+  readonly pem: string
+  readonly type: string
+  belongsTo(certificate: X509Certificate): boolean
 }
 
 /** Leaf first; a text is what is wrong. */
@@ -103,8 +111,8 @@ function readChain(pem: string): readonly [X509Certificate, ...X509Certificate[]
   return pem.trim() === '' ? 'it is empty' : 'it holds no PEM block "BEGIN CERTIFICATE"'
 }
 
-/** The key and its PKCS #8 form; a text is what is wrong. */
-function readPrivateKey(pem: string): { readonly key: KeyObject; readonly pem: string } | string {
+/** A text is what is wrong. */
+function readPrivateKey(pem: string, chain: readonly X509Certificate[]): PrivateKey | string {
   const block = pemBlocks(pem).find(({ label }) => label.endsWith('PRIVATE KEY'))
   if (block === undefined) {
     return pem.trim() === '' ? 'it is empty' : 'it holds no PEM block "BEGIN PRIVATE KEY"'
@@ -113,32 +121,55 @@ function readPrivateKey(pem: string): { readonly key: KeyObject; readonly pem: s
     return 'the private key is encrypted; store it without a passphrase'
   }
   try {
-    const key = createPrivateKey(block.text)
-    const isPkcs8 = block.label === 'PRIVATE KEY'
-    return {
-      key,
-      pem: isPkcs8 ? block.text : key.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    }
+    return p256Key(block.text, chain) ?? opensslKey(block)
   } catch (error) {
     return `the private key cannot be read (${errnoOf(error) ?? 'bad PEM'})`
   }
 }
 
+/** undefined: another kind or form of key, or none of a certificate here. */
+function p256Key(pem: string, chain: readonly X509Certificate[]): PrivateKey | undefined {
+  const publicKey = p256PublicKey(pem)
+  if (publicKey === undefined) return undefined
+  const belongsTo = (one: X509Certificate): boolean => hasPublicKey(one, publicKey)
+  return chain.some(belongsTo) ? { pem, type: 'ec', belongsTo } : undefined
+}
+
+/** Throws what OpenSSL has against it. */
+function opensslKey({ label, text }: PemBlock): PrivateKey {
+  const key = createPrivateKey(text)
+  const isPkcs8 = label === 'PRIVATE KEY'
+  return {
+    pem: isPkcs8 ? text : key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    type: key.asymmetricKeyType ?? 'unknown',
+    belongsTo: (certificate) => certificate.checkPrivateKey(key),
+  }
+}
+
+/** OpenSSL reads that of the certificate: it takes no point that is not on the curve. */
+function hasPublicKey(certificate: X509Certificate, info: Uint8Array): boolean {
+  if (!isSame(info, publicKeyOf(certificate))) return false
+  try {
+    return certificate.publicKey.asymmetricKeyType === 'ec'
+  } catch {
+    return false
+  }
+}
+
 function assemble(
   chain: readonly [X509Certificate, ...X509Certificate[]],
-  key: KeyObject,
-  privateKeyPem: string,
+  key: PrivateKey,
 ): ServerCertificateResult {
   const [leaf] = chain
-  if (!leaf.checkPrivateKey(key)) {
-    const owner = chain.findIndex((certificate) => certificate.checkPrivateKey(key))
+  if (!key.belongsTo(leaf)) {
+    const owner = chain.findIndex((certificate) => key.belongsTo(certificate))
     const message =
       owner === -1
         ? 'the private key does not belong to the certificate'
         : `the private key belongs to certificate ${owner + 1} of the chain; the leaf must come first`
     return { kind: 'problem', part: 'key', message }
   }
-  const keyType = key.asymmetricKeyType ?? 'unknown'
+  const { type: keyType, pem: privateKeyPem } = key
   if (!isServedKeyType(keyType)) {
     const message = `keys of type ${keyType} are not supported; use RSA, ECDSA or Ed25519`
     return { kind: 'problem', part: 'key', message }
@@ -175,9 +206,6 @@ function publicKeyOf(certificate: X509Certificate): Uint8Array {
   )
 }
 
-/** Algorithm and curve of P-256 keys at the start of their SubjectPublicKeyInfo (RFC 5480). */
-const P256_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex')
-
 /** Throws when OpenSSL refuses them. */
 function prove(chain: readonly X509Certificate[], chainPem: string, privateKeyPem: string): void {
   const kinds = chain.map(strongKind)
@@ -192,7 +220,7 @@ function strongKind(certificate: X509Certificate): string | undefined {
   if (!STRONG_SIGNATURES.has(signatureAlgorithm)) return undefined
   // The commonest kind: reading the details of a key takes half as long as reading the certificate.
   const head = publicKeyOf(certificate).subarray(0, P256_PREFIX.length)
-  if (P256_PREFIX.equals(head)) return `${signatureAlgorithm} prime256v1`
+  if (isSame(head, P256_PREFIX)) return `${signatureAlgorithm} prime256v1`
   const { namedCurve = '', modulusLength = 0 } = publicKey.asymmetricKeyDetails ?? {}
   switch (publicKey.asymmetricKeyType) {
     case 'ec':
@@ -206,6 +234,10 @@ function strongKind(certificate: X509Certificate): string | undefined {
     default:
       return undefined
   }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0
 }
 
 function isServedKeyType(type: string): type is ServerCertificate['keyType'] {
