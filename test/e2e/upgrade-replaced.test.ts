@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import {
   appendFileSync,
   cpSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -12,13 +13,14 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { HAND_OVER_PROTOCOL } from '../../src/ipc/hand-over.ts'
+import { builtPackage } from '../support/built.ts'
 import { command, curl } from '../support/command.ts'
 import { type Daemon, startDaemon } from '../support/daemon.ts'
 import { HTTP, type LoadedWorld, loadOn, makeLoadedWorld } from '../support/loaded-world.ts'
-import { type InstalledPackage, installPackage } from '../support/package.ts'
+import type { InstalledPackage } from '../support/package.ts'
 import { until } from '../support/until.ts'
 
 const FOREIGN_PROTOCOL = HAND_OVER_PROTOCOL + 1
@@ -28,13 +30,23 @@ let installed: InstalledPackage
 let world: LoadedWorld
 
 before(async () => {
-  installed = await installPackage(scratch)
+  installed = installBuilt()
   world = await makeLoadedWorld()
 })
 after(() => {
   world.close()
   rmSync(scratch, { recursive: true, force: true })
 })
+
+/** As npm leaves it: packaging.test.ts has it from npm itself, which takes longer. */
+function installBuilt(): InstalledPackage {
+  const directory = join(scratch, 'lib/node_modules/gwproxy')
+  const launcher = join(scratch, 'bin/gwproxy')
+  cpSync(builtPackage(), directory, { recursive: true, verbatimSymlinks: true })
+  mkdirSync(dirname(launcher))
+  symlinkSync('../lib/node_modules/gwproxy/bin/gwproxy', launcher)
+  return { directory, launcher }
+}
 
 function markOf(directory: string): string {
   return readFileSync(join(directory, 'dist/build-mark'), 'utf8').trim()

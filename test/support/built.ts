@@ -32,12 +32,17 @@ const KEPT_MS = 86_400_000
  * @throws Error the sources cannot be built, or changed meanwhile
  */
 export function builtLauncher(): string {
+  return join(builtPackage(), 'bin/gwproxy')
+}
+
+/** Its directory: to start from, or to copy. As `builtLauncher`. */
+export function builtPackage(): string {
   const digest = digestOfSources()
   const directory = join(CACHE, digest)
   if (!existsSync(directory)) build(directory, digest)
   utimesSync(directory, new Date(), new Date())
   removeOld()
-  return join(directory, 'bin/gwproxy')
+  return directory
 }
 
 /**
