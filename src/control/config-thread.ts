@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../base/clock.ts'
 import { GwProxyError, messageOf } from '../base/errors.ts'
-import { letOthersGoFirst } from '../base/thread-priority.ts'
+import { letOthersGoFirst } from './thread-priority.ts'
 import { BUILD, foreignBuild } from '../ipc/build.ts'
 import { ConfigPasses } from './config-passes.ts'
 import type { ConfigThreadData, ThreadMessage, ThreadRequest } from './config-protocol.ts'

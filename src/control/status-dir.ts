@@ -9,7 +9,7 @@ import { stringify } from 'yaml'
 import { digestOfText } from '../base/digest.ts'
 import { messageOf } from '../base/errors.ts'
 import { makeDirectory } from '../base/make-directory.ts'
-import type { ManifestObject, StatusReport } from './admin/contract.ts'
+import type { ManifestObject, StatusEntry, StatusReport } from './admin/contract.ts'
 import type { Logger } from '../observe/log.ts'
 
 /** A millisecond's worth of comparing. */
@@ -24,7 +24,7 @@ export class StatusDirectory {
    * By name, what the file holds (undefined: an earlier run's); absent until the first write has
    * looked around.
    */
-  #written: Map<string, ManifestObject | undefined> | undefined
+  #written: Map<string, StatusEntry | undefined> | undefined
   #next: StatusReport | undefined
   #writing: Promise<void> | undefined
 
@@ -63,15 +63,16 @@ export class StatusDirectory {
     makeDirectory(this.#directory)
     this.#written ??= await this.#ourFiles()
     const wanted = new Set<string>()
-    for (const [index, { object }] of report.objects.entries()) {
+    for (const [index, entry] of report.objects.entries()) {
       // The main thread may be moving bytes: give it a turn now and then.
       if (index % OBJECTS_PER_TURN === 0) await setImmediate()
+      const { object } = entry
       if (object['status'] === undefined) continue
       const name = fileName(object)
       wanted.add(name)
-      if (isSame(this.#written.get(name), object)) continue
+      if (isSame(this.#written.get(name), entry)) continue
       await replaceFile(this.#directory, name, HEADER + stringify(object))
-      this.#written.set(name, object)
+      this.#written.set(name, entry)
     }
     for (const name of [...this.#written.keys()].filter((name) => !wanted.has(name))) {
       await rm(join(this.#directory, name), { force: true })
@@ -91,8 +92,9 @@ export class StatusDirectory {
   }
 }
 
-function isSame(before: ManifestObject | undefined, now: ManifestObject): boolean {
-  return before === now || (before !== undefined && JSON.stringify(before) === JSON.stringify(now))
+function isSame(before: StatusEntry | undefined, now: StatusEntry): boolean {
+  if (before === undefined || before === now) return before === now
+  return JSON.stringify(before.object) === JSON.stringify(now.object)
 }
 
 /** What fits into NAME_MAX (255) with `.`, `.yaml` and `.tmp` around it. */

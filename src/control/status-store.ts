@@ -8,7 +8,13 @@ import type { Clock } from '../base/clock.ts'
 import type { ConfigUpdate, ObjectRecord } from '../ipc/messages.ts'
 import { keyText } from '../model/resource-key.ts'
 import type { BindResult, ObjectStatus, PendingProgrammed } from '../model/status.ts'
-import type { ManifestObject, StatusEntry, StatusReport } from './admin/contract.ts'
+import type {
+  LiveEntry,
+  LiveReport,
+  ManifestObject,
+  StatusEntry,
+  StatusReport,
+} from './admin/contract.ts'
 import { DerivedList } from './derived-list.ts'
 import { TransitionTimes, type TransitionRecord } from './status-times.ts'
 
@@ -37,14 +43,14 @@ export class StatusStore {
   readonly #entries = new DerivedList<ObjectRecord, Entry>()
   /** By key text. */
   readonly #statuses = new Map<string, Status>()
-  #report: StatusReport = { generation: 0, objects: [], problems: [] }
+  #report: LiveReport = { generation: 0, objects: [], problems: [] }
 
   constructor(options: StatusStoreOptions) {
     this.#options = options
     this.#times = new TransitionTimes(options.saved)
   }
 
-  get report(): StatusReport {
+  get report(): LiveReport {
     return this.#report
   }
 
@@ -92,11 +98,10 @@ export class StatusStore {
 
 type Status = Readonly<Record<string, unknown>>
 
-/** The object is put together when somebody asks for it: of 10,000, that is seconds after a load. */
-class Entry implements StatusEntry {
+/** Kept as JSON: of 10,000 objects hardly any is looked at twice. */
+class Entry implements LiveEntry {
   readonly #record: ObjectRecord
   readonly #status: Status | undefined
-  #object: ManifestObject | undefined
 
   constructor(record: ObjectRecord, status: Status | undefined) {
     this.#record = record
@@ -115,9 +120,12 @@ class Entry implements StatusEntry {
     return this.#record.stale
   }
 
+  get kind(): string {
+    return this.#record.key.kind
+  }
+
   get object(): ManifestObject {
-    this.#object ??= objectOf(this.#record, this.#status)
-    return this.#object
+    return objectOf(this.#record, this.#status)
   }
 
   toJSON(): StatusEntry {

@@ -31,6 +31,16 @@ export interface StatusReport {
   readonly problems: readonly Diagnostic[]
 }
 
+/** As the daemon has it: an object is put together each time that somebody asks for it. */
+export interface LiveEntry extends StatusEntry {
+  /** Of the object. */
+  readonly kind: string
+}
+
+export interface LiveReport extends StatusReport {
+  readonly objects: readonly LiveEntry[]
+}
+
 /** `POST /reload`, answered when every live worker acked. */
 export interface ReloadReport {
   readonly generation: number

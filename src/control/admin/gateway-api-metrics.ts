@@ -2,21 +2,19 @@
  * The `gatewayapi_*` names of gateway-api-state-metrics, from the statuses that gwproxy shows: the
  * dashboards and alerts that were made for a Kubernetes with kube-state-metrics work without either.
  */
-import type { StatusReport, ManifestObject } from './contract.ts'
+import type { LiveReport, ManifestObject } from './contract.ts'
+import { Family, inTurns, type Labels } from './exposition.ts'
 import { record, records, text } from './plain-data.ts'
 
-export type SetSeries = (value: number, labels: Readonly<Record<string, string>>) => void
+type SetSeries = (value: number, labels: Labels) => void
 
 interface StateFamily {
   readonly help: string
-  readonly labels: readonly string[]
   readonly series: (object: ManifestObject, set: SetSeries, seenAt: number) => void
   /** Of which kinds. */
   readonly of: (kind: string) => boolean
 }
 
-const PARENT = ['parent_group', 'parent_kind', 'parent_namespace', 'parent_name']
-const OBJECT = ['namespace', 'name']
 const ROUTE_KINDS = ['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute'] as const
 
 const isGateway = (kind: string): boolean => kind === 'Gateway'
@@ -25,7 +23,6 @@ const isClass = (kind: string): boolean => kind === 'GatewayClass'
 const FAMILIES: Readonly<Record<string, StateFamily>> = {
   gateway_info: {
     help: 'The Gateways.',
-    labels: [...OBJECT, 'gatewayclass_name'],
     of: isGateway,
     series: (object, set) =>
       set(1, { ...named(object), gatewayclass_name: text(spec(object)['gatewayClassName']) }),
@@ -33,15 +30,6 @@ const FAMILIES: Readonly<Record<string, StateFamily>> = {
   gateway_created: created(isGateway),
   gateway_listener_info: {
     help: 'The listeners of Gateways.',
-    labels: [
-      ...OBJECT,
-      'listener_name',
-      'port',
-      'protocol',
-      'hostname',
-      'tls_mode',
-      'allowed_routes_namespaces_from',
-    ],
     of: isGateway,
     series: (object, set) => {
       for (const listener of records(spec(object)['listeners'])) {
@@ -61,7 +49,6 @@ const FAMILIES: Readonly<Record<string, StateFamily>> = {
   gateway_status: conditions(isGateway),
   gateway_status_listener_attached_routes: {
     help: 'Routes attached to a listener.',
-    labels: [...OBJECT, 'listener_name'],
     of: isGateway,
     series: (object, set) => {
       for (const listener of records(status(object)['listeners'])) {
@@ -72,7 +59,6 @@ const FAMILIES: Readonly<Record<string, StateFamily>> = {
   },
   gateway_status_address_info: {
     help: 'Addresses of Gateways.',
-    labels: [...OBJECT, 'type', 'value'],
     of: isGateway,
     series: (object, set) => {
       for (const { type, value } of records(status(object)['addresses'])) {
@@ -82,7 +68,6 @@ const FAMILIES: Readonly<Record<string, StateFamily>> = {
   },
   gatewayclass_info: {
     help: 'The GatewayClasses.',
-    labels: ['name', 'controller_name'],
     of: isClass,
     series: (object, set) =>
       set(1, {
@@ -94,7 +79,6 @@ const FAMILIES: Readonly<Record<string, StateFamily>> = {
   gatewayclass_status: conditions(isClass),
   gatewayclass_status_supported_features: {
     help: 'Features that a GatewayClass supports.',
-    labels: ['name', 'features'],
     of: isClass,
     series: (object, set) => {
       for (const feature of records(status(object)['supportedFeatures'])) {
@@ -105,23 +89,25 @@ const FAMILIES: Readonly<Record<string, StateFamily>> = {
   ...Object.fromEntries(ROUTE_KINDS.flatMap(routeFamilies)),
 }
 
-/** Each `gatewayapi_*` family with its labels; `addSeries` fills it from the newest report. */
-export function stateFamilies(): readonly {
-  readonly name: string
-  readonly help: string
-  readonly labels: readonly string[]
-  readonly addSeries: (report: StatusReport, set: SetSeries) => void
-}[] {
-  return Object.entries(FAMILIES).map(([name, family]) => ({
-    name: `gatewayapi_${name}`,
-    help: family.help,
-    labels: family.labels,
-    addSeries: (report, set) => {
-      for (const { object, seenAt } of report.objects) {
-        if (family.of(object.kind)) family.series(object, set, seenAt)
-      }
-    },
+/** Every `gatewayapi_*` family, from one report. */
+export async function stateExposition({ objects }: LiveReport): Promise<string> {
+  const families = Object.entries(FAMILIES).map(([name, { help, of, series }]) => ({
+    of,
+    series,
+    family: new Family(`gatewayapi_${name}`, help),
   }))
+  await inTurns(objects, (entry) => {
+    const own = families.filter(({ of }) => of(entry.kind))
+    // Its JSON is read for that.
+    const object = own.length === 0 ? undefined : entry.object
+    if (object === undefined) return
+    for (const { family, series } of own) {
+      const made: [Labels, number][] = []
+      series(object, (value, labels) => made.push([labels, value]), entry.seenAt)
+      family.addItem(made)
+    }
+  })
+  return families.map(({ family }) => family.text).join('\n')
 }
 
 function routeFamilies(kind: (typeof ROUTE_KINDS)[number]): readonly [string, StateFamily][] {
@@ -139,7 +125,6 @@ function routeFamilies(kind: (typeof ROUTE_KINDS)[number]): readonly [string, St
       `${prefix}_parent_info`,
       {
         help: `Parents that a ${kind} asks for.`,
-        labels: [...OBJECT, ...PARENT],
         of,
         series: parentSeries((object) => records(spec(object)['parentRefs'])),
       },
@@ -148,7 +133,6 @@ function routeFamilies(kind: (typeof ROUTE_KINDS)[number]): readonly [string, St
       `${prefix}_status_parent_info`,
       {
         help: `Parents that a ${kind} has a status of.`,
-        labels: [...OBJECT, ...PARENT],
         of,
         series: parentSeries((object) =>
           records(status(object)['parents']).map((parent) => record(parent['parentRef'])),
@@ -159,7 +143,6 @@ function routeFamilies(kind: (typeof ROUTE_KINDS)[number]): readonly [string, St
   if (kind === 'TCPRoute' || kind === 'UDPRoute') return families
   const hostnames: StateFamily = {
     help: `Hostnames of a ${kind}.`,
-    labels: [...OBJECT, 'hostname'],
     of,
     series: (object, set) => {
       const names = spec(object)['hostnames']
@@ -174,7 +157,6 @@ function routeFamilies(kind: (typeof ROUTE_KINDS)[number]): readonly [string, St
 function created(of: (kind: string) => boolean): StateFamily {
   return {
     help: 'When the object was created or first seen, seconds since the epoch.',
-    labels: OBJECT,
     of,
     series: (object, set, seenAt) => set(seenAt / 1000, named(object)),
   }
@@ -183,7 +165,6 @@ function created(of: (kind: string) => boolean): StateFamily {
 function conditions(of: (kind: string) => boolean): StateFamily {
   return {
     help: 'Conditions: 1 when True, else 0.',
-    labels: [...OBJECT, 'type'],
     of,
     series: (object, set) => {
       for (const condition of records(status(object)['conditions'])) {
@@ -194,10 +175,7 @@ function conditions(of: (kind: string) => boolean): StateFamily {
   }
 }
 
-function parentLabels(
-  parent: Readonly<Record<string, unknown>>,
-  object: ManifestObject,
-): Readonly<Record<string, string>> {
+function parentLabels(parent: Readonly<Record<string, unknown>>, object: ManifestObject): Labels {
   return {
     parent_group: text(parent['group'] ?? 'gateway.networking.k8s.io'),
     parent_kind: text(parent['kind'] ?? 'Gateway'),
@@ -206,7 +184,7 @@ function parentLabels(
   }
 }
 
-function named({ metadata }: ManifestObject): Readonly<Record<string, string>> {
+function named({ metadata }: ManifestObject): Labels {
   return { namespace: text(metadata['namespace']), name: text(metadata['name']) }
 }
 

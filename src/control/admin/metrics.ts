@@ -4,9 +4,12 @@
  * anything that a client chose.
  */
 import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { Digest } from '../../base/brand.ts'
+import type { Part } from '../../model/snapshot.ts'
 import type { ControlPlane } from '../control-plane.ts'
-import type { StatusReport } from './contract.ts'
-import { stateFamilies } from './gateway-api-metrics.ts'
+import type { LiveReport } from './contract.ts'
+import { Family, inTurns, madeOnce } from './exposition.ts'
+import { stateExposition } from './gateway-api-metrics.ts'
 import { type AddGauge, counters, gauges } from './metric-families.ts'
 import { addTraffic } from './traffic-metrics.ts'
 import { addWorkers } from './worker-metrics.ts'
@@ -18,7 +21,7 @@ export interface Metrics {
 
 export interface MetricsSources {
   readonly plane: ControlPlane
-  readonly report: () => StatusReport
+  readonly report: () => LiveReport
   /** Log lines that the main process has lost. */
   readonly droppedLines: () => number
   readonly build: string
@@ -48,10 +51,32 @@ export function createMetrics({ plane, report, droppedLines, build }: MetricsSou
   addConfig(gauge, plane)
   addWorkers(gauge, counter, plane.supervisor, droppedLines)
   addTraffic(register, plane.supervisor.traffic)
-  for (const { name, help, labels, addSeries } of stateFamilies()) {
-    gauge(name, help, labels, (set) => addSeries(report(), set))
+  const states = madeOnce(stateExposition)
+  const certificates = madeOnce(certificateExposition)
+  return {
+    text: async () => {
+      const { target } = plane.publisher
+      const texts = [
+        (await register.metrics()).trimEnd(),
+        await certificates(target?.parts ?? NO_PARTS),
+        await states(report()),
+      ]
+      return `${texts.join('\n')}\n`
+    },
   }
-  return { text: () => register.metrics() }
+}
+
+const NO_PARTS: ReadonlyMap<Digest, Part> = new Map()
+
+async function certificateExposition(parts: ReadonlyMap<Digest, Part>): Promise<string> {
+  const name = 'gwproxy_certificate_not_after_seconds'
+  const family = new Family(name, 'When the certificate expires, seconds since the epoch.')
+  // Several listeners of one Secret have one part; parts of one Secret follow each other at a renewal.
+  await inTurns(parts.values(), (part) => {
+    if (part.kind !== 'certificate') return
+    family.addItem([[{ secret: part.source, key_type: part.keyType }, part.notAfter / 1000]])
+  })
+  return family.text
 }
 
 function addConfig(gauge: AddGauge, plane: ControlPlane): void {
@@ -91,15 +116,4 @@ function addConfig(gauge: AddGauge, plane: ControlPlane): void {
       set(error === undefined ? 1 : 0, { bind })
     }
   })
-  gauge(
-    'gwproxy_certificate_not_after_seconds',
-    'When the certificate expires, seconds since the epoch.',
-    ['secret', 'key_type'],
-    (set) => {
-      for (const part of plane.publisher.target?.parts.values() ?? []) {
-        if (part.kind !== 'certificate') continue
-        set(part.notAfter / 1000, { secret: part.source, key_type: part.keyType })
-      }
-    },
-  )
 }

@@ -3,11 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { PageSummary } from '../../../src/control/admin/page/contract.ts'
 import { createSummary, type PagePlane } from '../../../src/control/admin/page/summary.ts'
-import type {
-  ManifestObject,
-  StatusEntry,
-  StatusReport,
-} from '../../../src/control/admin/contract.ts'
+import type { ManifestObject, LiveEntry, LiveReport } from '../../../src/control/admin/contract.ts'
 import type { EndpointHealth } from '../../../src/ipc/messages.ts'
 import type { Diagnostic } from '../../../src/model/diagnostic.ts'
 import { TrafficTotals } from '../../../src/observe/traffic-totals.ts'
@@ -27,7 +23,7 @@ const STATS = {
 }
 
 interface Given {
-  readonly objects?: readonly StatusEntry[]
+  readonly objects?: readonly LiveEntry[]
   readonly problems?: readonly Diagnostic[]
   readonly counters?: Readonly<Record<string, readonly (readonly [string, number])[]>>
   readonly endpoints?: readonly (readonly EndpointHealth[])[]
@@ -39,7 +35,7 @@ function summaryOf(given: Given, filter = ''): PageSummary {
   return createSummary({ plane, report: () => report, now: () => NOW, uptime: () => 5000 })(filter)
 }
 
-function sourcesOf(given: Given): { plane: PagePlane; report: StatusReport } {
+function sourcesOf(given: Given): { plane: PagePlane; report: LiveReport } {
   const { objects = [], problems = [], counters = {}, endpoints = [], certificates = [] } = given
   const traffic = new TrafficTotals()
   traffic.add({ counters, histograms: {} })
@@ -70,7 +66,7 @@ function entry(
   spec: unknown,
   status: unknown,
   stale = false,
-): StatusEntry {
+): LiveEntry {
   const object: ManifestObject = {
     apiVersion: 'gateway.networking.k8s.io/v1',
     kind,
@@ -78,7 +74,7 @@ function entry(
     spec,
     status,
   }
-  return { origin: { file: 'a.yaml', line: 3, column: 1 }, seenAt: 0, stale, object }
+  return { origin: { file: 'a.yaml', line: 3, column: 1 }, seenAt: 0, stale, kind, object }
 }
 
 const condition = (type: string, status: string, message = '') => ({
@@ -109,7 +105,7 @@ const GATEWAY = entry(
   },
 )
 
-function route(name: string, ...conditions: readonly unknown[]): StatusEntry {
+function route(name: string, ...conditions: readonly unknown[]): LiveEntry {
   const status = { parents: [{ conditions: conditions.length > 0 ? conditions : [ACCEPTED] }] }
   return entry(
     'HTTPRoute',

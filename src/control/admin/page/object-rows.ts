@@ -1,7 +1,7 @@
 /** Gateways, listeners and routes as rows, from the objects with their statuses. */
 import { formatOrigin } from '../../../model/diagnostic.ts'
 import { isGood, isGoodWhenTrue } from '../../../model/status.ts'
-import type { ManifestObject, StatusEntry, StatusReport } from '../contract.ts'
+import type { LiveReport, ManifestObject, StatusEntry } from '../contract.ts'
 import { type PlainRecord, record, records, text, texts } from '../plain-data.ts'
 import type { GatewayRow, ListenerRow, PageState, RouteRow } from './contract.ts'
 
@@ -15,13 +15,13 @@ export interface ObjectRows {
 }
 
 /** What needs a look first, then by name, so that rows stay where they are. */
-export function objectRows({ objects }: StatusReport): ObjectRows {
-  const owners = objects.filter(({ object }) => isOwner(object.kind))
+export function objectRows({ objects }: LiveReport): ObjectRows {
+  const owners = objects.filter(({ kind }) => isOwner(kind))
   return {
     gateways: sorted(owners.map(gatewayRow), ({ name }) => name),
     listeners: sorted(owners.flatMap(listenerRows), ({ owner, name }) => `${owner}/${name}`),
     routes: sorted(
-      objects.filter(({ object }) => /^[A-Z]+Route$/.test(object.kind)).map(routeRow),
+      objects.filter(({ kind }) => /^[A-Z]+Route$/.test(kind)).map(routeRow),
       ({ name }) => name,
     ),
   }

@@ -5,7 +5,7 @@ import type { CertificatePart } from '../../../model/tls.ts'
 import type { TrafficTotals } from '../../../observe/traffic-totals.ts'
 import { capLength } from '../../../observe/redact.ts'
 import type { ControlPlane } from '../../control-plane.ts'
-import type { StatusReport } from '../contract.ts'
+import type { LiveReport } from '../contract.ts'
 import type { CertificateRow, EndpointRow, PageList, PageSummary, ProblemRow } from './contract.ts'
 import { type ObjectRows, objectRows } from './object-rows.ts'
 import { type Tallies, tally } from './tallies.ts'
@@ -21,7 +21,7 @@ export interface PagePlane {
 
 export interface PageSources {
   readonly plane: PagePlane
-  readonly report: () => StatusReport
+  readonly report: () => LiveReport
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /** Milliseconds since the daemon's start. */
@@ -43,7 +43,7 @@ export function createSummary(sources: PageSources): (filter: string) => PageSum
   const { plane, report, now, uptime } = sources
   const startedAt = new Date(now() - uptime()).toISOString()
   // Rows change with the configuration alone: most polls find them made.
-  let made: { readonly of: StatusReport; readonly rows: ObjectRows } | undefined
+  let made: { readonly of: LiveReport; readonly rows: ObjectRows } | undefined
   const endpointsNow = endpointRows()
   return (filter) => {
     const current = report()
