@@ -38,6 +38,7 @@ export type Verdict =
   | { readonly admitted: true; readonly spec: unknown }
   | { readonly admitted: false; readonly why: string }
 
+/** Versions of a kind that differ in nothing but descriptions have the same `spec` and `judge`. */
 export interface CrdVersion {
   readonly kind: string
   readonly apiVersion: string
@@ -67,6 +68,14 @@ export function loadCrds(): readonly CrdVersion[] {
 
 function readCrds(): readonly CrdVersion[] {
   const directory = join(SHARED, 'crds')
+  const judged = new Map<string, Pick<CrdVersion, 'spec' | 'judge'>>()
+  const once = (kind: string, schema: Schema): Pick<CrdVersion, 'spec' | 'judge'> => {
+    const text = `${kind} ${JSON.stringify(schema, withoutDescriptions)}`
+    const spec = withLinearPatterns(schema)
+    const known = judged.get(text) ?? { spec, judge: judgeBy(spec) }
+    judged.set(text, known)
+    return known
+  }
   return readdirSync(directory)
     .map((name) => parse(readFileSync(join(directory, name), 'utf8')) as Crd)
     .flatMap(({ spec: { group, names, versions } }) =>
@@ -75,10 +84,14 @@ function readCrds(): readonly CrdVersion[] {
         .map((version) => ({
           kind: names.kind,
           apiVersion: `${group}/${version.name}`,
-          spec: version.schema.openAPIV3Schema.properties?.['spec'] ?? {},
+          ...once(names.kind, version.schema.openAPIV3Schema.properties?.['spec'] ?? {}),
         })),
     )
-    .map((version) => ({ ...version, judge: judgeBy(withLinearPatterns(version.spec)) }))
+}
+
+/** A property may have that name: its schema is no text. */
+function withoutDescriptions(name: string, value: unknown): unknown {
+  return name === 'description' && typeof value === 'string' ? undefined : value
 }
 
 /**
