@@ -6,6 +6,8 @@ import { type Backend, startTcpBackend } from '../../demo/backends.ts'
 import { realHello } from '../support/client-hello.ts'
 import { type Daemon, type LogLine, startDaemon } from '../support/daemon.ts'
 import { backendRef, gateway, service, tlsListener, tlsRoute, yaml } from '../support/manifests.ts'
+import { isStopped } from '../support/processes.ts'
+import { until } from '../support/until.ts'
 
 const CLIENTS = 8
 const KILLS = 4
@@ -108,7 +110,9 @@ describe('a daemon with two workers', () => {
     const running = daemon.lines.filter((line) => line['msg'] === 'worker started')
     const victim = running.findLast((line) => line['worker'] === 0)
     assert.ok(victim)
-    process.kill(Number(victim['pid']), 'SIGSTOP')
+    const pid = Number(victim['pid'])
+    process.kill(pid, 'SIGSTOP')
+    await until(() => isStopped(pid))
     const tally: Tally = { served: 0, cut: 0, lost: [] }
     for (let i = 0; i < 50; i++) await connectOnce(tally)
     assert.deepEqual(tally, { served: 50, cut: 0, lost: [] })

@@ -16,6 +16,7 @@ import {
   service,
   yaml,
 } from '../support/manifests.ts'
+import { isStopped } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
 const NAMES = ['red', 'green', 'blue']
@@ -75,6 +76,7 @@ describe('sessions on a daemon', () => {
     for (const pid of pids) {
       // The other one answers.
       process.kill(pid, 'SIGSTOP')
+      await until(() => isStopped(pid))
       assert.equal(await ask(daemon, 'workers'), first)
       resume(pid)
     }

@@ -20,6 +20,7 @@ import {
   udpService,
   yaml,
 } from '../support/manifests.ts'
+import { isStopped } from '../support/processes.ts'
 import { UdpBackend, UdpClient } from '../support/udp-peers.ts'
 import { UdpQuestions } from '../support/udp-questions.ts'
 import { until } from '../support/until.ts'
@@ -109,11 +110,13 @@ describe('datagrams of systemd', () => {
     const fd = await systemdSocket(address)
     const daemon = await start(fd, { workers: 1, files: { 'all.yaml': manifest(address) } })
     const started = await daemon.line(({ msg }) => msg === 'worker started')
-    process.kill(Number(started['pid']), 'SIGSTOP')
+    const pid = Number(started['pid'])
+    process.kill(pid, 'SIGSTOP')
+    await until(() => isStopped(pid))
     const client = await UdpClient.open()
     after(() => client.close())
     client.send('who', PORT, address)
-    process.kill(Number(started['pid']), 'SIGKILL')
+    process.kill(pid, 'SIGKILL')
     assert.equal((await client.receive()).text, 'dns:who')
     assert.equal(await daemon.stop(), 0)
   })

@@ -1,5 +1,5 @@
 /** What the system says of processes that are not our children. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 /** No such process, or one that has ended and waits for its parent to hear of it. */
 export function isGone(pid: number): boolean {
@@ -9,4 +9,14 @@ export function isGone(pid: number): boolean {
   } catch {
     return true
   }
+}
+
+/**
+ * After SIGSTOP. The signal waits for one thread of the process to have its turn; until then the others
+ * go on, and may accept a connection.
+ */
+export function isStopped(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((thread) =>
+    /\) T /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1')),
+  )
 }
