@@ -13,8 +13,7 @@ export class Http1Call implements UpstreamCall, Linked<Http1Call> {
   linkedNext: Http1Call | undefined = undefined
   linkedPrevious: Http1Call | undefined = undefined
   readonly request: UpstreamRequest
-  /** Without the empty line. */
-  readonly head: string
+  readonly head: Buffer
   readonly #waiting: LinkedList<Http1Call>
   #events: UpstreamEvents | undefined
   /** Set by the connection that serves it. */
@@ -24,7 +23,7 @@ export class Http1Call implements UpstreamCall, Linked<Http1Call> {
   constructor(
     request: UpstreamRequest,
     events: UpstreamEvents,
-    head: string,
+    head: Buffer,
     waiting: LinkedList<Http1Call>,
   ) {
     this.request = request

@@ -13,7 +13,7 @@ import { type ResponseFraming, responseFraming } from '../../wire/http1/response
 import { Deadline, type TimerSink, type TimerWheel } from '../timer-wheel.ts'
 import { type OriginTls, UpstreamTlsError } from '../upstream/tls.ts'
 import type { Http1Call } from './client-h1-call.ts'
-import { BodyWriter, type BodyWriterSink } from './client-h1-request.ts'
+import { BodyWriter, type BodyWriterSink, lastHead } from './client-h1-request.ts'
 
 /** Fields of a head or trailer section. */
 const MAX_FIELDS = 256
@@ -172,16 +172,16 @@ export class Http1Connection implements TimerSink, BodyWriterSink {
     const { request } = call
     const socket = this.#socket
     const last = this.#owner.isClosed && !request.websocket
-    const text = last ? `${call.head}Connection: close\r\n\r\n` : `${call.head}\r\n`
+    const head = last ? lastHead(call.head) : call.head
     this.#state = 'head'
     call.connection = this
     call.events.onConnected()
     if (request.body === undefined) {
-      socket.write(text, 'latin1')
+      socket.write(head)
       return
     }
     socket.cork()
-    socket.write(text, 'latin1')
+    socket.write(head)
     this.#writer = new BodyWriter(request.body, request.contentLength, socket, this)
     this.#writer.start()
   }

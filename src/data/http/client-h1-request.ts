@@ -1,40 +1,49 @@
 /**
- * What an HTTP/1.1 upstream is sent: the head as one text, framing made here and never copied, and a
+ * What an HTTP/1.1 upstream is sent: the head in one piece, framing made here and never copied, and a
  * body pulled at the pace of the socket.
  */
 import type { Socket } from 'node:net'
 import type { Reason } from '../../model/outcome.ts'
+import { HeadWriter } from '../../wire/http1/head-writer.ts'
 import type { UpstreamBody, UpstreamRequest } from './upstream-client.ts'
 
 /** Requests for which a missing length could mean a missing body (RFC 9110 section 8.6). */
 const EXPECT_CONTENT: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
-/** The last line of defence: whoever made the request, it stays one request. */
-const NOT_TOKEN = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/
-const NOT_TEXT = /[^\t\x20-\x7e\x80-\xff]/
-const NOT_TARGET = /[^\x21-\x7e]/
+const END_OF_LINE_BYTES = 2
+const LAST_LINES = Buffer.from('Connection: close\r\n\r\n')
+/** Of a thread. */
+const writer = new HeadWriter()
 
-/** All lines but the empty one, latin1; undefined: no request could look like this. */
-export function requestHead(request: UpstreamRequest): string | undefined {
-  const { method, target, host, fields, body, contentLength, websocket } = request
-  if (method === '' || NOT_TOKEN.test(method) || target === '' || NOT_TARGET.test(target)) {
-    return undefined
-  }
-  if (NOT_TEXT.test(host)) return undefined
-  let text = `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`
+/** undefined: no request could look like this. */
+export function requestHead(request: UpstreamRequest): Buffer | undefined {
+  const { method, target, host, fields } = request
+  writer.begin()
+  if (!writer.request(method, target)) return undefined
+  writer.text(' HTTP/1.1\r\n')
+  if (!writer.field('Host', host)) return undefined
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i] as string
-    const value = fields[i + 1] as string
-    if (name === '' || NOT_TOKEN.test(name) || NOT_TEXT.test(value)) return undefined
-    text += `${name}: ${value}\r\n`
+    if (!writer.field(name, fields[i + 1] as string)) return undefined
     // RFC 9110 section 10.1.4: TE belongs to one connection.
-    if (name.length === 2 && name.toLowerCase() === 'te') text += 'Connection: TE\r\n'
+    if (name.length === 2 && name.toLowerCase() === 'te') writer.text('Connection: TE\r\n')
   }
+  writer.text(framingOf(request))
+  writer.line()
+  return writer.copy()
+}
+
+/** The same head for the last request of its connection. */
+export function lastHead(head: Buffer): Buffer {
+  return Buffer.concat([head.subarray(0, head.length - END_OF_LINE_BYTES), LAST_LINES])
+}
+
+function framingOf({ method, body, contentLength, websocket }: UpstreamRequest): string {
   // The client's own Upgrade value never goes on.
-  if (websocket) return `${text}Connection: Upgrade\r\nUpgrade: websocket\r\n`
-  if (body === undefined) return EXPECT_CONTENT.has(method) ? `${text}Content-Length: 0\r\n` : text
+  if (websocket) return 'Connection: Upgrade\r\nUpgrade: websocket\r\n'
+  if (body === undefined) return EXPECT_CONTENT.has(method) ? 'Content-Length: 0\r\n' : ''
   return contentLength === undefined
-    ? `${text}Transfer-Encoding: chunked\r\n`
-    : `${text}Content-Length: ${contentLength}\r\n`
+    ? 'Transfer-Encoding: chunked\r\n'
+    : `Content-Length: ${contentLength}\r\n`
 }
 
 export interface BodyWriterSink {

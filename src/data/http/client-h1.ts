@@ -17,6 +17,7 @@ import type {
 } from './upstream-client.ts'
 
 const MAX_CONNECTIONS = 512
+const NO_BYTES = Buffer.alloc(0)
 /** Calls that wait for a connection; more are refused as overflow. */
 const MAX_WAITING = 1024
 
@@ -37,7 +38,7 @@ export class Http1Client implements UpstreamClient, ConnectionOwner {
 
   request(request: UpstreamRequest, events: UpstreamEvents): UpstreamCall {
     const head = requestHead(request)
-    const call = new Http1Call(request, events, head ?? '', this.#waiting)
+    const call = new Http1Call(request, events, head ?? NO_BYTES, this.#waiting)
     if (head === undefined) {
       call.fail({ reason: 'internal-error', detail: 'request head', unsent: true })
     } else if (this.#waiting.size >= MAX_WAITING) {

@@ -2,7 +2,8 @@
  * Header or trailer fields in the order and case in which they came (RFC 9110 section 5). A list,
  * never an object keyed by a stranger's names.
  */
-import { TEXT, TOKEN } from '../../wire/http1/chars.ts'
+import { TOKEN } from '../../wire/http1/chars.ts'
+import type { HeadWriter } from '../../wire/http1/head-writer.ts'
 import { fieldKey } from './field-names.ts'
 
 interface Field {
@@ -45,7 +46,9 @@ export class Fields {
   }
 
   values(key: string): string[] {
-    return this.#fields.filter((field) => field.key === key).map(({ value }) => value)
+    const values: string[] = []
+    for (const field of this.#fields) if (field.key === key) values.push(field.value)
+    return values
   }
 
   /** All lines of the name as one list (RFC 9110 section 5.3); undefined: absent. */
@@ -69,7 +72,7 @@ export class Fields {
       if (field.key !== key || first === undefined) fields[kept++] = field
       if (field.key === key) first ??= field
     }
-    fields.length = kept
+    shorten(fields, kept)
     if (first === undefined) fields.push({ name, key, value })
     else first.value = value
   }
@@ -97,7 +100,7 @@ export class Fields {
     for (const field of fields) {
       if (!unwanted(field.key, field.value)) fields[kept++] = field
     }
-    fields.length = kept
+    shorten(fields, kept)
   }
 
   /** The first thing that `look` finds. */
@@ -116,13 +119,10 @@ export class Fields {
   }
 
   /** For HTTP/1.1: a line each. Throws on what no line can hold, such as a line break. */
-  toLines(): string {
-    let lines = ''
+  writeLines(writer: HeadWriter): void {
     for (const { name, value } of this.#fields) {
-      if (!isText(value) || !isToken(name)) throw new TypeError('a field that cannot be sent')
-      lines += `${name}: ${value}\r\n`
+      if (!writer.field(name, value)) throw new TypeError('a field that cannot be sent')
     }
-    return lines
   }
 
   /** For HTTP/2: lower-case names behind `pseudo`, which it returns. */
@@ -132,17 +132,15 @@ export class Fields {
   }
 }
 
+/** An array's length that is set is a call out of compiled code, each time. */
+function shorten(fields: Field[], length: number): void {
+  while (fields.length > length) fields.pop()
+}
+
 /** What a field's name, or a method, may be (RFC 9110 section 5.6.2). */
 export function isToken(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     if (TOKEN[text.charCodeAt(i)] !== 1) return false
   }
   return text !== ''
-}
-
-function isText(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    if (TEXT[text.charCodeAt(i)] !== 1) return false
-  }
-  return true
 }

@@ -9,6 +9,8 @@ import { giveSlab, SLAB_BYTES, takeSlab } from './slabs.ts'
 
 /** As much is copied into one piece; more is handed over as it is, head and body at once. */
 const MAX_COPY = 16_384
+/** What is gathered in a buffer from the start: a head, and a small body behind it. */
+const SMALL_BYTES = 2048
 /** A lent piece from this length on is gathered in a slab, with all that leaves in the same turn. */
 const MIN_GATHER = 4096
 
@@ -23,8 +25,11 @@ export interface OutputOwner {
 export class Http1Output {
   readonly #socket: Socket
   readonly #owner: OutputOwner
-  #pieces: (string | Uint8Array)[] = []
-  /** Of pieces, or in the slab. */
+  #pieces: Uint8Array[] = []
+  /** The last piece, as long as it grows: it has room for `SMALL_BYTES`. */
+  #small: Buffer | undefined
+  #smallBytes = 0
+  /** Of pieces and the small one, or in the slab. */
   #bytes = 0
   /** Where everything is gathered that leaves next, instead of in pieces. */
   #slab: Buffer | undefined
@@ -43,15 +48,20 @@ export class Http1Output {
   add(piece: string | Uint8Array): void {
     const { length } = piece
     if (this.#slab !== undefined && this.#bytes + length > SLAB_BYTES) this.flush()
-    if (this.#slab === undefined) this.#pieces.push(piece)
-    else write(this.#slab, this.#bytes, piece)
+    if (this.#slab !== undefined) write(this.#slab, this.#bytes, piece)
+    else if (length <= SMALL_BYTES) this.#addSmall(piece, length)
+    else {
+      this.#closeSmall()
+      this.#pieces.push(typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece)
+    }
     this.#bytes += length
   }
 
   /** As `add`, of bytes that are others' again when this returns. */
   addLent(bytes: Uint8Array): void {
     if (bytes.length >= MIN_GATHER) this.#gather(bytes.length)
-    this.add(this.#slab === undefined ? Buffer.from(bytes) : bytes)
+    const isCopied = this.#slab !== undefined || bytes.length <= SMALL_BYTES
+    this.add(isCopied ? bytes : Buffer.from(bytes))
   }
 
   /** Leaves by the end of this turn. False: the socket is full, more must wait for its 'drain'. */
@@ -82,19 +92,31 @@ export class Http1Output {
       this.isBlocked = !socket.write(slab.subarray(0, bytes), this.#onWritten)
       return !this.isBlocked
     }
+    this.#closeSmall()
     this.#pieces = []
-    if (bytes <= MAX_COPY) {
-      this.isBlocked = !socket.write(joined(pieces, bytes))
+    const first = pieces[0]
+    if (first !== undefined && (pieces.length === 1 || bytes <= MAX_COPY)) {
+      this.isBlocked = !socket.write(pieces.length === 1 ? first : Buffer.concat(pieces, bytes))
     } else {
       socket.cork()
-      for (const piece of pieces) {
-        const part = typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece
-        this.isBlocked = !socket.write(part)
-      }
+      for (const piece of pieces) this.isBlocked = !socket.write(piece)
       socket.uncork()
       this.isBlocked = socket.writableNeedDrain
     }
     return !this.isBlocked
+  }
+
+  #addSmall(piece: string | Uint8Array, length: number): void {
+    if (this.#smallBytes + length > SMALL_BYTES) this.#closeSmall()
+    this.#small ??= Buffer.allocUnsafe(SMALL_BYTES)
+    this.#smallBytes = write(this.#small, this.#smallBytes, piece)
+  }
+
+  #closeSmall(): void {
+    if (this.#small === undefined) return
+    this.#pieces.push(this.#small.subarray(0, this.#smallBytes))
+    this.#small = undefined
+    this.#smallBytes = 0
   }
 
   /** A slab with room for so many bytes, and what was added in it; none while too many are in use. */
@@ -103,6 +125,7 @@ export class Http1Output {
     if (this.#slab !== undefined || length > SLAB_BYTES) return
     const slab = takeSlab()
     if (slab === undefined) return
+    this.#closeSmall()
     let at = 0
     for (const piece of this.#pieces) at = write(slab, at, piece)
     this.#pieces = []
@@ -133,13 +156,6 @@ function flushDue(): void {
   const outputs = due
   due = []
   for (const output of outputs) output.flushLate()
-}
-
-function joined(pieces: readonly (string | Uint8Array)[], bytes: number): Buffer {
-  const whole = Buffer.allocUnsafe(bytes)
-  let at = 0
-  for (const piece of pieces) at = write(whole, at, piece)
-  return whole
 }
 
 /** Returns where the piece ends. */

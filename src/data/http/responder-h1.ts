@@ -5,6 +5,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Outcome } from '../../model/outcome.ts'
+import { HeadWriter } from '../../wire/http1/head-writer.ts'
 import type { RequestStream } from './request-body.ts'
 import type { Fields } from './fields.ts'
 import { httpDate } from './http-date.ts'
@@ -34,6 +35,9 @@ export interface Http1Link {
 }
 
 type Framing = 'none' | 'length' | 'chunked' | 'until-close'
+
+/** Of a thread. */
+const writer = new HeadWriter()
 
 export class Http1Responder implements Responder {
   readonly #asked: Http1Asked
@@ -75,7 +79,9 @@ export class Http1Responder implements Responder {
     // HTTP/1.0 knows no interim responses; clients of HTTP/1.1 are not used to others than this.
     if (status !== 103 || this.#asked.minorVersion === 0) return
     if (this.#headSent || this.#state !== 'open') return
-    this.#say(`${statusLine(103)}${fields.toLines()}\r\n`)
+    beginHead(103, fields)
+    writer.line()
+    this.#sayWritten()
   }
 
   head({ status, fields, contentLength }: ResponseHead, close: boolean): void {
@@ -83,17 +89,18 @@ export class Http1Responder implements Responder {
     const { method, minorVersion, persistent } = this.#asked
     const framing = framingOf(method, status, contentLength, minorVersion)
     const isLast = close || !persistent || framing === 'until-close'
-    let text = statusLine(status) + fields.toLines()
-    if (contentLength !== undefined) text += `Content-Length: ${contentLength}\r\n`
-    else if (framing === 'chunked') text += 'Transfer-Encoding: chunked\r\n'
-    if (isLast) text += 'Connection: close\r\n'
-    else if (minorVersion === 0) text += 'Connection: keep-alive\r\n'
-    if (!fields.has('date')) text += `Date: ${httpDate()}\r\n`
+    beginHead(status, fields)
+    if (contentLength !== undefined) writer.field('Content-Length', String(contentLength))
+    else if (framing === 'chunked') writer.text('Transfer-Encoding: chunked\r\n')
+    if (isLast) writer.text('Connection: close\r\n')
+    else if (minorVersion === 0) writer.text('Connection: keep-alive\r\n')
+    if (!fields.has('date')) writer.field('Date', httpDate())
+    writer.line()
     this.#framing = framing
     this.#left = framing === 'length' ? (contentLength ?? 0) : 0
     this.#isLast = isLast
     this.#headSent = true
-    this.#say(`${text}\r\n`)
+    this.#sayWritten()
   }
 
   write(chunk: Uint8Array, isLent: boolean): boolean {
@@ -117,7 +124,7 @@ export class Http1Responder implements Responder {
     if (this.#state !== 'open') return
     if (this.#left !== 0) throw new Error('not the length that was announced')
     const { output } = this.#link
-    if (this.#framing === 'chunked') output.add(`0\r\n${trailers?.toLines() ?? ''}\r\n`)
+    if (this.#framing === 'chunked') output.addLent(lastChunk(trailers))
     this.#state = 'ended'
     output.flushSoon()
   }
@@ -133,9 +140,10 @@ export class Http1Responder implements Responder {
   upgrade(fields: Fields): Duplex | undefined {
     if (this.#state !== 'open') return undefined
     const { output } = this.#link
-    const head = statusLine(101) + fields.toLines()
+    beginHead(101, fields)
+    writer.text('Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
     this.#framing = 'until-close'
-    output.add(`${head}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
+    output.addLent(writer.bytes)
     output.flush()
     return this.#link.detach()
   }
@@ -164,6 +172,12 @@ export class Http1Responder implements Responder {
     output.send()
   }
 
+  #sayWritten(): void {
+    const { output } = this.#link
+    output.addLent(writer.bytes)
+    output.send()
+  }
+
   #sent(): void {
     this.#state = 'over'
     if (this.#isLast) this.#link.finish()
@@ -180,6 +194,20 @@ function framingOf(
   if (hasNoContent(method, status)) return 'none'
   if (contentLength !== undefined) return 'length'
   return minorVersion === 0 ? 'until-close' : 'chunked'
+}
+
+function beginHead(status: number, fields: Fields): void {
+  writer.begin()
+  writer.text(statusLine(status))
+  fields.writeLines(writer)
+}
+
+function lastChunk(trailers: Fields | undefined): Uint8Array {
+  writer.begin()
+  writer.text('0\r\n')
+  trailers?.writeLines(writer)
+  writer.line()
+  return writer.bytes
 }
 
 const STATUS_LINES: string[] = []

@@ -57,6 +57,27 @@ describe('the output of an HTTP/1.1 connection', () => {
     }
   })
 
+  it('keeps the order of pieces of any size, text and bytes, owned and lent', () => {
+    const sizes = [1, 500, 2047, 2048, 2049, 1, 3000, 15_000, 2, 2048, 40_000, 7]
+    for (let first = 0; first < sizes.length; first++) {
+      const { output, text } = holding()
+      let expected = ''
+      for (const [index, size] of sizes.slice(first).entries()) {
+        const letter = String.fromCharCode(97 + index)
+        expected += letter.repeat(size)
+        if (index % 3 === 0) output.add(letter.repeat(size))
+        else if (index % 3 === 1) output.add(Buffer.alloc(size, letter))
+        else {
+          const lent = Buffer.alloc(size, letter)
+          output.addLent(lent)
+          lent.fill('X')
+        }
+      }
+      output.flush()
+      assert.equal(text(), expected)
+    }
+  })
+
   it('never has more than a slab waiting', () => {
     const { output, writes, text, finish } = holding()
     const piece = 'p'.repeat(60_000)
