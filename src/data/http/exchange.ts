@@ -52,7 +52,8 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   readonly #facts: ExchangeFacts
   readonly #idle: Deadline
   readonly #total: Deadline
-  readonly #bodyWait: BodyWait
+  /** Since somebody waits for the request's body. */
+  #bodyWait: BodyWait | undefined
   #head: RequestHead | undefined
   #rule: LiveRule | undefined
   /** Set with the rule: the request as its filters see it. */
@@ -80,7 +81,6 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     this.#facts = new ExchangeFacts(host, line)
     this.#idle = new Deadline(context.wheel, this)
     this.#total = new Deadline(context.wheel, this)
-    this.#bodyWait = new BodyWait(context.wheel, this, context.limits.bodyIdleMs)
   }
 
   /** Step 1: the head is readable, or refused; then the exchange takes the view of this moment. */
@@ -244,7 +244,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     this.#tries = new Tries(upstream, request, this, {
       retry: rule.retry,
       tryMs: rule.timeouts.backendRequestMs,
-      ...forwardOptions(this.#host),
+      forward: forwardOptions(this.#host, rule.retry !== undefined),
     })
     this.#tries.start()
   }
@@ -263,18 +263,20 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   onBodyWanted(): void {
     if (this.#head?.expectContinue === true && !this.#headSent) this.#responder.sendContinue()
     if (this.#headSent || this.#grpc || this.#responder.bodyComplete) return
+    const { wheel, limits } = this.#host.context
+    this.#bodyWait ??= new BodyWait(wheel, this, limits.bodyIdleMs)
     this.#bodyWait.begin(this.#head?.body.kind === 'length')
   }
 
   onBodyChunk(bytes: number, more: boolean): void {
     this.#facts.bytesReceived += bytes
     this.#touch()
-    if (more) this.#bodyWait.progress(bytes)
-    else this.#bodyWait.end()
+    if (more) this.#bodyWait?.progress(bytes)
+    else this.#bodyWait?.end()
   }
 
   onBodyEnd(): void {
-    this.#bodyWait.end()
+    this.#bodyWait?.end()
     // It is called before the next try, too.
     if (!this.#responder.bodyComplete) return
     this.#facts.requestMs ??= this.#host.context.clock.monotonic() - this.#facts.startedAt
@@ -309,7 +311,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     }
     this.#sent(status)
     // From here on a body may come as slowly as the answer goes.
-    this.#bodyWait.end()
+    this.#bodyWait?.end()
     this.#touch()
   }
 
@@ -334,10 +336,8 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
     if (this.#ended) return
     this.#tries?.finish()
     this.#total.cancel()
-    const trailers = Fields.fromRaw(rawTrailers)
-    prepareTrailers(trailers)
     try {
-      this.#responder.end(trailers)
+      this.#responder.end(prepareTrailers(rawTrailers))
     } catch (error) {
       this.#fail('upstream-protocol-error', messageOf(error))
     }
@@ -381,7 +381,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
 
   onDeadline(timer: Deadline): void {
     if (timer === this.#total) this.#fail('request-timeout')
-    else if (this.#bodyWait.owns(timer)) this.#fail('body-timeout')
+    else if (this.#bodyWait?.owns(timer)) this.#fail('body-timeout')
     else this.#fail(this.#blocked ? 'idle-timeout' : 'stream-idle-timeout')
   }
 
@@ -418,7 +418,7 @@ export class Exchange implements ResponderSink, TriesSink, TimerSink {
   #close(outcome: Outcome): void {
     this.#idle.cancel()
     this.#total.cancel()
-    this.#bodyWait.end()
+    this.#bodyWait?.end()
     this.#authorization?.stop()
     this.#tries?.stop()
     this.#requestBody?.close()

@@ -40,11 +40,15 @@ export interface ForwardOptions {
 }
 
 /** Those of requests that are sent on for the client. */
-export function forwardOptions({ downstream, context }: ExchangeHost): ForwardOptions {
+export function forwardOptions(
+  { downstream, context }: ExchangeHost,
+  isRetried: boolean,
+): ForwardOptions {
   const { connectMs, headerBytes } = context.limits
   const { ends, sni, tls } = downstream
   const { wheel } = context
-  return { connectMs, headerBytes, wheel, proxied: { ends, authority: sni, alpn: tls?.alpn } }
+  const proxied = { ends, authority: sni, alpn: tls?.alpn }
+  return { connectMs, headerBytes, wheel, isRetried, proxied }
 }
 
 export interface ForwardSink extends BodyWatcher {
@@ -71,6 +75,7 @@ export class Forwarding implements UpstreamEvents {
   readonly #request: Outgoing
   readonly #sink: ForwardSink
   readonly #options: ForwardOptions
+  /** Of this one alone: a session knows its first try by it (`pinned.ts`). */
   readonly #tried = new Set<EndpointState>()
   #endpoint: EndpointState | undefined
   #call: UpstreamCall | undefined
@@ -153,7 +158,9 @@ export class Forwarding implements UpstreamEvents {
     this.#sink.onAttempt(endpoint.text)
     const { body } = this.#request
     this.#body = body === undefined ? undefined : new BodySource(body, this.#sink)
-    const request = { ...this.#request, body: this.#body }
+    const request = isBodiless(this.#request)
+      ? this.#request
+      : { ...this.#request, body: this.#body }
     const { protocol, proxyProtocol } = this.#upstream
     if (proxyProtocol === undefined) {
       this.#call = clientOf(endpoint, protocol, this.#options).request(request, this)
@@ -280,6 +287,10 @@ export class Forwarding implements UpstreamEvents {
     this.#call = undefined
     endpoint?.end()
   }
+}
+
+function isBodiless(request: Outgoing): request is Outgoing & { readonly body: undefined } {
+  return request.body === undefined
 }
 
 function clientOf(

@@ -6,7 +6,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { ClientCertificateFacts } from '../../observe/access-log.ts'
-import type { Fields } from './fields.ts'
+import { Fields } from './fields.ts'
 import { connectionTokens, type RequestHead } from './normalize.ts'
 import type { TrustedProxies } from '../trusted-proxies.ts'
 
@@ -117,13 +117,18 @@ export function sealResponseFields(fields: Fields): void {
   fields.removeWhere((key) => FRAMING.has(key))
 }
 
-export function prepareTrailers(trailers: Fields): void {
+/** undefined: none came, as with most messages. */
+export function prepareTrailers(raw: readonly string[]): Fields | undefined {
+  if (raw.length === 0) return undefined
+  const trailers = Fields.fromRaw(raw)
   trailers.removeWhere((key) => FRAMING.has(key) || NOT_IN_TRAILERS.test(key))
+  return trailers
 }
 
-/** undefined: none. */
+/** undefined: none that would not be taken off anyway. */
 function nominatedBy(fields: Fields): ReadonlySet<string> | undefined {
-  if (!fields.has('connection')) return undefined
+  const value = fields.get('connection')
+  if (value === undefined || value.toLowerCase() === 'keep-alive') return undefined
   return new Set(connectionTokens(fields).filter((key) => !NEVER_NOMINATED.test(key)))
 }
 

@@ -209,7 +209,7 @@ function http1Target(
 ): { authority: Authority; target: string } | undefined {
   const hosts = fields.values('host')
   if (hosts.length !== 1) return undefined
-  const absolute = ABSOLUTE.exec(target)
+  const absolute = target.startsWith('/') ? null : ABSOLUTE.exec(target)
   if (absolute === null) {
     const authority = parseAuthority(hosts[0] ?? '')
     return authority && { authority, target }

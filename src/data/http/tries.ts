@@ -14,10 +14,11 @@ export interface TriesSink extends ForwardSink {
   onTryTimeout(): void
 }
 
-export interface TriesOptions extends ForwardOptions {
+export interface TriesOptions {
   readonly retry: HttpRetry | undefined
   /** For each try, until its response ends; undefined or 0: none. */
   readonly tryMs: number | undefined
+  readonly forward: ForwardOptions
 }
 
 export class Tries implements TimerSink {
@@ -25,10 +26,10 @@ export class Tries implements TimerSink {
   readonly #request: Outgoing
   readonly #sink: TriesSink
   readonly #options: TriesOptions
-  readonly #forward: ForwardOptions
   readonly #retries: Retries | undefined
-  readonly #limit: Deadline
-  readonly #pause: Deadline
+  /** Made when they are needed, as few requests do. */
+  #limit: Deadline | undefined
+  #pause: Deadline | undefined
   #current: Forwarding | undefined
   #isSettled = false
 
@@ -37,21 +38,22 @@ export class Tries implements TimerSink {
     this.#request = request
     this.#sink = sink
     this.#options = options
-    const { retry, wheel } = options
-    this.#forward = { ...options, isRetried: retry !== undefined }
+    const { retry } = options
     this.#retries = retry && new Retries(retry, request.method)
-    this.#limit = new Deadline(wheel, this)
-    this.#pause = new Deadline(wheel, this)
   }
 
   start(): void {
-    this.#current = new Forwarding(this.#upstream, this.#request, this.#sink, this.#forward)
+    const { forward } = this.#options
+    this.#current = new Forwarding(this.#upstream, this.#request, this.#sink, forward)
     this.#current.start()
   }
 
   /** The current try turns to an endpoint. */
   attemptBegan(): void {
-    if (this.#options.tryMs) this.#limit.arm(this.#options.tryMs)
+    const { tryMs } = this.#options
+    if (!tryMs) return
+    this.#limit ??= this.#deadline()
+    this.#limit.arm(tryMs)
   }
 
   /** true: another try takes the place of the one that was answered so. */
@@ -67,12 +69,12 @@ export class Tries implements TimerSink {
   /** The client has seen an answer: no further try. The limit of this one stays. */
   settle(): void {
     this.#isSettled = true
-    this.#pause.cancel()
+    this.#pause?.cancel()
   }
 
   /** The response is whole: its limit no longer counts. */
   finish(): void {
-    this.#limit.cancel()
+    this.#limit?.cancel()
   }
 
   /** Idempotent: cancels what runs. */
@@ -107,9 +109,14 @@ export class Tries implements TimerSink {
   #again(pauseMs: number | undefined): boolean {
     if (pauseMs === undefined) return false
     this.#current?.cancel()
-    this.#limit.cancel()
+    this.#limit?.cancel()
     this.#sink.onBodyEnd()
+    this.#pause ??= this.#deadline()
     this.#pause.arm(pauseMs)
     return true
+  }
+
+  #deadline(): Deadline {
+    return new Deadline(this.#options.forward.wheel, this)
   }
 }

@@ -4,6 +4,8 @@
  * not decode stays as it was written. The query itself is forwarded unchanged.
  */
 
+const NO_VALUES: ReadonlyMap<string, string> = new Map()
+
 /**
  * Values of the `wanted` names only: a client's own names never become keys of a Map, so that
  * chosen collisions gain it nothing. `query` is without its question mark.
@@ -12,8 +14,8 @@ export function queryValues(
   query: string,
   wanted: ReadonlySet<string>,
 ): ReadonlyMap<string, string> {
+  if (query === '' || wanted.size === 0) return NO_VALUES
   const values = new Map<string, string>()
-  if (query === '' || wanted.size === 0) return values
   for (const pair of query.split('&')) {
     const equals = pair.indexOf('=')
     const name = decodeForm(equals === -1 ? pair : pair.slice(0, equals))

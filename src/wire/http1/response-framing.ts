@@ -75,6 +75,6 @@ export function responseFraming(
 
 /** A member of a comma-separated list; `token` is lower case. */
 function hasToken(value: string, token: string): boolean {
-  if (value.length === token.length) return value.toLowerCase() === token
+  if (!value.includes(',')) return value.trim().toLowerCase() === token
   return value.split(',').some((member) => member.trim().toLowerCase() === token)
 }
