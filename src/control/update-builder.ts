@@ -49,7 +49,7 @@ export class UpdateBuilder {
       type: 'config-update',
       manifest: { ...manifest, generation: this.#generationOf(manifest.digest) },
       parts: this.#edits.next(this.#fresh(parts), parts),
-      ...this.#gone(parts),
+      ...(this.#parts !== undefined && { gone: lacking(parts, this.#parts) }),
       keys: keys.filter(({ keyId }) => !this.#keys.has(keyId)),
       statuses: this.#statuses.next(statuses),
       ...(pending === this.#pending ? {} : { pending }),
@@ -64,13 +64,11 @@ export class UpdateBuilder {
   }
 
   #fresh(parts: ReadonlyMap<Digest, Part>): ConfigUpdate['parts'] {
-    const before = this.#parts
-    return before === undefined ? [...parts] : [...parts].filter(([digest]) => !before.has(digest))
-  }
-
-  #gone(parts: ReadonlyMap<Digest, Part>): Pick<ConfigUpdate, 'gone'> {
-    if (this.#parts === undefined) return {}
-    return { gone: [...this.#parts.keys()].filter((digest) => !parts.has(digest)) }
+    if (this.#parts === undefined) return [...parts]
+    return lacking(this.#parts, parts).flatMap((digest) => {
+      const part = parts.get(digest)
+      return part === undefined ? [] : [[digest, part] as const]
+    })
   }
 
   /** The configuration of the last update with a diagnostic more; undefined when there was none. */
@@ -95,4 +93,12 @@ export class UpdateBuilder {
     const { generation } = this.#manifest
     return this.#manifest.digest === digest ? generation : generation + 1
   }
+}
+
+/** What the first has not and the second has, in the order of the second. */
+function lacking(
+  before: ReadonlyMap<Digest, Part>,
+  now: ReadonlyMap<Digest, Part>,
+): readonly Digest[] {
+  return [...new Set(now.keys()).difference(before)]
 }

@@ -23,10 +23,14 @@ export function reachableParts(
   return found
 }
 
+const NONE: readonly Digest[] = []
+
 /** Parts never change. */
 const known = new WeakMap<Part, readonly Digest[]>()
 
 function referencesOf(part: Part): readonly Digest[] {
+  // Of 10,000 hardly worth remembering.
+  if (part.kind === 'certificate') return NONE
   const references = known.get(part) ?? findReferences(part)
   known.set(part, references)
   return references
@@ -47,7 +51,7 @@ function findReferences(part: Part): readonly Digest[] {
     case 'upstream':
       return part.tls?.clientCertificate === undefined ? [] : [part.tls.clientCertificate]
     case 'certificate':
-      return []
+      return NONE
     default:
       return assertNever(part)
   }
