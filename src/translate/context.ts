@@ -24,79 +24,63 @@ export function createContext(resources: ResourceSet, options: TranslateOptions)
   return { resources, options, parts: new PartStore(), diagnostics: new DiagnosticSink() }
 }
 
+/** What something gave, and what it added on the way. */
+interface Noted<T, Added> {
+  readonly result: T
+  readonly noted: Added
+}
+
+/** Parts and keys, to be added again. */
+export interface NotedParts {
+  readonly parts: (readonly [Digest, Part])[]
+  readonly keys: KeyMaterial[]
+}
+
 /** Content-addressed: equal parts are stored once. Private keys stand apart. */
 export class PartStore {
   readonly #parts = new Map<Digest, Part>()
   readonly #keys = new Map<Digest, KeyMaterial>()
-  /** Their parts and keys are found here as well. */
-  readonly #others: PartStore[] = []
-
-  constructor(other?: PartStore) {
-    if (other !== undefined) this.#others.push(other)
-  }
-
-  /** As if all that `other` has were added. Keep them few: each is asked in turn. */
-  include(other: PartStore): void {
-    this.#others.push(other)
-  }
+  #noted: NotedParts | undefined
 
   get(digest: Digest): Part | undefined {
-    const own = this.#parts.get(digest)
-    if (own !== undefined) return own
-    for (const other of this.#others) {
-      const part = other.get(digest)
-      if (part !== undefined) return part
-    }
-    return undefined
+    return this.#parts.get(digest)
   }
 
   key(keyId: Digest): KeyMaterial | undefined {
-    const own = this.#keys.get(keyId)
-    if (own !== undefined) return own
-    for (const other of this.#others) {
-      const key = other.key(keyId)
-      if (key !== undefined) return key
-    }
-    return undefined
+    return this.#keys.get(keyId)
   }
 
   add(part: Part): Digest {
     const digest = digestOfPart(part)
-    this.#parts.set(digest, part)
+    this.put(digest, part)
     return digest
   }
 
   /** A part whose digest is known. */
   put(digest: Digest, part: Part): void {
     this.#parts.set(digest, part)
+    this.#noted?.parts.push([digest, part])
   }
 
   addKey(key: KeyMaterial): void {
     this.#keys.set(key.keyId, key)
+    this.#noted?.keys.push(key)
   }
 
-  addAll({ parts, keys }: PartStore): void {
+  addAll({ parts, keys }: NotedParts): void {
     for (const [digest, part] of parts) this.put(digest, part)
-    for (const key of keys.values()) this.addKey(key)
+    for (const key of keys) this.addKey(key)
   }
 
-  /** From now on it has its own alone. */
-  leaveOthers(): void {
-    this.#others.length = 0
-  }
-
-  /** Its own. */
-  get parts(): ReadonlyMap<Digest, Part> {
-    return this.#parts
-  }
-
-  /** Its own. */
-  get keys(): ReadonlyMap<Digest, KeyMaterial> {
-    return this.#keys
-  }
-
-  get size(): number {
-    return this.#parts.size + this.#keys.size
+  /** What `make` adds, present already or not. It must not ask for that itself. */
+  noteOf<T>(make: () => T): Noted<T, NotedParts> {
+    const noted: NotedParts = { parts: [], keys: [] }
+    this.#noted = noted
+    try {
+      return { result: make(), noted }
+    } finally {
+      this.#noted = undefined
+    }
   }
 }
 
@@ -112,6 +96,7 @@ export interface Finding {
 /** Collects diagnostics; the same finding from two steps (two parents of one route) is kept once. */
 export class DiagnosticSink {
   readonly #found = new Map<string, Diagnostic>()
+  #noted: Diagnostic[] | undefined
 
   report(resource: Resource<unknown>, finding: Finding): void {
     const { severity, code, path, message, help } = finding
@@ -127,6 +112,7 @@ export class DiagnosticSink {
   }
 
   add(diagnostic: Diagnostic): void {
+    this.#noted?.push(diagnostic)
     const { origin, object, path, message } = diagnostic
     const key = JSON.stringify([origin.file, origin.line, origin.column, object, path, message])
     if (!this.#found.has(key)) this.#found.set(key, diagnostic)
@@ -134,5 +120,16 @@ export class DiagnosticSink {
 
   get all(): readonly Diagnostic[] {
     return [...this.#found.values()]
+  }
+
+  /** As PartStore's. */
+  noteOf<T>(make: () => T): Noted<T, readonly Diagnostic[]> {
+    const noted: Diagnostic[] = []
+    this.#noted = noted
+    try {
+      return { result: make(), noted }
+    } finally {
+      this.#noted = undefined
+    }
   }
 }

@@ -8,7 +8,7 @@
 import type { ResourceSet } from '../api/resource-set.ts'
 import type { Diagnostic } from '../model/diagnostic.ts'
 import { isSameKey, type ResourceKey } from '../model/resource-key.ts'
-import { DiagnosticSink, PartStore, type TranslateContext } from './context.ts'
+import type { NotedParts, TranslateContext } from './context.ts'
 
 interface Remembered {
   readonly result: unknown
@@ -17,12 +17,9 @@ interface Remembered {
 }
 
 interface Added {
-  readonly store: PartStore
+  readonly parts: NotedParts
   readonly diagnostics: readonly Diagnostic[]
 }
-
-/** A store of more is included as a whole: all Gateways and their listeners have one. */
-const MANY = 64
 
 /** Kept from pass to pass by whoever translates; to judge certificates anew, begin with another one. */
 export class PassMemory {
@@ -42,7 +39,7 @@ export class PassMemory {
   }
 
   /**
-   * `make` gets a context that notes what it adds and reports. A subject has one kind of result;
+   * Notes what `make` adds and reports, and must not be asked by it. A subject has one kind of result;
    * `isStill` tells whether one still holds.
    */
   recall<T>(
@@ -51,14 +48,15 @@ export class PassMemory {
     make: (context: TranslateContext) => T,
     isStill?: (result: T) => boolean,
   ): T {
-    let known = this.#remembered.get(subject)
+    const known = this.#remembered.get(subject)
     // Whoever asks about a subject has always made the same kind of result of it.
-    if (known === undefined || isStill?.(known.result as T) === false) {
-      known = note(context, make)
-      this.#remembered.set(subject, known)
+    if (known !== undefined && isStill?.(known.result as T) !== false) {
+      if (known.added !== undefined) repeat(context, known.added)
+      return known.result as T
     }
-    if (known.added !== undefined) repeat(context, known.added)
-    return known.result as T
+    const made = note(context, make)
+    this.#remembered.set(subject, made)
+    return made.result
   }
 
   /** By the text of the keys. A list with the same keys as before is not sorted again. */
@@ -95,21 +93,24 @@ export function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean
   return a === b || (a.length === b.length && a.every((one, i) => one === b[i]))
 }
 
-function note<T>(context: TranslateContext, make: (context: TranslateContext) => T): Remembered {
-  const parts = new PartStore(context.parts)
-  const diagnostics = new DiagnosticSink()
-  const result = make({ ...context, parts, diagnostics })
-  // What is remembered must not hold the store of this pass.
-  parts.leaveOthers()
-  const added = { store: parts, diagnostics: diagnostics.all }
-  const isNothing = parts.size === 0 && added.diagnostics.length === 0
-  return { result, added: isNothing ? undefined : added }
+interface Made<T> extends Remembered {
+  readonly result: T
+}
+
+function note<T>(context: TranslateContext, make: (context: TranslateContext) => T): Made<T> {
+  const { parts, diagnostics } = context
+  const made = parts.noteOf(() => diagnostics.noteOf(() => make(context)))
+  const added: Added = { parts: made.noted, diagnostics: made.result.noted }
+  const { result } = made.result
+  return { result, added: isNothing(added) ? undefined : added }
+}
+
+function isNothing({ parts: { parts, keys }, diagnostics }: Added): boolean {
+  return parts.length + keys.length + diagnostics.length === 0
 }
 
 function repeat({ parts, diagnostics }: TranslateContext, added: Added): void {
-  const { store } = added
-  if (store.size > MANY) parts.include(store)
-  else parts.addAll(store)
+  parts.addAll(added.parts)
   for (const diagnostic of added.diagnostics) diagnostics.add(diagnostic)
 }
 
