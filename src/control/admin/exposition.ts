@@ -20,11 +20,16 @@ export class Family {
     this.#lines = [`# HELP ${name} ${escaped(help)}`, `# TYPE ${name} gauge`]
   }
 
-  /** Of one item, whose series differ from those of any other; of equal labels the last one counts. */
+  /**
+   * Of one item, whose series differ from those of any other; of equal labels the last one counts. No
+   * value is NaN.
+   */
   addItem(series: Iterable<readonly [labels: Labels, value: number]>): void {
     const own = new Map<string, number>()
     for (const [labels, value] of series) own.set(labelText(labels), value)
-    for (const [labels, value] of own) this.#lines.push(`${this.#name}{${labels}} ${value}`)
+    for (const [labels, value] of own) {
+      this.#lines.push(`${this.#name}{${labels}} ${numberText(value)}`)
+    }
   }
 
   get text(): string {
@@ -57,6 +62,12 @@ function labelText(labels: Labels): string {
   return Object.entries(labels)
     .map(([name, value]) => `${name}="${escaped(value).replaceAll('"', '\\"')}"`)
     .join(',')
+}
+
+/** What JavaScript calls Infinity has another name there. */
+function numberText(value: number): string {
+  if (Number.isFinite(value)) return `${value}`
+  return value > 0 ? '+Inf' : '-Inf'
 }
 
 function escaped(text: string): string {

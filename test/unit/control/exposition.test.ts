@@ -32,6 +32,16 @@ describe('a family of many series', () => {
     )
   })
 
+  it('names what has no number as Prometheus does', () => {
+    const family = new Family('many', '')
+    family.addItem([Infinity, -Infinity, -0, 1e21].map((value, i) => [{ i: `${i}` }, value]))
+    const values = family.text.split('\n').slice(2)
+    assert.deepEqual(
+      values.map((line) => line.split(' ')[1]),
+      ['+Inf', '-Inf', '0', '1e+21'],
+    )
+  })
+
   it('is written with the loop turning in between', async () => {
     let turns = 0
     let isDone = false
