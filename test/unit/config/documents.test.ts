@@ -122,12 +122,13 @@ describe('hostile texts', () => {
   })
 
   it('are broken rather than a stack that overflows', () => {
-    const items = '- \u00e9\n'.repeat(200_000)
-    for (const text of ['['.repeat(50_000), '- '.repeat(50_000), `z: *none\na:\n${items}`]) {
-      assert.equal(parseText(text).kind, 'broken', text.slice(0, 20))
+    for (const text of ['['.repeat(50_000), '- '.repeat(50_000)]) {
+      const deep = parseText(text)
+      assert.equal(deep.kind === 'broken' && deep.message, 'nested too deeply')
     }
-    const deep = parseText('['.repeat(50_000))
-    assert.equal(deep.kind === 'broken' && deep.message, 'nested too deeply')
+    // More than a call can have arguments.
+    const items = '- \u00e9\n'.repeat(140_000)
+    assert.equal(parseText(`z: *none\na:\n${items}`).kind, 'broken')
   })
 })
 
