@@ -2,7 +2,7 @@
  * Processes on a core of their own, and what they cost: CPU time and memory of a process with all
  * its threads and descendants, from /proc. Whatever was started is ended by its pid.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 
@@ -14,6 +14,11 @@ export interface Launch {
   readonly env?: Readonly<Record<string, string>>
   /** Of the working directory; the bench's own by default. */
   readonly cwd?: string
+}
+
+/** This process asks too (rows/prober.ts), and would do it on the proxies' core as well. */
+export function stayOnLoadCore(): void {
+  execFileSync('taskset', ['-a', '-cp', String(LOAD_CORE), String(process.pid)], { stdio: 'pipe' })
 }
 
 export class Proc {

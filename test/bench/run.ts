@@ -11,6 +11,7 @@ import { haproxy, haproxyTuned } from './peers/haproxy.ts'
 import { hitch } from './peers/hitch.ts'
 import { nginx } from './peers/nginx.ts'
 import { type Peer, versionOf } from './peers/peer.ts'
+import { stayOnLoadCore } from './process.ts'
 import { rowText } from './report.ts'
 import type { Machine, RowResult, RunResult } from './result.ts'
 import { FRESH_ROWS } from './rows/fresh.ts'
@@ -55,6 +56,7 @@ async function main(argument: readonly string[]): Promise<number> {
     console.error('the bench needs two cores: one for the proxy, one for the load')
     return 1
   }
+  stayOnLoadCore()
   const site = await openSite()
   try {
     return await measure(rows, site, options, argument.join(' '))
