@@ -164,7 +164,7 @@ describe('HTTP/2 messages', () => {
         }),
         { numRuns: RUNS },
       )
-      for (const count of Object.values(judged)) assert.ok(count > 200, JSON.stringify(judged))
+      for (const count of Object.values(judged)) assert.ok(count > 50, JSON.stringify(judged))
     })
   }
 })
