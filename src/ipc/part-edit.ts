@@ -100,7 +100,7 @@ function editOf(from: Digest, before: ListPart, now: Part): PartEdit | undefined
       tables: tables.map(({ localAddresses, chains, listeners }, index) => ({
         localAddresses,
         chains: listEdit(before.tables[index]?.chains ?? [], chains, isIdentical),
-        listeners: listEdit(before.tables[index]?.listeners ?? [], listeners, isSameListener),
+        listeners: listEdit(before.tables[index]?.listeners ?? [], listeners, isEqual),
       })),
     }
   }
@@ -110,8 +110,8 @@ function editOf(from: Digest, before: ListPart, now: Part): PartEdit | undefined
       kind: 'route-table-edit',
       from,
       table,
-      hosts: listEdit(before.hosts, hosts, isSameHost),
-      ...(grpc && { grpc: listEdit(before.grpc ?? [], grpc, isSameHost) }),
+      hosts: listEdit(before.hosts, hosts, isEqual),
+      ...(grpc && { grpc: listEdit(before.grpc ?? [], grpc, isEqual) }),
     }
   }
   return undefined
@@ -140,12 +140,12 @@ function isIdentical(a: Chain | undefined, b: Chain | undefined): boolean {
   return a === b
 }
 
-function isSameListener(a: HttpListener | undefined, b: HttpListener | undefined): boolean {
-  return a?.hostname === b?.hostname && a?.listener === b?.listener && a?.routes === b?.routes
-}
-
-function isSameHost(a: HostRef | undefined, b: HostRef | undefined): boolean {
-  return a?.hostname === b?.hostname && a?.routes === b?.routes
+/** Their fields are texts. All count, also one that is added some day. */
+function isEqual<T extends HttpListener | HostRef>(a: T | undefined, b: T | undefined): boolean {
+  if (a === b || a === undefined || b === undefined) return a === b
+  for (const name in a) if (a[name] !== b[name]) return false
+  for (const name in b) if (!(name in a)) return false
+  return true
 }
 
 /** The other side of EditedParts: keeps what edits may be about, which are parts that are kept anyway. */
