@@ -145,7 +145,7 @@ function takingPart(row: Row, { rivals, variants }: BenchOptions): readonly Peer
 function machine(): Machine {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: availableParallelism(),
+    cores: cpus().length,
     memoryGib: Math.round(totalmem() / 2 ** 30),
     kernel: release(),
     node: process.version,
