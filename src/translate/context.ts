@@ -3,6 +3,7 @@
  * grow: parts by digest and diagnostics. A context lives for one call of `translate`.
  */
 import type { Digest } from '../base/brand.ts'
+import { GwProxyError } from '../base/errors.ts'
 import type { Resource } from '../api/resource.ts'
 import type { ResourceSet } from '../api/resource-set.ts'
 import type { Diagnostic, DiagnosticCode, DocumentPath, Severity } from '../model/diagnostic.ts'
@@ -74,6 +75,7 @@ export class PartStore {
 
   /** What `make` adds, present already or not. It must not ask for that itself. */
   noteOf<T>(make: () => T): Noted<T, NotedParts> {
+    if (this.#noted !== undefined) throw nestedNotes()
     const noted: NotedParts = { parts: [], keys: [] }
     this.#noted = noted
     try {
@@ -124,6 +126,7 @@ export class DiagnosticSink {
 
   /** As PartStore's. */
   noteOf<T>(make: () => T): Noted<T, readonly Diagnostic[]> {
+    if (this.#noted !== undefined) throw nestedNotes()
     const noted: Diagnostic[] = []
     this.#noted = noted
     try {
@@ -132,4 +135,9 @@ export class DiagnosticSink {
       this.#noted = undefined
     }
   }
+}
+
+/** What the outer one adds behind the inner one would be forgotten in the next pass. */
+function nestedNotes(): GwProxyError {
+  return new GwProxyError('GWP_DEFECT_INVARIANT', 'notes within notes')
 }
