@@ -7,7 +7,7 @@ import type { Digest } from '../base/brand.ts'
 import type { NativeUdpHandle } from '../ipc/datagram-handle.ts'
 import type { ControlMessage } from '../ipc/messages.ts'
 import type { BindKey } from '../model/identity.ts'
-import type { BindPart, Part, Snapshot } from '../model/snapshot.ts'
+import type { BindPart, KeptPart, Snapshot } from '../model/snapshot.ts'
 import type { BindResult } from '../model/status.ts'
 import type { KeyMaterial } from '../model/tls.ts'
 import type { SocketState } from './sockets.ts'
@@ -150,7 +150,7 @@ export class WorkerLedger {
   }
 }
 
-function partOf(target: Target, digest: Digest): Part {
+function partOf(target: Target, digest: Digest): KeptPart {
   const part = target.parts.get(digest)
   // Publisher has checked the update for completeness before it became a target.
   if (part === undefined) throw new TypeError(`part ${digest} is missing`)

@@ -6,7 +6,7 @@
 import type { Digest } from '../base/brand.ts'
 import { GwProxyError } from '../base/errors.ts'
 import type { ConfigUpdate, WorkerMessage } from '../ipc/messages.ts'
-import type { BindPart, Manifest, Part } from '../model/snapshot.ts'
+import type { BindPart, Manifest, KeptPart } from '../model/snapshot.ts'
 import type { BindResult } from '../model/status.ts'
 import type { CertificatePart, KeyMaterial } from '../model/tls.ts'
 import { type Answer, type Datagrams, type Outgoing, type Target, WorkerLedger } from './ledger.ts'
@@ -238,7 +238,7 @@ function targetOf(update: ConfigUpdate, before: Target | undefined): Target {
 /** Those of its certificates, and no other: the same map as long as no certificate comes or goes. */
 function keysOf(
   { manifest, keys: sent, parts: fresh, gone }: ConfigUpdate,
-  parts: ReadonlyMap<Digest, Part>,
+  parts: ReadonlyMap<Digest, KeptPart>,
   before: Target | undefined,
 ): ReadonlyMap<Digest, KeyMaterial> {
   const left = gone?.map((digest) => before?.parts.get(digest))
@@ -256,7 +256,7 @@ function keysOf(
   return keys
 }
 
-function isCertificate(part: Part | undefined): part is CertificatePart {
+function isCertificate(part: KeptPart | undefined): part is CertificatePart {
   return part?.kind === 'certificate'
 }
 
@@ -264,7 +264,7 @@ function isCertificate(part: Part | undefined): part is CertificatePart {
 function partsOf(
   { manifest, parts: sent, gone = [] }: ConfigUpdate,
   before: Target | undefined,
-): ReadonlyMap<Digest, Part> {
+): ReadonlyMap<Digest, KeptPart> {
   const parts = new Map(before?.parts)
   for (const digest of gone) parts.delete(digest)
   for (const [digest, part] of sent) parts.set(digest, part)

@@ -59,11 +59,12 @@ export class UpdateBuilder {
     this.#parts = parts
     this.#keys = new Set(keys.map(({ keyId }) => keyId))
     this.#pending = pending
-    this.#last = update
+    // What `repeat` sends of it: the rest would be kept for nothing.
+    this.#last = { ...update, parts: [], gone: [], keys: [] }
     return update
   }
 
-  #fresh(parts: ReadonlyMap<Digest, Part>): ConfigUpdate['parts'] {
+  #fresh(parts: ReadonlyMap<Digest, Part>): readonly (readonly [Digest, Part])[] {
     if (this.#parts === undefined) return [...parts]
     return lacking(this.#parts, parts).flatMap((digest) => {
       const part = parts.get(digest)
@@ -79,9 +80,6 @@ export class UpdateBuilder {
       ...last,
       pass,
       answers,
-      parts: [],
-      gone: [],
-      keys: [],
       objects: this.#objects.repeat(),
       statuses: this.#statuses.repeat(),
       diagnostics: [diagnostic, ...last.diagnostics],

@@ -4,24 +4,24 @@
  */
 import type { Digest } from '../base/brand.ts'
 import { GwProxyError } from '../base/errors.ts'
-import type { BindPart, Manifest, Part } from '../model/snapshot.ts'
+import type { BindPart, Manifest, KeptPart } from '../model/snapshot.ts'
 import type { KeyMaterial } from '../model/tls.ts'
 
 export class PartStore {
-  readonly #parts = new Map<Digest, Part>()
+  readonly #parts = new Map<Digest, KeptPart>()
   readonly #keys = new Map<Digest, string>()
 
   get held(): readonly Digest[] {
     return [...this.#parts.keys()]
   }
 
-  add(parts: readonly (readonly [Digest, Part])[], keys: readonly KeyMaterial[]): void {
+  add(parts: readonly (readonly [Digest, KeptPart])[], keys: readonly KeyMaterial[]): void {
     for (const [digest, part] of parts) this.#parts.set(digest, part)
     for (const { keyId, privateKeyPem } of keys) this.#keys.set(keyId, privateKeyPem)
   }
 
   /** Throws when control did not send it: the worker nacks. */
-  part(digest: Digest): Part {
+  part(digest: Digest): KeptPart {
     const part = this.#parts.get(digest)
     if (part === undefined) throw missing(`part ${digest}`)
     return part

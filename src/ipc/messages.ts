@@ -7,7 +7,7 @@ import type { Digest } from '../base/brand.ts'
 import type { Diagnostic, Origin } from '../model/diagnostic.ts'
 import type { ResourceKey } from '../model/resource-key.ts'
 import type { BindKey } from '../model/identity.ts'
-import type { Manifest, Part } from '../model/snapshot.ts'
+import type { Manifest, KeptPart } from '../model/snapshot.ts'
 import type { BindResult, ObjectStatus, PendingProgrammed } from '../model/status.ts'
 import type { KeyMaterial, TicketRoots } from '../model/tls.ts'
 import type { AccessLogSettings, LogTarget } from '../observe/access-log-settings.ts'
@@ -35,7 +35,7 @@ export interface ConfigUpdate {
   /** Counts passes over the files, also those that change nothing. */
   readonly pass: number
   readonly manifest: Manifest
-  readonly parts: readonly (readonly [Digest, Part])[]
+  readonly parts: readonly (readonly [Digest, KeptPart])[]
   /** Parts of the update before that the manifest does not name; absent: to be found out. */
   readonly gone?: readonly Digest[]
   readonly keys: readonly KeyMaterial[]
@@ -216,7 +216,7 @@ export type ControlMessage =
   | {
       readonly type: 'publish'
       readonly manifest: Manifest
-      readonly parts: readonly (readonly [Digest, Part])[]
+      readonly parts: readonly (readonly [Digest, KeptPart])[]
       readonly keys: readonly KeyMaterial[]
     }
   /** Precedes the publish that needs it. The socket itself travels as the handle beside the message. */

@@ -6,10 +6,18 @@
 import type { Digest } from '../base/brand.ts'
 import { GwProxyError } from '../base/errors.ts'
 import type { HostRef, RouteTablePart } from '../model/http.ts'
-import type { BindPart, Chain, ChainTable, HttpListener, Part } from '../model/snapshot.ts'
+import type {
+  BindPart,
+  Chain,
+  ChainTable,
+  HttpListener,
+  KeptPart,
+  Part,
+} from '../model/snapshot.ts'
+import { packPart } from './packed-part.ts'
 
 /** A part as it travels. */
-export type SentPart = Part | PartEdit
+export type SentPart = KeptPart | PartEdit
 
 /** What has a list that is worth it. */
 type ListPart = BindPart | RouteTablePart
@@ -59,7 +67,7 @@ export class EditedParts {
     return fresh.map(([digest, part]) => {
       const known = isList(part) ? before.get(nameOf(part)) : undefined
       // The receiver drops what the manifest does not name only after it has read all.
-      return [digest, (known && editOf(known[0], known[1], part)) ?? part]
+      return [digest, (known && editOf(known[0], known[1], part)) ?? packPart(part)]
     })
   }
 }
@@ -74,7 +82,7 @@ function namedParts(
   return named
 }
 
-function isList(part: Part): part is ListPart {
+function isList(part: KeptPart): part is ListPart {
   return part.kind === 'bind' || part.kind === 'route-table'
 }
 
@@ -150,7 +158,7 @@ function isEqual<T extends HttpListener | HostRef>(a: T | undefined, b: T | unde
 
 /** The other side of EditedParts: keeps what edits may be about, which are parts that are kept anyway. */
 export class PartReader {
-  readonly #held = new Map<Digest, Part>()
+  readonly #held = new Map<Digest, KeptPart>()
   readonly #digests = new Set<Digest>()
 
   /** Of all parts that were sent and are not gone. The same part has the same text from update to update. */
@@ -165,7 +173,7 @@ export class PartReader {
   next(
     sent: readonly (readonly [Digest, SentPart])[],
     gone?: readonly Digest[],
-  ): readonly (readonly [Digest, Part])[] {
+  ): readonly (readonly [Digest, KeptPart])[] {
     const parts = sent.map(
       ([digest, one]) => [digest, readPart(one, (other) => this.#held.get(other))] as const,
     )
@@ -189,7 +197,10 @@ export class PartReader {
  * The part itself. `partOf`: of those that the receiver has.
  * @throws GwProxyError GWP_DEFECT_INVARIANT when it has not what the edit is about
  */
-export function readPart(sent: SentPart, partOf: (digest: Digest) => Part | undefined): Part {
+export function readPart(
+  sent: SentPart,
+  partOf: (digest: Digest) => KeptPart | undefined,
+): KeptPart {
   switch (sent.kind) {
     case 'bind-edit': {
       const before = partOf(sent.from)

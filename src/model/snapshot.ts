@@ -12,7 +12,7 @@ import type { UpstreamPart, WeightedUpstream } from './upstream.ts'
 export interface Snapshot {
   readonly manifest: Manifest
   /** Every part of the manifest. */
-  readonly parts: ReadonlyMap<Digest, Part>
+  readonly parts: ReadonlyMap<Digest, KeptPart>
 }
 
 export interface Manifest {
@@ -32,6 +32,15 @@ export type Part =
   | GrpcHostPart
   | UpstreamPart
   | CertificatePart
+
+/** A part as it travels and is kept; ipc/packed-part has both directions. */
+export type KeptPart = Part | PackedHost
+
+export interface PackedHost {
+  readonly kind: 'packed-host'
+  /** Of an HttpHostPart or GrpcHostPart. */
+  readonly json: string
+}
 
 /** One OS socket and what it does for each local address and class of SNI. */
 export interface BindPart {

@@ -36,15 +36,15 @@ export class Upstreams {
   }
 
   acquire(id: string, ...backends: readonly WeightedUpstream[]): BackendSet {
-    return this.registry.acquire(id, backends, (digest) => this.#part(digest))
+    return this.registry.acquire(id, backends, (digest) => this.part(digest))
   }
 
   /** Those of weight 0 as well. */
   acquireAll(id: string, ...backends: readonly WeightedUpstream[]): BackendSet {
-    return this.registry.acquire(id, backends, (digest) => this.#part(digest), 'all')
+    return this.registry.acquire(id, backends, (digest) => this.part(digest), 'all')
   }
 
-  #part(digest: Digest): Part {
+  part(digest: Digest): Part {
     const part = this.#parts.get(digest)
     if (part === undefined) throw new Error(`no part ${digest}`)
     return part

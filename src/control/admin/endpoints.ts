@@ -3,6 +3,7 @@
  * that can change nothing and names no object, so that it may be opened to scrapers and probes.
  */
 import type { ControlPlane } from '../control-plane.ts'
+import { unpackPart } from '../../ipc/packed-part.ts'
 import { readyStatus } from '../readiness.ts'
 import type { StatusStore } from '../status-store.ts'
 import type { CertificateEntry, ReloadReport, UpgradeReport, WorkerEndpoints } from './contract.ts'
@@ -78,7 +79,8 @@ async function exposition(metrics: Metrics): Promise<Answer> {
 function snapshotOf({ publisher: { target } }: ControlPlane): unknown {
   if (target === undefined) return { manifest: null, parts: {} }
   const manifest = { ...target.manifest, parts: [...target.manifest.parts] }
-  return redact({ manifest, parts: Object.fromEntries(target.parts) })
+  const parts = [...target.parts].map(([digest, part]) => [digest, unpackPart(part)] as const)
+  return redact({ manifest, parts: Object.fromEntries(parts) })
 }
 
 const DAY_MS = 86_400_000

@@ -5,7 +5,7 @@
  */
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Digest } from '../../base/brand.ts'
-import type { Part } from '../../model/snapshot.ts'
+import type { KeptPart } from '../../model/snapshot.ts'
 import type { ControlPlane } from '../control-plane.ts'
 import type { LiveReport } from './contract.ts'
 import { Family, inTurns, madeOnce } from './exposition.ts'
@@ -66,9 +66,9 @@ export function createMetrics({ plane, report, droppedLines, build }: MetricsSou
   }
 }
 
-const NO_PARTS: ReadonlyMap<Digest, Part> = new Map()
+const NO_PARTS: ReadonlyMap<Digest, KeptPart> = new Map()
 
-async function certificateExposition(parts: ReadonlyMap<Digest, Part>): Promise<string> {
+async function certificateExposition(parts: ReadonlyMap<Digest, KeptPart>): Promise<string> {
   const name = 'gwproxy_certificate_not_after_seconds'
   const family = new Family(name, 'When the certificate expires, seconds since the epoch.')
   // Several listeners of one Secret have one part; parts of one Secret follow each other at a renewal.

@@ -10,9 +10,10 @@ import { failedCallCriterion } from '../../match/grpc/verdict.ts'
 import { HostGroups } from '../../match/host-groups.ts'
 import { compileHttpHost, type MatchRequest } from '../../match/http/table.ts'
 import { failedCriterion } from '../../match/http/verdict.ts'
+import { hostOf, isHost } from '../../ipc/packed-part.ts'
 import type { Losers } from '../../model/explanation.ts'
 import type { GrpcMatch, HostRef, HttpMatch, HttpRule, RouteTablePart } from '../../model/http.ts'
-import type { Part } from '../../model/snapshot.ts'
+import type { KeptPart } from '../../model/snapshot.ts'
 import type { Slice } from '../slice.ts'
 import { hostFits } from './listeners.ts'
 import { type Crowd, losersOf } from './losers.ts'
@@ -40,7 +41,7 @@ interface Asked {
 
 export async function contestRules(
   table: RouteTablePart,
-  parts: ReadonlyMap<Digest, Part>,
+  parts: ReadonlyMap<Digest, KeptPart>,
   asked: Asked,
   slice: Slice,
 ): Promise<RuleContest> {
@@ -62,7 +63,7 @@ export async function contestRules(
 /** In the order in which the data plane asks; a request that is no gRPC asks no GRPCRoute. */
 function* candidatesOf(
   { hosts, grpc = [] }: RouteTablePart,
-  parts: ReadonlyMap<Digest, Part>,
+  parts: ReadonlyMap<Digest, KeptPart>,
   isGrpc: boolean,
 ): Generator<Candidate> {
   for (const host of isGrpc ? [...grpc, ...hosts] : [...hosts, ...grpc]) {
@@ -70,12 +71,13 @@ function* candidatesOf(
   }
 }
 
-function* candidatesIn(host: HostRef, part: Part | undefined): Generator<Candidate> {
-  if (part?.kind !== 'http-host' && part?.kind !== 'grpc-host') {
+function* candidatesIn(host: HostRef, part: KeptPart | undefined): Generator<Candidate> {
+  if (part === undefined || !isHost(part)) {
     throw new GwProxyError('GWP_DEFECT_INVARIANT', `part ${host.routes} is no host`)
   }
-  for (const match of part.matches) {
-    const rule = part.rules[match.rule]
+  const { rules, matches } = hostOf(part)
+  for (const match of matches) {
+    const rule = rules[match.rule]
     if (rule === undefined) continue
     if ('path' in match) yield { kind: 'http', host, rule, match }
     else yield { kind: 'grpc', host, rule, match }

@@ -4,7 +4,7 @@
  * keeps no runtime.
  */
 import type { Digest } from '../../base/brand.ts'
-import type { ChainAction, Part } from '../../model/snapshot.ts'
+import type { ChainAction, KeptPart } from '../../model/snapshot.ts'
 import type { ChainSlot } from '../chain-slot.ts'
 import type { Connection } from '../connection.ts'
 import type { TlsDomains } from '../tls/contract.ts'
@@ -24,7 +24,7 @@ export interface CompileContext {
   readonly registry: Registry
   readonly tlsDomains: TlsDomains
   readonly slot: ChainSlot
-  part(digest: Digest): Part
+  part(digest: Digest): KeptPart
   /** PEM of a private key. Throws when it was not sent. */
   key(keyId: Digest): string
 }

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { TlsFacts } from '../../observe/access-log.ts'
 import type { Outcome } from '../../model/outcome.ts'
 import type { ListenerKey } from '../../model/identity.ts'
-import type { Part } from '../../model/snapshot.ts'
+import type { KeptPart } from '../../model/snapshot.ts'
 import type { ChainTable } from '../../model/snapshot.ts'
 import type { Digest } from '../../base/brand.ts'
 import type { Slice } from '../slice.ts'
@@ -52,7 +52,7 @@ export interface HttpView {
 /** What a worker has once; built by `createHttpHub`. */
 export interface HttpHub {
   /** Compiles the listeners of a chain table; the runtime releases it when it retires. */
-  compile(table: ChainTable, part: (digest: Digest) => Part, slice: Slice): Promise<HttpView>
+  compile(table: ChainTable, part: (digest: Digest) => KeptPart, slice: Slice): Promise<HttpView>
   accept(downstream: HttpDownstream): void
   /** GOAWAY twice, `connection: close`; what is left at the deadline is cut by the caller. */
   drain(): void

@@ -9,7 +9,7 @@ import { HostGroups } from '../../match/host-groups.ts'
 import { HostTable } from '../../match/hostname.ts'
 import type { HostRef, RouteTablePart } from '../../model/http.ts'
 import type { ListenerKey } from '../../model/identity.ts'
-import type { ChainTable, Part } from '../../model/snapshot.ts'
+import type { ChainTable, KeptPart } from '../../model/snapshot.ts'
 import type { Slice } from '../slice.ts'
 import type { HttpView } from './contract.ts'
 import type { LiveHost, LiveHosts, LiveRule } from './live-hosts.ts'
@@ -88,7 +88,7 @@ export class CompiledView implements HttpView {
   /** Throws what a defect in a part throws, after releasing what was acquired. */
   static async compile(
     table: ChainTable,
-    part: (digest: Digest) => Part,
+    part: (digest: Digest) => KeptPart,
     shared: SharedRoutes,
     slice: Slice,
   ): Promise<CompiledView> {
@@ -122,7 +122,7 @@ export class CompiledView implements HttpView {
 /** The table itself, if any view has it. */
 async function hold(
   digest: Digest,
-  part: (digest: Digest) => Part,
+  part: (digest: Digest) => KeptPart,
   { hosts, tables }: SharedRoutes,
   slice: Slice,
 ): Promise<CompiledRoutes> {
@@ -166,7 +166,7 @@ function drop(digest: Digest, { tables }: SharedRoutes): readonly Digest[] {
   return table.held
 }
 
-function routeTable(part: Part, digest: Digest): RouteTablePart {
+function routeTable(part: KeptPart, digest: Digest): RouteTablePart {
   if (part.kind === 'route-table') return part
   throw new GwProxyError('GWP_DEFECT_INVARIANT', `part ${digest} is a ${part.kind}, no route table`)
 }

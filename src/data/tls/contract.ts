@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Digest } from '../../base/brand.ts'
 import type { Reason } from '../../model/outcome.ts'
-import type { Part, TlsTerminateAction } from '../../model/snapshot.ts'
+import type { KeptPart, TlsTerminateAction } from '../../model/snapshot.ts'
 import type { TicketRoots } from '../../model/tls.ts'
 import type { TlsFacts } from '../../observe/access-log.ts'
 
@@ -21,7 +21,7 @@ export interface TlsDomains {
    */
   acquire(
     action: TlsTerminateAction,
-    part: (digest: Digest) => Part,
+    part: (digest: Digest) => KeptPart,
     /** PEM of a private key by its keyId. */
     key: (keyId: Digest) => string,
   ): TlsTermination

@@ -6,7 +6,7 @@
 import type { Digest } from '../../base/brand.ts'
 import { digestOf } from '../../base/digest.ts'
 import { GwProxyError } from '../../base/errors.ts'
-import type { Part, TlsTerminateAction } from '../../model/snapshot.ts'
+import type { KeptPart, TlsTerminateAction } from '../../model/snapshot.ts'
 import type { TicketRoots } from '../../model/tls.ts'
 import { Counted } from '../counted.ts'
 import { BoundedCache } from './bounded-cache.ts'
@@ -68,7 +68,11 @@ class LiveDomains implements TlsDomains {
     this.#context = { renewal, ring: this.#ring, servers: this.#servers, warn }
   }
 
-  acquire(action: TlsTerminateAction, part: (digest: Digest) => Part, key: KeyOf): TlsTermination {
+  acquire(
+    action: TlsTerminateAction,
+    part: (digest: Digest) => KeptPart,
+    key: KeyOf,
+  ): TlsTermination {
     const context = this.#context
     if (context === undefined) {
       throw new GwProxyError('GWP_DEFECT_INVARIANT', 'TLS domains are not open')
@@ -102,7 +106,7 @@ function idOf({ domain: { id, clientAuth }, certificates, alpn }: TlsTerminateAc
   return [id, clients, alpn.join(), ...certificates].join(' ')
 }
 
-function namedCertificate(digest: Digest, part: (digest: Digest) => Part): NamedCertificate {
+function namedCertificate(digest: Digest, part: (digest: Digest) => KeptPart): NamedCertificate {
   const found = part(digest)
   if (found.kind !== 'certificate') {
     throw new GwProxyError('GWP_DEFECT_INVARIANT', `part ${digest} is a ${found.kind}`)

@@ -6,7 +6,7 @@ import type { Digest } from '../../base/brand.ts'
 import { GwProxyError } from '../../base/errors.ts'
 import { SniTable } from '../../match/sni.ts'
 import type { BindKey, ListenerKey, RouteRef } from '../../model/identity.ts'
-import type { BindPart, Chain, Part, ResetAction } from '../../model/snapshot.ts'
+import type { BindPart, Chain, KeptPart, ResetAction } from '../../model/snapshot.ts'
 import type { BackendSet, Registry } from '../upstream/contract.ts'
 import { localAddressesOf, withoutZone } from './interface-addresses.ts'
 
@@ -22,7 +22,7 @@ export interface UdpChain {
 
 export interface UdpCompileContext {
   readonly registry: Registry
-  part(digest: Digest): Part
+  part(digest: Digest): KeptPart
 }
 
 export class CompiledUdpBind {

@@ -11,7 +11,7 @@ import type {
   UpstreamProtocol,
   WeightedUpstream,
 } from '../../model/upstream.ts'
-import type { Part } from '../../model/snapshot.ts'
+import type { KeptPart } from '../../model/snapshot.ts'
 import type { Digest } from '../../base/brand.ts'
 import type { OriginTls } from './tls.ts'
 
@@ -24,7 +24,7 @@ export interface Registry {
   acquire(
     id: string,
     backends: readonly WeightedUpstream[],
-    part: (digest: Digest) => Part,
+    part: (digest: Digest) => KeptPart,
     holds?: Holds,
   ): BackendSet
 }

@@ -8,7 +8,7 @@ import type { Digest } from '../../base/brand.ts'
 import { digestOf } from '../../base/digest.ts'
 import { GwProxyError } from '../../base/errors.ts'
 import type { EndpointHealth, ResolvedName } from '../../ipc/messages.ts'
-import type { Part } from '../../model/snapshot.ts'
+import type { KeptPart } from '../../model/snapshot.ts'
 import type { CertificatePart } from '../../model/tls.ts'
 import type { UpstreamPart, UpstreamTls, WeightedUpstream } from '../../model/upstream.ts'
 import type {
@@ -23,7 +23,7 @@ import { EndpointStore } from './live-endpoint.ts'
 import { type Cursor, LiveUpstream } from './live-upstream.ts'
 import { NameTable } from './names.ts'
 import { OriginTls } from './tls.ts'
-import { SmoothWeights } from './weights.ts'
+import { fixedPosition, type Position, SmoothWeights } from './weights.ts'
 
 const NONE: BackendChoice = { kind: 'none' }
 
@@ -31,11 +31,26 @@ export function createRegistry(options: RegistryOptions): UpstreamRegistry {
   return new LiveRegistry(options)
 }
 
+/** An upstream in use, with what it needs: counted as one, whatever the number of its holders. */
+interface Supply {
+  readonly upstream: LiveUpstream
+  /** What backends without filters choose. */
+  readonly choice: HeldChoice
+  /** All versions of an upstream go on from one position. */
+  readonly cursorKey: string
+  readonly originId: Digest | undefined
+}
+
+/** A choice that knows what it holds. */
+interface HeldChoice extends Extract<BackendChoice, { kind: 'upstream' }> {
+  readonly digest: Digest
+}
+
 class LiveRegistry implements UpstreamRegistry {
   readonly #options: RegistryOptions
   readonly #names: NameTable
   readonly #store: EndpointStore
-  readonly #upstreams = new Counted<LiveUpstream>((upstream) => upstream.close())
+  readonly #supplies = new Counted<Supply>((supply) => this.#close(supply))
   readonly #origins = new Counted<OriginTls>()
   readonly #cursors = new Counted<Cursor>()
   readonly #positions = new Counted<SmoothWeights>()
@@ -49,20 +64,26 @@ class LiveRegistry implements UpstreamRegistry {
   acquire(
     id: string,
     backends: readonly WeightedUpstream[],
-    part: (digest: Digest) => Part,
+    part: (digest: Digest) => KeptPart,
     holds: Holds = 'weighted',
   ): BackendSet {
-    const weights = backends.map(({ weight }) => weight)
-    const positionKey = `${id} ${weights.join()}`
     // Before anything is held: a missing part throws, and must leave nothing behind.
     for (const { target } of backends) {
       if (target.kind === 'upstream') upstreamPart(part, target.upstream)
     }
-    const releases: (() => void)[] = []
-    const choices = this.#choices(backends, part, releases, holds)
-    const position = this.#positions.hold(positionKey, () => new SmoothWeights(weights))
-    releases.push(() => this.#positions.drop(positionKey))
-    return new LiveBackendSet(choices, position, releases)
+    const choices = this.#choices(backends, part, holds)
+    const weights = backends.map(({ weight }) => weight)
+    const fixed = fixedPosition(weights)
+    if (fixed !== undefined) return new LiveBackendSet(this, choices, fixed, undefined)
+    const key = `${id} ${weights.join()}`
+    const position = this.#positions.hold(key, () => new SmoothWeights(weights))
+    return new LiveBackendSet(this, choices, position, key)
+  }
+
+  /** `positionKey`: of a position that moves. */
+  release(choices: readonly BackendChoice[], positionKey: string | undefined): void {
+    for (const choice of choices) if (isHeld(choice)) this.#supplies.drop(choice.digest)
+    if (positionKey !== undefined) this.#positions.drop(positionKey)
   }
 
   updateNames(names: readonly ResolvedName[]): void {
@@ -74,94 +95,98 @@ class LiveRegistry implements UpstreamRegistry {
   }
 
   health(): readonly EndpointHealth[] {
-    return [...this.#upstreams.values()].flatMap((upstream) => upstream.health())
+    return [...this.#supplies.values()].flatMap(({ upstream }) => upstream.health())
   }
 
   #choices(
     backends: readonly WeightedUpstream[],
-    part: (digest: Digest) => Part,
-    releases: (() => void)[],
+    part: (digest: Digest) => KeptPart,
     holds: Holds,
   ): readonly BackendChoice[] {
+    const choices: BackendChoice[] = []
     try {
-      return backends.map((backend) =>
+      for (const backend of backends) {
         // A backend of weight 0 receives nothing new, so nothing is kept for it but for sessions.
-        backend.weight === 0 && holds === 'weighted' ? NONE : this.#choice(backend, part, releases),
-      )
+        const isIdle = backend.weight === 0 && holds === 'weighted'
+        choices.push(isIdle ? NONE : this.#choice(backend, part, holds))
+      }
+      return choices
     } catch (error) {
       // Such as a key that cannot be used: nothing stays held.
-      for (const release of releases) release()
+      this.release(choices, undefined)
       throw error
     }
   }
 
   #choice(
     { target, filters }: WeightedUpstream,
-    part: (digest: Digest) => Part,
-    releases: (() => void)[],
+    part: (digest: Digest) => KeptPart,
+    holds: Holds,
   ): BackendChoice {
     switch (target.kind) {
       case 'invalid':
         return target
       case 'upstream': {
-        const description = upstreamPart(part, target.upstream)
-        const upstream = this.#hold(target.upstream, description, part, releases)
-        return { kind: 'upstream', upstream, filters }
+        const { upstream: digest } = target
+        const { choice } = this.#supplies.hold(digest, () => this.#supply(digest, part))
+        // Sessions tell the backends of a rule apart by their choices.
+        const isShared = filters.length === 0 && holds === 'weighted'
+        return isShared ? choice : ({ ...choice, filters } satisfies HeldChoice)
       }
       default:
         return assertNever(target)
     }
   }
 
-  #hold(
-    digest: Digest,
-    part: UpstreamPart,
-    lookUp: (digest: Digest) => Part,
-    releases: (() => void)[],
-  ): LiveUpstream {
-    const tls = part.tls && this.#origin(part.tls, lookUp, releases)
-    // All versions of an upstream go on from one position.
+  #supply(digest: Digest, lookUp: (digest: Digest) => KeptPart): Supply {
+    const part = upstreamPart(lookUp, digest)
+    const tls = part.tls && this.#origin(part.tls, lookUp)
     const cursorKey = `${part.protocol} ${part.name}`
     const cursor = this.#cursors.hold(cursorKey, () => ({ position: 0 }))
-    const upstream = this.#upstreams.hold(digest, () => this.#create(part, tls, cursor))
-    releases.push(() => {
-      this.#upstreams.drop(digest)
-      this.#cursors.drop(cursorKey)
-    })
-    return upstream
+    const { clock } = this.#options
+    const [store, names] = [this.#store, this.#names]
+    const upstream = new LiveUpstream({ part, tls, cursor, store, names, clock })
+    const choice: HeldChoice = { kind: 'upstream', upstream, filters: [], digest }
+    return { upstream, choice, cursorKey, originId: tls?.id }
   }
 
-  #origin(tls: UpstreamTls, lookUp: (digest: Digest) => Part, releases: (() => void)[]): OriginTls {
-    const id = digestOf(tls)
-    const origin = this.#origins.hold(id, () => {
+  #close({ upstream, cursorKey, originId }: Supply): void {
+    upstream.close()
+    this.#cursors.drop(cursorKey)
+    if (originId !== undefined) this.#origins.drop(originId)
+  }
+
+  #origin(tls: UpstreamTls, lookUp: (digest: Digest) => KeptPart): OriginTls {
+    return this.#origins.hold(digestOf(tls), () => {
       const { clientCertificate } = tls
       if (clientCertificate === undefined) return new OriginTls(tls, undefined)
       const { chainPem, keyId } = certificatePart(lookUp, clientCertificate)
       return new OriginTls(tls, { chainPem, privateKeyPem: this.#options.keyOf(keyId) })
     })
-    releases.push(() => this.#origins.drop(id))
-    return origin
-  }
-
-  #create(part: UpstreamPart, tls: OriginTls | undefined, cursor: Cursor): LiveUpstream {
-    const { clock } = this.#options
-    return new LiveUpstream({ part, tls, cursor, store: this.#store, names: this.#names, clock })
   }
 }
 
+function isHeld(choice: BackendChoice): choice is HeldChoice {
+  return choice.kind === 'upstream' && 'digest' in choice
+}
+
+/** Made for each rule of 10,000: it keeps what it was given, and no closure. */
 class LiveBackendSet implements BackendSet {
   readonly choices: readonly BackendChoice[]
-  readonly #position: SmoothWeights
-  #releases: readonly (() => void)[]
+  readonly #position: Position
+  readonly #positionKey: string | undefined
+  #registry: LiveRegistry | undefined
 
   constructor(
+    registry: LiveRegistry,
     choices: readonly BackendChoice[],
-    position: SmoothWeights,
-    releases: readonly (() => void)[],
+    position: Position,
+    positionKey: string | undefined,
   ) {
+    this.#registry = registry
     this.choices = choices
     this.#position = position
-    this.#releases = releases
+    this.#positionKey = positionKey
   }
 
   choose(): BackendChoice {
@@ -169,19 +194,19 @@ class LiveBackendSet implements BackendSet {
   }
 
   release(): void {
-    const releases = this.#releases
-    this.#releases = []
-    for (const release of releases) release()
+    const registry = this.#registry
+    this.#registry = undefined
+    registry?.release(this.choices, this.#positionKey)
   }
 }
 
-function certificatePart(lookUp: (digest: Digest) => Part, digest: Digest): CertificatePart {
+function certificatePart(lookUp: (digest: Digest) => KeptPart, digest: Digest): CertificatePart {
   const part = lookUp(digest)
   if (part.kind === 'certificate') return part
   throw new GwProxyError('GWP_DEFECT_INVARIANT', `part ${digest} is a ${part.kind}, no certificate`)
 }
 
-function upstreamPart(lookUp: (digest: Digest) => Part, digest: Digest): UpstreamPart {
+function upstreamPart(lookUp: (digest: Digest) => KeptPart, digest: Digest): UpstreamPart {
   const part = lookUp(digest)
   if (part.kind === 'upstream') return part
   throw new GwProxyError('GWP_DEFECT_INVARIANT', `part ${digest} is a ${part.kind}, no upstream`)

@@ -29,6 +29,11 @@ export function isGrpcContent(contentType: string | undefined): boolean {
   return contentType !== undefined && GRPC.test(contentType)
 }
 
+/** As for HTTP. */
+export function hasExpressions({ service, method, headers }: GrpcMatch): boolean {
+  return [service, method, ...headers].some((wanted) => wanted?.kind === 'regex')
+}
+
 /** Throws GWP_DEFECT_INVARIANT on an expression that translate should have refused. */
 export function compileGrpcHost(matches: readonly GrpcMatch[]): GrpcHostMatcher {
   return new IndexedHost(matches)

@@ -30,6 +30,11 @@ export interface HttpHostMatcher {
   lookup(request: MatchRequest): HttpMatch | undefined
 }
 
+/** Those alone can be refused: whoever compiles later must look at them at once. */
+export function hasExpressions({ path, headers, query }: HttpMatch): boolean {
+  return path.kind === 'regex' || [...headers, ...query].some(({ kind }) => kind === 'regex')
+}
+
 /** Throws GWP_DEFECT_INVARIANT on an expression that translate should have refused. */
 export function compileHttpHost(matches: readonly HttpMatch[]): HttpHostMatcher {
   return new IndexedHost(matches)

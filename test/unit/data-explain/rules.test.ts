@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Digest } from '../../../src/base/brand.ts'
-import type { Part } from '../../../src/model/snapshot.ts'
+import type { KeptPart } from '../../../src/model/snapshot.ts'
 import { explainOne, explainedOf, gateway, route, service } from './explained.ts'
 
 const HTTP = '{name: http, port: 80, protocol: HTTP}'
@@ -99,7 +99,7 @@ describe('rules', () => {
       `${gateway(HTTP)}${route('HTTPRoute', 'r', `rules: [{${to}}]`)}${service('app')}`,
     )
     const parts = new Map(
-      [...small.parts].map(([digest, part]): [Digest, Part] => {
+      [...small.parts].map(([digest, part]): [Digest, KeptPart] => {
         if (part.kind !== 'http-host') return [digest, part]
         const [rule] = part.rules
         assert.ok(rule !== undefined)

@@ -7,7 +7,7 @@ import { digestOf } from '../../../src/base/digest.ts'
 import { EditedParts, PartReader, readPart, type SentPart } from '../../../src/ipc/part-edit.ts'
 import type { HostRef, RouteTablePart } from '../../../src/model/http.ts'
 import { bindKey, type ListenerKey } from '../../../src/model/identity.ts'
-import type { BindPart, Chain, HttpListener, Part } from '../../../src/model/snapshot.ts'
+import type { BindPart, Chain, HttpListener, KeptPart, Part } from '../../../src/model/snapshot.ts'
 
 const NAMES = Array.from({ length: 100 }, (_, index) => `host-${index}.test`)
 const listenerOf = (name: string): ListenerKey => `Gateway/default/g/${name}` as ListenerKey
@@ -104,7 +104,7 @@ describe('parts as edits', () => {
     const sent = sender.next([...second], second)
     assert.ok(JSON.stringify(sent).length < 1500, JSON.stringify(sent))
     const now = reader.next(structuredClone(sent), [...first.keys()])
-    const bindOf = (list: readonly (readonly [Digest, Part])[]): BindPart => {
+    const bindOf = (list: readonly (readonly [Digest, KeptPart])[]): BindPart => {
       const part = list.find(([, { kind }]) => kind === 'bind')?.[1]
       assert.ok(part?.kind === 'bind')
       return part
