@@ -8,7 +8,7 @@ import { GwProxyError } from '../base/errors.ts'
 import { HostTable } from '../match/hostname.ts'
 import { SniTable } from '../match/sni.ts'
 import type { BindKey, ListenerKey } from '../model/identity.ts'
-import type { BindPart, Chain, ChainTable, Manifest } from '../model/snapshot.ts'
+import type { BindPart, Chain, ChainTable, KeptPart, Manifest } from '../model/snapshot.ts'
 import { ChainSlot } from './chain-slot.ts'
 import type { Ingress, LiveChain } from './connection.ts'
 import type { TcpAction } from './handlers/contract.ts'
@@ -82,6 +82,11 @@ export class Runtime {
     return runtime
   }
 
+  /** What exchanges see there. */
+  viewAt(bind: BindKey, place: Place): HttpView | undefined {
+    return this.binds.get(bind)?.viewAt(place)
+  }
+
   /** What it made of a list of chains there. */
   chainsAt(bind: BindKey, place: Place, source: readonly Chain[]): CompiledChains | undefined {
     return this.binds.get(bind)?.chainsAt(place, source)
@@ -128,6 +133,10 @@ export class CompiledBind {
     this.#table = new SniTable(this.#tables)
   }
 
+  viewAt(place: Place): HttpView | undefined {
+    return this.#tables.find((table) => table.place === place)?.view
+  }
+
   chainsAt(place: Place, source: readonly Chain[]): CompiledChains | undefined {
     return this.#tables.find((table) => table.place === place)?.chainsOf(source)
   }
@@ -169,7 +178,9 @@ class CompiledTable {
     const { chains } = this.#source
     if (chains.some(endsTls)) await tlsDomains.open()
     if (chains.some(speaksHttp)) {
-      this.view = await httpHub.compile(this.#source, (digest) => store.part(digest), slice)
+      const before = context.before?.viewAt(this.#bind.key, this.place)
+      const part = (digest: Digest): KeptPart => store.part(digest)
+      this.view = await httpHub.compile(this.#source, part, slice, before)
     }
     const known = context.before?.chainsAt(this.#bind.key, this.place, chains)
     this.#chains = known?.hold() ?? new CompiledChains(this.#bind, this.place, chains)

@@ -5,17 +5,24 @@
 import { HostTable } from './hostname.ts'
 
 export class HostGroups<T> {
-  readonly #table: HostTable<readonly T[]>
+  #table: HostTable<readonly T[]>
 
   /** `hosts` in the order of the table. */
-  constructor(hosts: readonly (readonly [hostname: string, host: T])[]) {
-    const groups = new Map<string, T[]>()
-    for (const [hostname, host] of hosts) {
-      const group = groups.get(hostname)
-      if (group === undefined) groups.set(hostname, [host])
-      else group.push(host)
-    }
-    this.#table = new HostTable(groups)
+  constructor(hosts: Iterable<readonly [hostname: string, host: T]>) {
+    this.#table = new HostTable(grouped(hosts))
+  }
+
+  /** Others, which differ under these hostnames; `hosts`: all that have one of them, in order. */
+  edited(
+    hostnames: ReadonlySet<string>,
+    hosts: Iterable<readonly [hostname: string, host: T]>,
+  ): HostGroups<T> {
+    const groups = grouped(hosts)
+    const edited = new HostGroups<T>([])
+    edited.#table = this.#table.edited(
+      new Map([...hostnames].map((name) => [name, groups.get(name)])),
+    )
+    return edited
   }
 
   /**
@@ -35,4 +42,16 @@ export class HostGroups<T> {
     }
     return undefined
   }
+}
+
+function grouped<T>(
+  hosts: Iterable<readonly [hostname: string, host: T]>,
+): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>()
+  for (const [hostname, host] of hosts) {
+    const group = groups.get(hostname)
+    if (group === undefined) groups.set(hostname, [host])
+    else group.push(host)
+  }
+  return groups
 }

@@ -118,18 +118,41 @@ function rank(pattern: string): number {
 
 /** A lookup table over patterns: one Map probe per label, whatever the number of names. */
 export class HostTable<T> {
-  readonly #exact = new Map<string, T>()
+  #exact: ReadonlyMap<string, T> = NOTHING
   /** Keyed by the part after `*.`. */
-  readonly #suffix = new Map<string, T>()
+  #suffix: ReadonlyMap<string, T> = NOTHING
   #any: T | undefined
 
   /** The first entry for a pattern stays. */
   constructor(entries: Iterable<readonly [pattern: string, value: T]>) {
+    const [exact, suffix] = [new Map<string, T>(), new Map<string, T>()]
     for (const [pattern, value] of entries) {
       if (pattern === '') this.#any ??= value
-      else if (pattern.startsWith('*.')) setOnce(this.#suffix, pattern.slice(2), value)
-      else setOnce(this.#exact, pattern, value)
+      else if (pattern.startsWith('*.')) setOnce(suffix, pattern.slice(2), value)
+      else setOnce(exact, pattern, value)
     }
+    // There may be 10,000 tables of one name each.
+    if (exact.size > 0) this.#exact = exact
+    if (suffix.size > 0) this.#suffix = suffix
+  }
+
+  /** Another one, in which these patterns have these values; undefined: no value any more. */
+  edited(values: ReadonlyMap<string, T | undefined>): HostTable<T> {
+    const table = new HostTable<T>([])
+    const exact = new Map(this.#exact)
+    const suffix = new Map(this.#suffix)
+    table.#any = values.has('') ? values.get('') : this.#any
+    for (const [pattern, value] of values) {
+      if (pattern === '') continue
+      const isWild = pattern.startsWith('*.')
+      const map = isWild ? suffix : exact
+      const key = isWild ? pattern.slice(2) : pattern
+      if (value === undefined) map.delete(key)
+      else map.set(key, value)
+    }
+    if (exact.size > 0) table.#exact = exact
+    if (suffix.size > 0) table.#suffix = suffix
+    return table
   }
 
   /** `name` is normalised; undefined (no name at all) matches only ''. */
@@ -159,6 +182,8 @@ export class HostTable<T> {
     if (this.#any !== undefined) yield this.#any
   }
 }
+
+const NOTHING: ReadonlyMap<string, never> = new Map<string, never>()
 
 function setOnce<T>(map: Map<string, T>, key: string, value: T): void {
   if (!map.has(key)) map.set(key, value)

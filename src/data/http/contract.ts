@@ -51,8 +51,16 @@ export interface HttpView {
 
 /** What a worker has once; built by `createHttpHub`. */
 export interface HttpHub {
-  /** Compiles the listeners of a chain table; the runtime releases it when it retires. */
-  compile(table: ChainTable, part: (digest: Digest) => KeptPart, slice: Slice): Promise<HttpView>
+  /**
+   * Compiles the listeners of a chain table; the runtime releases it when it retires. `before`: the
+   * view in whose place it comes, not yet released.
+   */
+  compile(
+    table: ChainTable,
+    part: (digest: Digest) => KeptPart,
+    slice: Slice,
+    before?: HttpView,
+  ): Promise<HttpView>
   accept(downstream: HttpDownstream): void
   /** GOAWAY twice, `connection: close`; what is left at the deadline is cut by the caller. */
   drain(): void

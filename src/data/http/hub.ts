@@ -17,7 +17,7 @@ import { Mirrors } from './mirror.ts'
 import { acceptHttp1 } from './server-h1.ts'
 import { acceptHttp2 } from './server-h2.ts'
 import { TrustedProxies } from '../trusted-proxies.ts'
-import { CompiledView, type SharedRoutes } from './view.ts'
+import { CompiledView, compiledView, type SharedRoutes } from './view.ts'
 
 /** Of request bodies that external auth services look at. */
 const HELD_BYTES = 64 * 1024 * 1024
@@ -69,8 +69,9 @@ class LiveHub implements HttpHub, ConnectionSet {
     return this.#active
   }
 
-  compile(...[table, part, slice]: Parameters<HttpHub['compile']>): Promise<CompiledView> {
-    return CompiledView.compile(table, part, this.#shared, slice)
+  compile(...[table, part, slice, before]: Parameters<HttpHub['compile']>): Promise<CompiledView> {
+    const known = before && compiledView(before)
+    return CompiledView.compile(table, part, this.#shared, slice, known)
   }
 
   accept(downstream: HttpDownstream): void {

@@ -15,7 +15,6 @@ import type { ExternalAuthFilter, HttpFilter, MirrorFilter } from '../../model/h
 import type { HttpRule } from '../../model/http.ts'
 import type { KeptPart, PackedHost } from '../../model/snapshot.ts'
 import type { WeightedUpstream } from '../../model/upstream.ts'
-import { Counted } from '../counted.ts'
 import type { BackendSet, Holds, Registry } from '../upstream/contract.ts'
 import type { Guards } from './auth/authorize.ts'
 import { RuleSessions, type SessionOptions } from './session.ts'
@@ -35,7 +34,7 @@ export interface LiveRule {
 export class LiveHosts {
   readonly #registry: Registry
   readonly #sessions: SessionOptions
-  readonly #hosts = new Counted<LiveHost>((host) => host.release())
+  readonly #hosts = new Map<Digest, LiveHost>()
 
   constructor(registry: Registry, sessions: SessionOptions) {
     this.#registry = registry
@@ -44,14 +43,19 @@ export class LiveHosts {
 
   /** Throws what a defect in a part throws; nothing is held then. */
   hold(digest: Digest, part: (digest: Digest) => KeptPart): LiveHost {
-    return this.#hosts.hold(
-      digest,
-      () => new LiveHost(hostPart(part(digest), digest), part, this.#registry, this.#sessions),
-    )
+    const known = this.#hosts.get(digest)
+    if (known !== undefined) return known.hold()
+    const own = hostPart(part(digest), digest)
+    const host = new LiveHost(digest, own, part, this.#registry, this.#sessions)
+    this.#hosts.set(digest, host)
+    return host
   }
 
-  drop(digest: Digest): void {
-    this.#hosts.drop(digest)
+  /** True: that was its last holder. */
+  drop(host: LiveHost): boolean {
+    if (!host.drop()) return false
+    this.#hosts.delete(host.digest)
+    return true
   }
 }
 
@@ -66,20 +70,23 @@ interface Answers {
  * of 10,000 hosts hardly any is asked for between two edits.
  */
 export class LiveHost {
+  readonly digest: Digest
   readonly #part: HostPart | PackedHost
   readonly #sessions: SessionOptions
   /** In the order in which the rules ask for them. */
   readonly #held: BackendSet[] = []
   #answers: Answers | undefined
-  #isReleased = false
+  #holders = 1
 
   /** Throws what a defect in a part throws, after releasing what was acquired. */
   constructor(
+    digest: Digest,
     own: HostPart | PackedHost,
     part: (digest: Digest) => KeptPart,
     registry: Registry,
     sessions: SessionOptions,
   ) {
+    this.digest = digest
     this.#part = own
     this.#sessions = sessions
     const hold: Hold = (id, list, holds) => {
@@ -93,9 +100,28 @@ export class LiveHost {
       // An expression that cannot be used is refused with its configuration, not at a request.
       if (hasExpressions(source)) this.#answers = { matcher: matcherOf(source), rules }
     } catch (error) {
-      this.release()
+      this.drop()
       throw error
     }
+  }
+
+  hold(): this {
+    this.#holders += 1
+    return this
+  }
+
+  /** True: that was the last holder, and what it held is let go. */
+  drop(): boolean {
+    if (this.#holders === 0) {
+      throw new GwProxyError(
+        'GWP_DEFECT_INVARIANT',
+        `released more often than held: ${this.digest}`,
+      )
+    }
+    this.#holders -= 1
+    if (this.#holders > 0) return false
+    for (const backends of this.#held) backends.release()
+    return true
   }
 
   /** The rule that wins, whatever the host of the request. */
@@ -104,12 +130,6 @@ export class LiveHost {
     const { matcher, rules } = this.#answers
     const match = matcher.lookup(request)
     return match && rules[match.rule]
-  }
-
-  release(): void {
-    if (this.#isReleased) return
-    this.#isReleased = true
-    for (const backends of this.#held) backends.release()
   }
 
   #prepare(): Answers {

@@ -77,7 +77,7 @@ describe('a host', () => {
     const choice = shadow?.choose()
     assert.equal(choice?.kind === 'upstream' && choice.upstream.name, 'm')
     assert.equal(host.find(request('/one')), host.find(request('/one')))
-    world.hosts.drop('x' as Digest)
+    world.hosts.drop(host)
     assert.deepEqual(world.held, [])
   })
 
@@ -91,7 +91,7 @@ describe('a host', () => {
     const first = before.find(request('/'))?.backends
     const names = [first?.choose(), first?.choose(), first?.choose()]
     const after = world.hold('y', [rule('r', ...backends)], [prefix('/new', 0)])
-    world.hosts.drop('x' as Digest)
+    world.hosts.drop(before)
     const next = after.find(request('/new'))?.backends?.choose()
     assert.equal(names[0], names[2])
     assert.equal(next, names[1])
