@@ -3,6 +3,7 @@
  * list is sorted by namespace and name in byte order, so that nothing depends on file order.
  */
 import { compareText } from '../base/byte-order.ts'
+import { changeOf, type ListChange, withChange } from '../base/lists.ts'
 import type { ResourceKey } from '../model/resource-key.ts'
 import { keyText } from '../model/resource-key.ts'
 import type { BackendTLSPolicy } from './backend-tls-policy.ts'
@@ -64,21 +65,24 @@ export function buildResourceSet(resources: Iterable<AnyResource>): ResourceSet 
   return new ResourceSets().next([...resources])
 }
 
-/** One set after the other: the list of a kind of which nothing has changed is the same list. */
+/**
+ * One set after the other: the list of a kind of which nothing has changed is the same list, and
+ * `find` of each set looks into the newest.
+ */
 export class ResourceSets {
   #resources: readonly AnyResource[] = []
-  #index: ReadonlyMap<string, AnyResource> = new Map()
+  #index = new Map<string, AnyResource>()
   /** Sorted, by kind. */
   #lists: ReadonlyMap<string, readonly AnyResource[]> = new Map()
 
   next(resources: readonly AnyResource[]): ResourceSet {
-    const { gone, come } = differenceOf(this.#resources, resources)
-    const index = new Map(this.#index)
+    const change = changeOf(this.#resources, resources)
+    const { gone, come } = change
+    const index = this.#index
     for (const one of gone) index.delete(keyText(one.key))
     for (const one of come) index.set(keyText(one.key), one)
     if (index.size !== resources.length) return this.#ofTwins(resources)
-    this.#lists = listsAfter(this.#lists, gone, come)
-    this.#index = index
+    this.#lists = listsAfter(this.#lists, change)
     this.#resources = resources
     return setOf(this.#lists, index)
   }
@@ -89,39 +93,20 @@ export class ResourceSets {
     this.#index = new Map()
     this.#lists = new Map()
     const index = new Map(resources.map((resource) => [keyText(resource.key), resource]))
-    return setOf(listsAfter(new Map(), new Set(), new Set(index.values())), index)
-  }
-}
-
-interface Difference {
-  readonly gone: ReadonlySet<AnyResource>
-  readonly come: ReadonlySet<AnyResource>
-}
-
-function differenceOf(before: readonly AnyResource[], now: readonly AnyResource[]): Difference {
-  let start = 0
-  while (start < now.length && before[start] === now[start]) start += 1
-  let end = 0
-  const room = Math.min(before.length, now.length) - start
-  while (end < room && before.at(-1 - end) === now.at(-1 - end)) end += 1
-  const old = new Set(before.slice(start, before.length - end))
-  const fresh = new Set(now.slice(start, now.length - end))
-  return {
-    gone: new Set([...old].filter((one) => !fresh.has(one))),
-    come: new Set([...fresh].filter((one) => !old.has(one))),
+    const change = { gone: new Set<AnyResource>(), come: [...index.values()] }
+    return setOf(listsAfter(new Map(), change), index)
   }
 }
 
 function listsAfter(
   before: ReadonlyMap<string, readonly AnyResource[]>,
-  gone: ReadonlySet<AnyResource>,
-  come: ReadonlySet<AnyResource>,
+  { gone, come }: ListChange<AnyResource>,
 ): ReadonlyMap<string, readonly AnyResource[]> {
   const lists = new Map(before)
-  const byKind = Map.groupBy(come, ({ key }) => key.kind)
+  const byKind = Map.groupBy(come.filter(isOfOwnGroup), ({ key }) => key.kind)
   for (const kind of new Set([...gone, ...come].map(({ key }) => key.kind))) {
-    const kept = lists.get(kind)?.filter((one) => !gone.has(one)) ?? []
-    lists.set(kind, [...kept, ...(byKind.get(kind) ?? [])].sort(compareIdentity))
+    const change = { gone, come: byKind.get(kind) ?? [] }
+    lists.set(kind, withChange(lists.get(kind) ?? EMPTY, change, compareIdentity))
   }
   return lists
 }
@@ -132,12 +117,9 @@ function setOf(
   lists: ReadonlyMap<string, readonly AnyResource[]>,
   index: ReadonlyMap<string, AnyResource>,
 ): ResourceSet {
-  const of = <K extends KindName>(kind: K): readonly Resource<ObjectOf<K>>[] => {
-    const list = lists.get(kind) ?? EMPTY
-    return list.every((one) => isOfKind(one, kind))
-      ? list
-      : list.filter((one) => isOfKind(one, kind))
-  }
+  const of = <K extends KindName>(kind: K): readonly Resource<ObjectOf<K>>[] =>
+    // Lists are made by kind, of those whose group is that of the kind.
+    (lists.get(kind) ?? EMPTY) as readonly Resource<ObjectOf<K>>[]
   return {
     gatewayClasses: of('GatewayClass'),
     gateways: of('Gateway'),
@@ -162,11 +144,9 @@ function setOf(
   }
 }
 
-function isOfKind<K extends KindName>(
-  resource: AnyResource,
-  kind: K,
-): resource is AnyResource & Resource<ObjectOf<K>> {
-  return resource.key.kind === kind && resource.key.group === KINDS[kind].group
+function isOfOwnGroup({ key }: AnyResource): boolean {
+  const own: Readonly<Record<string, { readonly group: string }>> = KINDS
+  return own[key.kind]?.group === key.group
 }
 
 function compareIdentity(a: AnyResource, b: AnyResource): number {

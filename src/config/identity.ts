@@ -9,6 +9,7 @@
 import { compareText } from '../base/byte-order.ts'
 import type { Digest } from '../base/brand.ts'
 import { digestOf } from '../base/digest.ts'
+import { windowOf } from '../base/lists.ts'
 import { type Diagnostic, formatOrigin, type Origin } from '../model/diagnostic.ts'
 import { displayKey, keyText } from '../model/resource-key.ts'
 import type { Admitted, AdmittedObject, AnyObject, Finding } from './admit.ts'
@@ -60,21 +61,28 @@ export interface SettleOptions {
   readonly now: number
   /** From --state-dir, by key text. */
   readonly remembered?: ReadonlyMap<string, RememberedObject>
+  /** What `previous` came from: files that are the same then cost nothing. */
+  readonly after?: Settled
 }
 
 export interface Settled {
   readonly held: IdentityState
   readonly diagnostics: readonly Diagnostic[]
+  /** How many are served from an older version. */
+  readonly stale: number
+  readonly summaries: readonly Summary[]
+  /** Each object is defined once, and well, and nothing else is served. */
+  readonly isPlain: boolean
 }
 
-interface Candidate {
+export interface Candidate {
   readonly path: string
   readonly document: DocumentText
   readonly admitted: AdmittedObject
 }
 
 /** What the files say about one key. */
-interface Claim {
+export interface Claim {
   readonly good: readonly Candidate[]
   /** Files that name it in a form that is refused. */
   readonly refusedIn: readonly string[]
@@ -82,6 +90,11 @@ interface Claim {
 
 export function settle(previous: IdentityState, given: Given, options: SettleOptions): Settled {
   const summaries = given.files.map(summaryOf)
+  const { after } = options
+  if (after?.held === previous && after.isPlain && given.unreadable.length === 0) {
+    const edited = settleEdits(after, summaries, options)
+    if (edited !== undefined) return edited
+  }
   const isKept = keptPaths(given, summaries)
   const diagnostics = findingsOf(summaries)
   const next = new Map<string, Held>()
@@ -99,15 +112,64 @@ export function settle(previous: IdentityState, given: Given, options: SettleOpt
       reportDuplicates(served, others, diagnostics)
     }
   }
-  if (kept === previous.size) return { held: next, diagnostics }
-  for (const [key, before] of previous) {
-    if (!next.has(key) && isKept(before.path)) next.set(key, stale(before))
+  if (kept < previous.size) {
+    for (const [key, before] of previous) {
+      if (!next.has(key) && isKept(before.path)) next.set(key, stale(before))
+    }
   }
-  return { held: next, diagnostics }
+  const claims = summaries.reduce((sum, one) => sum + one.claims.size, 0)
+  const isPlain =
+    given.unreadable.length === 0 && claims === next.size && summaries.every(isPlainSummary)
+  return { held: next, diagnostics, stale: countStale(next), summaries, isPlain }
+}
+
+/**
+ * From one plain state to the next, by the files that are others: those have the same objects in the
+ * same order as before. undefined: it is not as simple as that.
+ */
+function settleEdits(
+  after: Settled,
+  summaries: readonly Summary[],
+  options: SettleOptions,
+): Settled | undefined {
+  const { start, removed, inserted } = windowOf(after.summaries, summaries)
+  if (removed !== inserted) return undefined
+  const held = new Map(after.held)
+  for (const [offset, now] of summaries.slice(start, start + inserted).entries()) {
+    const before = after.summaries[start + offset]
+    if (before === undefined || !isPlainSummary(now) || !areSameObjects(before, now))
+      return undefined
+    for (const [key, { good }] of now.claims) {
+      const [candidate] = good
+      if (candidate !== undefined) held.set(key, advance(key, candidate, held.get(key), options))
+    }
+  }
+  return { held, diagnostics: findingsOf(summaries), stale: 0, summaries, isPlain: true }
+}
+
+function isPlainSummary({ claims, hasUnknownObject }: Summary): boolean {
+  if (hasUnknownObject) return false
+  for (const { good, refusedIn } of claims.values()) {
+    if (good.length !== 1 || refusedIn.length > 0) return false
+  }
+  return true
+}
+
+function areSameObjects(a: Summary, b: Summary): boolean {
+  if (a.claims.size !== b.claims.size) return false
+  const others = b.claims.keys()
+  for (const key of a.claims.keys()) if (others.next().value !== key) return false
+  return true
+}
+
+function countStale(held: IdentityState): number {
+  let count = 0
+  for (const one of held.values()) if (one.stale) count += 1
+  return count
 }
 
 /** What a file says, whatever the others do. */
-interface Summary {
+export interface Summary {
   readonly path: string
   /** Every object that it names, good or refused, by key text. */
   readonly claims: ReadonlyMap<string, Claim>

@@ -6,17 +6,21 @@
 import type { Clock } from '../base/clock.ts'
 import type { Digest } from '../base/brand.ts'
 import { digestOfText } from '../base/digest.ts'
+import { MappedList } from '../base/lists.ts'
 import type { Diagnostic } from '../model/diagnostic.ts'
+import type { Resource } from '../api/resource.ts'
 import type { AnyResource } from '../api/resource-set.ts'
-import { admitDocument, type UnknownFields } from './admit.ts'
+import { admitDocument, type AnyObject, type UnknownFields } from './admit.ts'
 import { type Listing, listSources, type RootState } from './directory.ts'
 import { type DocumentText, splitDocuments } from './documents.ts'
 import {
   type Given,
   type GivenDocument,
   type GivenFile,
+  type Held,
   type IdentityState,
   type RememberedObject,
+  type Settled,
   settle,
 } from './identity.ts'
 import { resourceOf } from './resources.ts'
@@ -57,14 +61,16 @@ export class Loader {
   readonly #options: LoaderOptions
   readonly #sources: SourceCache
   readonly #secrets: SecretFiles
-  /** By digest of their text. */
-  #texts: ReadonlyMap<Digest, GivenDocument> = new Map()
-  #files = new WeakMap<SourceFile, GivenFile>()
+  #files: ReadonlyMap<SourceFile, GivenFile> = new Map()
   #state: IdentityState = new Map()
+  #settled: Settled | undefined
+  readonly #resources: MappedList<Held, Resource<AnyObject>>
   #remembered: ReadonlyMap<string, RememberedObject> = new Map()
 
   constructor(options: LoaderOptions) {
     this.#options = options
+    const { keepsAge = false } = options
+    this.#resources = new MappedList((held) => resourceOf(held, keepsAge))
     this.#secrets = new SecretFiles(options.credentialsDirectory)
     this.#sources = new SourceCache(options.limits ?? DEFAULT_SOURCE_LIMITS)
   }
@@ -75,19 +81,21 @@ export class Loader {
   }
 
   load(listing: Listing = this.look()): Loaded {
-    const { clock, texts = [], keepsAge = false } = this.#options
+    const { clock, texts = [] } = this.#options
     const read = this.#sources.read(listing.entries, clock.now())
     const given: Given = {
       files: this.#admit([...read.files, ...texts]),
       unreadable: [...listing.unreadable, ...read.unreadable, ...read.changing],
     }
-    const settled = settle(this.#state, given, { now: clock.now(), remembered: this.#remembered })
+    const settled = settle(this.#state, given, {
+      now: clock.now(),
+      remembered: this.#remembered,
+      ...(this.#settled && { after: this.#settled }),
+    })
     this.#state = settled.held
+    this.#settled = settled
     const held = [...settled.held.values()]
-    const filled = this.#secrets.fill(
-      held.map((one) => resourceOf(one, keepsAge)),
-      clock.monotonic(),
-    )
+    const filled = this.#secrets.fill(this.#resources.next(held), clock.monotonic())
     return {
       // Admission has checked each object against the schema of its kind.
       resources: filled.resources as readonly AnyResource[],
@@ -103,7 +111,7 @@ export class Loader {
       counts: {
         files: given.files.length,
         objects: held.length,
-        stale: held.filter(({ stale }) => stale).length,
+        stale: settled.stale,
       },
       retryInMs: read.changing.length > 0 ? RETRY_MS : filled.retryInMs,
       listing,
@@ -137,28 +145,56 @@ export class Loader {
   }
 
   #admit(files: readonly SourceFile[]): GivenFile[] {
-    const used = new Map<Digest, GivenDocument>()
-    const given = files.map((file) => {
-      const known = this.#files.get(file)
-      const admitted = known ?? { path: file.path, documents: this.#admitFile(file, used) }
-      this.#files.set(file, admitted)
-      for (const one of admitted.documents) used.set(one.document.digest, one)
-      return admitted
-    })
-    this.#texts = used
-    return given
+    const before = this.#files
+    const texts = new KnownTexts(before, files)
+    const given = files.map((file): readonly [SourceFile, GivenFile] => [
+      file,
+      before.get(file) ?? { path: file.path, documents: this.#admitFile(file, texts) },
+    ])
+    this.#files = new Map(given)
+    return given.map(([, admitted]) => admitted)
   }
 
-  #admitFile(file: SourceFile, used: ReadonlyMap<Digest, GivenDocument>): GivenDocument[] {
+  #admitFile(file: SourceFile, texts: KnownTexts): GivenDocument[] {
     return splitDocuments(file.takeText()).map((document) => {
-      const known = this.#texts.get(document.digest) ?? used.get(document.digest)
+      const known = texts.get(document.digest)
       if (known !== undefined) {
         const { text } = known.document
         return { document: { ...document, text }, admitted: known.admitted }
       }
       const own: DocumentText = { ...document, text: ownText(document.text) }
-      return { document: own, admitted: admitDocument(own, this.#options.unknownFields) }
+      const given = { document: own, admitted: admitDocument(own, this.#options.unknownFields) }
+      texts.add(given)
+      return given
     })
+  }
+}
+
+/** Documents of files that are others now, and of those that were read in this pass. */
+class KnownTexts {
+  readonly #before: ReadonlyMap<SourceFile, GivenFile>
+  readonly #files: readonly SourceFile[]
+  #texts: Map<Digest, GivenDocument> | undefined
+
+  constructor(before: ReadonlyMap<SourceFile, GivenFile>, files: readonly SourceFile[]) {
+    this.#before = before
+    this.#files = files
+  }
+
+  get(digest: Digest): GivenDocument | undefined {
+    this.#texts ??= this.#ofFormerFiles()
+    return this.#texts.get(digest)
+  }
+
+  add(given: GivenDocument): void {
+    this.#texts?.set(given.document.digest, given)
+  }
+
+  #ofFormerFiles(): Map<Digest, GivenDocument> {
+    const former = new Map(this.#before)
+    for (const file of this.#files) former.delete(file)
+    const documents = [...former.values()].flatMap((file) => file.documents)
+    return new Map(documents.map((given) => [given.document.digest, given]))
   }
 }
 

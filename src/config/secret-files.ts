@@ -7,6 +7,7 @@ import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Resource } from '../api/resource.ts'
 import { errnoOf } from '../base/errors.ts'
+import { MappedList } from '../base/lists.ts'
 import type { Diagnostic } from '../model/diagnostic.ts'
 import { displayKey, keyText } from '../model/resource-key.ts'
 import type { AnyObject } from './admit.ts'
@@ -49,14 +50,13 @@ export interface FilledResources {
 }
 
 export class SecretFiles {
-  readonly #credentialsDirectory: string | undefined
+  readonly #own: MappedList<AnyResource, OwnData | Sourced>
   #held: ReadonlyMap<string, HeldFiles> = new Map()
   #filled = new WeakMap<AnyResource, { readonly from: HeldFiles; readonly resource: AnyResource }>()
-  #merged = new WeakMap<AnyResource, AnyResource>()
 
   /** `credentialsDirectory`: systemd's, where it has one for us. */
   constructor(credentialsDirectory?: string) {
-    this.#credentialsDirectory = credentialsDirectory
+    this.#own = new MappedList((resource) => sourced(resource, credentialsDirectory))
   }
 
   /** `now`: monotonic milliseconds. Called on every pass with all resources. */
@@ -64,12 +64,9 @@ export class SecretFiles {
     const next = new Map<string, HeldFiles>()
     const diagnostics: Diagnostic[] = []
     let retryInMs: number | undefined
-    const filled = resources.map((resource) => {
-      const { kind } = resource.key
-      if (kind !== 'Secret' && kind !== 'ConfigMap') return resource
-      const { annotations } = resource.object.metadata
-      const source = fileSourceOf(annotations, resource.origin.file, this.#credentialsDirectory)
-      if (source === undefined) return kind === 'Secret' ? this.#withStringData(resource) : resource
+    const filled = this.#own.next(resources).map((own) => {
+      if (own.source === undefined) return own.resource
+      const { resource, source, kind } = own
       const key = keyText(resource.key)
       const held = look(source, kind, this.#held.get(key), now)
       next.set(key, held)
@@ -107,13 +104,29 @@ export class SecretFiles {
     this.#filled.set(resource, { from: held, resource: made })
     return made
   }
+}
 
-  #withStringData(resource: AnyResource): AnyResource {
-    if (!('stringData' in resource.object)) return resource
-    const known = this.#merged.get(resource) ?? withData(resource, new Map())
-    this.#merged.set(resource, known)
-    return known
-  }
+/** A resource with what it says itself. */
+interface OwnData {
+  readonly source: undefined
+  readonly resource: AnyResource
+}
+
+/** One that is made of files. */
+interface Sourced {
+  readonly source: FileSource
+  readonly kind: 'Secret' | 'ConfigMap'
+  readonly resource: AnyResource
+}
+
+function sourced(resource: AnyResource, credentials: string | undefined): OwnData | Sourced {
+  const { kind } = resource.key
+  if (kind !== 'Secret' && kind !== 'ConfigMap') return { source: undefined, resource }
+  const { annotations } = resource.object.metadata
+  const source = fileSourceOf(annotations, resource.origin.file, credentials)
+  if (source !== undefined) return { source, kind, resource }
+  const hasText = kind === 'Secret' && 'stringData' in resource.object
+  return { source, resource: hasText ? withData(resource, new Map()) : resource }
 }
 
 function look(

@@ -6,6 +6,7 @@ import { ResourceSets } from '../api/resource-set.ts'
 import type { Clock } from '../base/clock.ts'
 import { collectGarbage } from '../base/collect-garbage.ts'
 import { messageOf } from '../base/errors.ts'
+import { MappedList } from '../base/lists.ts'
 import { ChangeGate, type Look } from '../config/change-gate.ts'
 import { holdFor } from '../config/changes.ts'
 import { type Listing, wholeFile } from '../config/directory.ts'
@@ -48,6 +49,7 @@ export class ConfigPasses {
   /** What Gateways hold, so that a later one takes no port or address away. */
   #holdings: Holdings | undefined
   readonly #sets = new ResourceSets()
+  readonly #records = new MappedList(recordOf)
   #memory = new PassMemory()
   /** What the last pass was made from. */
   #applied: { readonly listing: Listing; readonly fingerprint: string } | undefined
@@ -134,6 +136,9 @@ export class ConfigPasses {
     try {
       this.#post(this.#makeUpdate(this.#looked ?? this.#loader.look()))
     } catch (error) {
+      // What they have made of this pass may be half of it.
+      this.#memory = new PassMemory()
+      this.#updates.forget()
       const message = `the configuration could not be translated: ${messageOf(error)}`
       const diagnostic = this.#trouble('error', 'internal', message)
       this.#post(
@@ -154,6 +159,7 @@ export class ConfigPasses {
     this.#save()
     const translation = translate(this.#sets.next(loaded.resources), {
       ...this.#options.translate,
+      withoutNotes: true,
       now: this.#clock.now(),
       memory: this.#memory,
       ...(this.#holdings === undefined ? {} : { holdings: this.#holdings }),
@@ -163,12 +169,8 @@ export class ConfigPasses {
       pass: this.#pass,
       answers: this.#requested,
       translation,
-      records: loaded.resources.map(recordOf),
-      diagnostics: [
-        ...this.#troubles.values(),
-        ...loaded.diagnostics,
-        ...translation.diagnostics,
-      ].filter(({ severity }) => severity !== 'note'),
+      records: this.#records.next(loaded.resources),
+      diagnostics: [...this.#troubles.values(), ...loaded.diagnostics, ...translation.diagnostics],
       counts: loaded.counts,
       durationMs: this.#clock.monotonic() - started,
     })

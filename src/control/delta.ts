@@ -3,6 +3,7 @@
  * before, the receiver keeps it. Costs a comparison for each entry, and a copy for what changed.
  */
 import { GwProxyError } from '../base/errors.ts'
+import { windowOf as windowOfLists } from '../base/lists.ts'
 import { type Keyed, oldPlace, windowOf } from './keyed-window.ts'
 
 export type Delta<T> =
@@ -30,16 +31,26 @@ export class DeltaSender<T extends Keyed> {
     const before = this.#sent
     this.#sent = items
     if (before === undefined) return { kind: 'whole', items }
-    const window = windowOf(before, items)
-    const { start, removed } = window
+    // Most are the very same: only what lies between those is looked at.
+    const { start: first, removed, inserted } = windowOfLists(before, items)
+    const old = before.slice(first, first + removed)
+    const now = items.slice(first, first + inserted)
+    const window = windowOf(old, now)
     const changed: [index: number, item: T][] = []
-    for (const [index, item] of items.entries()) {
+    for (const [index, item] of now.entries()) {
       const place = oldPlace(window, index)
-      const old = place === undefined ? undefined : before[place]
-      if (old !== undefined && old !== item && !this.#isSame(old, item)) changed.push([index, item])
+      const past = place === undefined ? undefined : old[place]
+      if (past !== undefined && past !== item && !this.#isSame(past, item)) {
+        changed.push([first + index, item])
+      }
     }
-    const inserted = items.slice(start, start + window.inserted)
-    return { kind: 'edit', start, removed, inserted, changed }
+    return {
+      kind: 'edit',
+      start: first + window.start,
+      removed: window.removed,
+      inserted: now.slice(window.start, window.start + window.inserted),
+      changed,
+    }
   }
 
   /** The same list again. */

@@ -7,6 +7,7 @@ import type { ConfigUpdate, ObjectRecord } from '../ipc/messages.ts'
 import type { Diagnostic } from '../model/diagnostic.ts'
 import type { Part } from '../model/snapshot.ts'
 import type { ObjectStatus, PendingProgrammed } from '../model/status.ts'
+import type { PartChange } from '../translate/reachable.ts'
 import type { Translation } from '../translate/translate.ts'
 import type { ConfigStart, ThreadUpdate } from './config-protocol.ts'
 import { EditedParts } from '../ipc/part-edit.ts'
@@ -26,7 +27,7 @@ export class UpdateBuilder {
   #manifest: ConfigStart['manifest']
   /** undefined: nothing was sent, and the receiver may hold what a thread before us has sent. */
   #parts: ReadonlyMap<Digest, Part> | undefined
-  #keys: ReadonlySet<Digest> = new Set()
+  #keys: Translation['keys'] = []
   readonly #edits = new EditedParts()
   /** Records are made anew when their resource changes (object-records.ts). */
   readonly #objects = new DeltaSender<ObjectRecord>()
@@ -44,32 +45,46 @@ export class UpdateBuilder {
   next(result: PassResult): ThreadUpdate {
     const { translation, records, ...rest } = result
     const { manifest, parts, keys, statuses, pending } = translation
+    const change = this.#changeOf(translation)
     const update: ThreadUpdate = {
       ...rest,
       type: 'config-update',
       manifest: { ...manifest, generation: this.#generationOf(manifest.digest) },
-      parts: this.#edits.next(this.#fresh(parts), parts),
-      ...(this.#parts !== undefined && { gone: lacking(parts, this.#parts) }),
-      keys: keys.filter(({ keyId }) => !this.#keys.has(keyId)),
+      parts: this.#edits.next(change.come, change.gone),
+      ...(this.#parts !== undefined && { gone: change.gone.map(([digest]) => digest) }),
+      keys: this.#freshKeys(keys),
       statuses: this.#statuses.next(statuses),
       ...(pending === this.#pending ? {} : { pending }),
       objects: this.#objects.next(records),
     }
     this.#manifest = update.manifest
     this.#parts = parts
-    this.#keys = new Set(keys.map(({ keyId }) => keyId))
+    this.#keys = keys
     this.#pending = pending
     // What `repeat` sends of it: the rest would be kept for nothing.
     this.#last = { ...update, parts: [], gone: [], keys: [] }
     return update
   }
 
-  #fresh(parts: ReadonlyMap<Digest, Part>): readonly (readonly [Digest, Part])[] {
-    if (this.#parts === undefined) return [...parts]
-    return lacking(this.#parts, parts).flatMap((digest) => {
-      const part = parts.get(digest)
-      return part === undefined ? [] : [[digest, part] as const]
-    })
+  #freshKeys(keys: Translation['keys']): Translation['keys'] {
+    if (keys === this.#keys) return []
+    const known = new Set(this.#keys.map(({ keyId }) => keyId))
+    return keys.filter(({ keyId }) => !known.has(keyId))
+  }
+
+  /** Of what the receiver has. */
+  #changeOf({ parts, change }: Translation): PartChange {
+    const before = this.#parts
+    if (before === parts) return change
+    if (before === undefined) return { come: [...parts], gone: [] }
+    return { come: lacking(before, parts), gone: lacking(parts, before) }
+  }
+
+  /** The last translation did not get here, or not whole: the next one is sent as a whole. */
+  forget(): void {
+    this.#parts = undefined
+    this.#keys = []
+    this.#edits.forget()
   }
 
   /** The configuration of the last update with a diagnostic more; undefined when there was none. */
@@ -93,10 +108,10 @@ export class UpdateBuilder {
   }
 }
 
-/** What the first has not and the second has, in the order of the second. */
+/** What the first has not and the second has. */
 function lacking(
   before: ReadonlyMap<Digest, Part>,
   now: ReadonlyMap<Digest, Part>,
-): readonly Digest[] {
-  return [...new Set(now.keys()).difference(before)]
+): PartChange['come'] {
+  return [...now].filter(([digest]) => !before.has(digest))
 }

@@ -5,6 +5,7 @@
  */
 import type { Digest } from '../base/brand.ts'
 import { GwProxyError } from '../base/errors.ts'
+import { windowOf } from '../base/lists.ts'
 import type { HostRef, RouteTablePart } from '../model/http.ts'
 import type {
   BindPart,
@@ -55,31 +56,29 @@ const LEAST = 64
 
 /** What has lists for edits, by what stays the same of it: parts of one name replace each other. */
 export class EditedParts {
-  #byName: ReadonlyMap<string, readonly [Digest, ListPart]> = new Map()
+  readonly #byName = new Map<string, readonly [Digest, ListPart]>()
 
-  /** To be asked for all of `parts` at once: those are then what the receiver has. */
+  /** `come` and `gone`: since the call before; what has come and is not gone is what the receiver has. */
   next(
-    fresh: readonly (readonly [Digest, Part])[],
-    parts: ReadonlyMap<Digest, Part>,
+    come: readonly (readonly [Digest, Part])[],
+    gone: readonly (readonly [Digest, Part])[],
   ): readonly (readonly [Digest, SentPart])[] {
-    const before = this.#byName
-    this.#byName = namedParts(parts)
-    return fresh.map(([digest, part]) => {
-      const known = isList(part) ? before.get(nameOf(part)) : undefined
+    const sent = come.map(([digest, part]): readonly [Digest, SentPart] => {
+      const known = isList(part) ? this.#byName.get(nameOf(part)) : undefined
       // The receiver drops what the manifest does not name only after it has read all.
       return [digest, (known && editOf(known[0], known[1], part)) ?? packPart(part)]
     })
+    for (const [, part] of gone) if (isList(part)) this.#byName.delete(nameOf(part))
+    for (const [digest, part] of come) {
+      if (isList(part) && isLong(part)) this.#byName.set(nameOf(part), [digest, part])
+    }
+    return sent
   }
-}
 
-function namedParts(
-  parts: ReadonlyMap<Digest, Part>,
-): ReadonlyMap<string, readonly [Digest, ListPart]> {
-  const named = new Map<string, readonly [Digest, ListPart]>()
-  for (const [digest, part] of parts) {
-    if (isList(part) && isLong(part)) named.set(nameOf(part), [digest, part])
+  /** The receiver may have nothing. */
+  forget(): void {
+    this.#byName.clear()
   }
-  return named
 }
 
 function isList(part: KeptPart): part is ListPart {
@@ -128,29 +127,19 @@ function editOf(from: Digest, before: ListPart, now: Part): PartEdit | undefined
 function listEdit<T>(
   before: readonly T[],
   now: readonly T[],
-  isSame: (a: T | undefined, b: T | undefined) => boolean,
+  isSame: (a: T, b: T) => boolean,
 ): ListEdit<T> {
-  if (before === now) return { start: 0, removed: 0, inserted: [] }
-  const room = Math.min(before.length, now.length)
-  let start = 0
-  while (start < room && isSame(before[start], now[start])) start += 1
-  let end = 0
-  while (end < room - start && isSame(before.at(-1 - end), now.at(-1 - end))) end += 1
-  return {
-    start,
-    removed: before.length - end - start,
-    inserted: now.slice(start, now.length - end),
-  }
+  const { start, removed, inserted } = windowOf(before, now, isSame)
+  return { start, removed, inserted: now.slice(start, start + inserted) }
 }
 
 /** Chains are made anew together, or not at all. */
-function isIdentical(a: Chain | undefined, b: Chain | undefined): boolean {
+function isIdentical(a: Chain, b: Chain): boolean {
   return a === b
 }
 
 /** Their fields are texts. All count, also one that is added some day. */
-function isEqual<T extends HttpListener | HostRef>(a: T | undefined, b: T | undefined): boolean {
-  if (a === b || a === undefined || b === undefined) return a === b
+function isEqual<T extends HttpListener | HostRef>(a: T, b: T): boolean {
   for (const name in a) if (a[name] !== b[name]) return false
   for (const name in b) if (!(name in a)) return false
   return true

@@ -4,19 +4,29 @@
  * chooses the chain table.
  */
 import { compareText } from '../base/byte-order.ts'
+import { sameItems } from '../base/lists.ts'
 import { type BindKey, bindKey } from '../model/identity.ts'
 import type { BindPart } from '../model/snapshot.ts'
 import type { PendingProgrammed } from '../model/status.ts'
 import { isWildcard, socketAddress } from './addresses.ts'
-import { buildChainTable, type Member, serves } from './chains.ts'
+import { type Member, serves, TableOfChains } from './chains.ts'
 import { type OwnListener, transportOf } from './listeners.ts'
 import type { ListenerVerdict } from './listener-verdicts.ts'
 
-/** Sorted by key. */
-export function planBinds(members: readonly Member[]): readonly BindPart[] {
-  return byPort(members, ({ verdict }) => verdict)
-    .flatMap(({ port, items }) => planPort(port, items))
-    .sort((a, b) => compareText(a.key, b.key))
+/** The sockets of some listeners, kept from pass to pass while nothing but routes changes. */
+export class Binds {
+  readonly #sockets: readonly Socket[]
+
+  constructor(verdicts: readonly ListenerVerdict[]) {
+    this.#sockets = byPort([...verdicts.entries()], ([, verdict]) => verdict)
+      .flatMap(({ port, items }) => planPort(port, items, verdicts))
+      .sort((a, b) => compareText(a.key, b.key))
+  }
+
+  /** Sorted by key; the same part as long as the members that it is made of are. */
+  next(members: readonly Member[]): readonly BindPart[] {
+    return this.#sockets.map((socket) => socket.next(members))
+  }
 }
 
 /** The sockets that each serving listener waits for, whatever its routes. */
@@ -43,18 +53,25 @@ function byPort<T>(
   })
 }
 
-function planPort(port: Port, members: readonly Member[]): readonly BindPart[] {
-  const inUse = addressesInUse(members.map(({ verdict }) => verdict))
-  const placed = members.flatMap((member) =>
-    addressesOf(member.verdict).map((address) => ({
+type Placed = readonly [place: number, verdict: ListenerVerdict]
+
+function planPort(
+  port: Port,
+  listeners: readonly Placed[],
+  verdicts: readonly ListenerVerdict[],
+): readonly Socket[] {
+  const inUse = addressesInUse(listeners.map(([, verdict]) => verdict))
+  const placed = listeners.flatMap(([place, verdict]) =>
+    addressesOf(verdict).map((address) => ({
       socket: socketAddress(address, inUse),
       address,
-      member,
+      place,
+      verdict,
     })),
   )
   return [...Map.groupBy(placed, ({ socket }) => socket)]
-    .filter(([, places]) => places.some(({ member }) => serves(member.verdict)))
-    .map(([socket, places]) => planSocket(socket, port, places))
+    .filter(([, places]) => places.some(({ verdict }) => serves(verdict)))
+    .map(([socket, places]) => new Socket(socket, port, places, verdicts))
 }
 
 /** Listeners that do not serve open no socket; on an open one they hold their names. */
@@ -69,35 +86,61 @@ function addressesOf({ listener }: ListenerVerdict): readonly string[] {
 /** A listener on one of its Gateway's addresses. */
 interface Place {
   readonly address: string
-  readonly member: Member
+  /** Among all listeners. */
+  readonly place: number
+  readonly verdict: ListenerVerdict
 }
 
-function planSocket(socket: string, { transport, port }: Port, places: readonly Place[]): BindPart {
-  const server = places.find(({ member }) => serves(member.verdict))?.member.verdict.listener
-  const ingress = server?.protocol?.ingress
-  const proxyProtocol = transport === 'tcp' ? server?.gateway.proxyProtocol : undefined
-  const fitting = places
-    .filter(({ member }) => member.verdict.listener.protocol?.ingress === ingress)
-    // A Gateway may name both wildcards; the socket's own stands for the other.
-    .filter(({ address }) => address === socket || !isWildcard(address))
-  const tables = [...Map.groupBy(fitting, ({ address }) => address)]
-    // Own addresses before the rest, in a fixed order: equal input must give equal digests.
-    .sort(([a], [b]) => Number(a === socket) - Number(b === socket) || compareText(a, b))
-    .map(([address, own]) =>
-      buildChainTable(
-        [address === socket ? '*' : address],
-        own.map(({ member }) => member),
-      ),
-    )
-  return {
-    kind: 'bind',
-    key: bindKey(transport, socket, port),
-    transport,
-    address: socket,
-    port,
-    ingress: ingress ?? transport,
-    ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
-    tables,
+class Socket {
+  readonly #base: Omit<BindPart, 'tables'>
+  readonly #tables: readonly TableOfChains[]
+  #part: BindPart | undefined
+
+  constructor(
+    socket: string,
+    { transport, port }: Port,
+    places: readonly Place[],
+    verdicts: readonly ListenerVerdict[],
+  ) {
+    const server = places.find(({ verdict }) => serves(verdict))?.verdict.listener
+    const ingress = server?.protocol?.ingress
+    const proxyProtocol = transport === 'tcp' ? server?.gateway.proxyProtocol : undefined
+    const fitting = places
+      .filter(({ verdict }) => verdict.listener.protocol?.ingress === ingress)
+      // A Gateway may name both wildcards; the socket's own stands for the other.
+      .filter(({ address }) => address === socket || !isWildcard(address))
+    this.#tables = [...Map.groupBy(fitting, ({ address }) => address)]
+      // Own addresses before the rest, in a fixed order: equal input must give equal digests.
+      .sort(([a], [b]) => Number(a === socket) - Number(b === socket) || compareText(a, b))
+      .map(([address, own]) => {
+        const localAddresses = [address === socket ? '*' : address]
+        return new TableOfChains(
+          localAddresses,
+          own.map(({ place }) => place),
+          verdicts,
+        )
+      })
+    this.#base = {
+      kind: 'bind',
+      key: bindKey(transport, socket, port),
+      transport,
+      address: socket,
+      port,
+      ingress: ingress ?? transport,
+      ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
+    }
+  }
+
+  get key(): BindKey {
+    return this.#base.key
+  }
+
+  next(members: readonly Member[]): BindPart {
+    const tables = this.#tables.map((table) => table.next(members))
+    const before = this.#part
+    if (before !== undefined && sameItems(before.tables, tables)) return before
+    this.#part = { ...this.#base, tables }
+    return this.#part
   }
 }
 

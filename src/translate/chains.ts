@@ -5,6 +5,7 @@
  */
 import type { Digest } from '../base/brand.ts'
 import { digestOf } from '../base/digest.ts'
+import { MappedList, windowOf } from '../base/lists.ts'
 import { compareSpecificity, HostTable } from '../match/hostname.ts'
 import type {
   Chain,
@@ -19,7 +20,6 @@ import type {
 import type { BackendUse } from './backends.ts'
 import { terminatesTls } from './listeners.ts'
 import type { ListenerVerdict } from './listener-verdicts.ts'
-import { sameItems } from './pass-memory.ts'
 import type { AttachedRoute } from './routes/attached.ts'
 import { type L4RouteKind, type RouteOutcome, useOf } from './routes/collect.ts'
 import type { Forward } from './routes/l4-route.ts'
@@ -37,74 +37,100 @@ export function serves({ notServed }: ListenerVerdict): boolean {
   return notServed === undefined
 }
 
-/** Members have one ingress in common; those that serve differ in hostname. */
-export function buildChainTable(
-  localAddresses: readonly string[],
-  members: readonly Member[],
-): ChainTable {
-  const owners = oneOwnerPerHostname(members)
-  const broadest = owners.at(-1)
-  switch (broadest?.verdict.listener.protocol?.ingress) {
-    case 'tls':
-      return {
-        localAddresses,
-        chains: knownTlsChains(owners),
-        listeners: owners.map(toHttpListener),
-      }
-    case 'http':
-      return {
-        localAddresses,
-        chains: [chainOf(broadest, '', { kind: 'http' })],
-        listeners: owners.map(toHttpListener),
-      }
-    case 'tcp':
-      return {
-        localAddresses,
-        chains: [chainOf(broadest, '', tcpAction(broadest.routes, 'tcp'))],
-        listeners: [],
-      }
-    case 'udp':
-      return {
-        localAddresses,
-        chains: [chainOf(broadest, '', udpAction(broadest.routes))],
-        listeners: [],
-      }
-    case undefined:
-      return { localAddresses, chains: [], listeners: [] }
+/**
+ * What one chain table is for, kept from pass to pass: members have one ingress in common; those that
+ * serve differ in hostname.
+ */
+export class TableOfChains {
+  readonly #localAddresses: readonly string[]
+  /** Where the owners of the names stand among all members, those of the most specific names first. */
+  readonly #places: readonly number[]
+  readonly #ingress: Ingress | undefined
+  readonly #listeners = new MappedList(toHttpListener)
+  #owners: readonly Member[] = []
+  #table: ChainTable | undefined
+
+  /** `places`: those of the table's listeners among `verdicts`. */
+  constructor(
+    localAddresses: readonly string[],
+    places: readonly number[],
+    verdicts: readonly ListenerVerdict[],
+  ) {
+    this.#localAddresses = localAddresses
+    this.#places = oneOwnerPerHostname(places, verdicts)
+    const broadest = this.#places.at(-1)
+    const { protocol } = (broadest === undefined ? undefined : verdicts[broadest])?.listener ?? {}
+    this.#ingress = protocol?.ingress
   }
+
+  /** The same table as long as its members are. */
+  next(members: readonly Member[]): ChainTable {
+    const before = this.#owners
+    const owners = this.#places.flatMap((place) => members[place] ?? [])
+    const { start, removed, inserted } = windowOf(before, owners)
+    if (this.#table !== undefined && removed + inserted === 0) return this.#table
+    this.#owners = owners
+    const changed = [
+      ...before.slice(start, start + removed),
+      ...owners.slice(start, start + inserted),
+    ]
+    this.#table = this.#build(owners, changed)
+    return this.#table
+  }
+
+  #build(owners: readonly Member[], changed: readonly Member[]): ChainTable {
+    const localAddresses = this.#localAddresses
+    const broadest = owners.at(-1)
+    if (broadest === undefined) return { localAddresses, chains: [], listeners: [] }
+    switch (this.#ingress) {
+      case 'tls': {
+        // Chains of HTTPS lead to HTTP whatever the routes.
+        const known = changed.every(isHttps) ? this.#table?.chains : undefined
+        const listeners = this.#listeners.next(owners)
+        return { localAddresses, chains: known ?? tlsChains(owners), listeners }
+      }
+      case 'http': {
+        const chains = [chainOf(broadest, '', { kind: 'http' })]
+        return { localAddresses, chains, listeners: this.#listeners.next(owners) }
+      }
+      case 'tcp': {
+        const chains = [chainOf(broadest, '', tcpAction(broadest.routes, 'tcp'))]
+        return { localAddresses, chains, listeners: [] }
+      }
+      case 'udp':
+        return {
+          localAddresses,
+          chains: [chainOf(broadest, '', udpAction(broadest.routes))],
+          listeners: [],
+        }
+      case undefined:
+        return { localAddresses, chains: [], listeners: [] }
+    }
+  }
+}
+
+type Ingress = NonNullable<ListenerVerdict['listener']['protocol']>['ingress']
+
+function isHttps({ verdict }: Member): boolean {
+  return verdict.listener.protocol?.family === 'HTTPS'
 }
 
 /** Most specific first. A listener that does not serve holds its name unless another serves it. */
-function oneOwnerPerHostname(members: readonly Member[]): readonly Member[] {
-  const owners = new Map<string, Member>()
-  for (const member of members) {
-    const hostname = hostnameOf(member)
+function oneOwnerPerHostname(
+  places: readonly number[],
+  verdicts: readonly ListenerVerdict[],
+): readonly number[] {
+  const owners = new Map<string, { readonly place: number; readonly verdict: ListenerVerdict }>()
+  for (const place of places) {
+    const verdict = verdicts[place]
+    if (verdict === undefined) continue
+    const { hostname } = verdict.listener
     const holder = owners.get(hostname)
-    if (holder === undefined || (!serves(holder.verdict) && serves(member.verdict)))
-      owners.set(hostname, member)
+    if (holder === undefined || (!serves(holder.verdict) && serves(verdict))) {
+      owners.set(hostname, { place, verdict })
+    }
   }
-  return [...owners.values()].sort((a, b) => compareSpecificity(hostnameOf(a), hostnameOf(b)))
-}
-
-interface MadeChains {
-  readonly from: readonly unknown[]
-  readonly chains: readonly Chain[]
-}
-
-/** By the broadest listener: what was made of the same listeners and routes is not made again. */
-const made = new WeakMap<ListenerVerdict, MadeChains>()
-
-function knownTlsChains(owners: readonly Member[]): readonly Chain[] {
-  const key = owners.at(-1)?.verdict
-  const from = owners.flatMap(({ verdict, routes }) =>
-    // Chains of HTTPS lead to HTTP whatever the routes.
-    verdict.listener.protocol?.family === 'HTTPS' ? [verdict] : [verdict, routes],
-  )
-  const known = key && made.get(key)
-  if (known !== undefined && sameItems(known.from, from)) return known.chains
-  const chains = tlsChains(owners)
-  if (key !== undefined) made.set(key, { from, chains })
-  return chains
+  return [...owners].sort(([a], [b]) => compareSpecificity(a, b)).map(([, { place }]) => place)
 }
 
 function tlsChains(owners: readonly Member[]): readonly Chain[] {

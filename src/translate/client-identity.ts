@@ -11,7 +11,7 @@ import type { HttpFilter } from '../model/http-filter.ts'
 import type { WeightedUpstream } from '../model/upstream.ts'
 import type { UpstreamTarget } from '../model/upstream-target.ts'
 import { resolveCertificateRef } from './certificates.ts'
-import type { TranslateContext } from './context.ts'
+import type { PartStore, TranslateContext } from './context.ts'
 import type { Problem } from './problem.ts'
 import type { AttachedRoute } from './routes/attached.ts'
 import type { LoweredRoute } from './routes/lowered-route.ts'
@@ -40,7 +40,7 @@ export function resolveClientIdentity(
 
 /** The route as the Gateway serves it; only layer-4 forwards change here. */
 export function showToForwards(
-  context: TranslateContext,
+  parts: PartStore,
   identity: ClientIdentity | undefined,
   attached: AttachedRoute,
 ): AttachedRoute {
@@ -50,51 +50,47 @@ export function showToForwards(
     ([use, forward]) =>
       [
         use,
-        { ...forward, backends: forward.backends.map((one) => showTo(context, identity, one)) },
+        { ...forward, backends: forward.backends.map((one) => showTo(parts, identity, one)) },
       ] as const,
   )
   return { ...attached, outcome: { ...outcome, forwards: new Map(forwards) } }
 }
 
 export function showToRules<Match>(
-  context: TranslateContext,
+  parts: PartStore,
   identity: ClientIdentity | undefined,
   lowered: LoweredRoute<Match>,
 ): LoweredRoute<Match> {
   if (identity === undefined) return lowered
   const rules = lowered.rules.map((one) => ({
     ...one,
-    rule: showToRule(context, identity, one.rule),
+    rule: showToRule(parts, identity, one.rule),
   }))
   return { ...lowered, rules }
 }
 
-function showToRule(context: TranslateContext, identity: ClientIdentity, rule: HttpRule): HttpRule {
-  const filters = rule.filters.map((filter) => showToFilter(context, identity, filter))
+function showToRule(parts: PartStore, identity: ClientIdentity, rule: HttpRule): HttpRule {
+  const filters = rule.filters.map((filter) => showToFilter(parts, identity, filter))
   if (rule.action.kind !== 'forward') return { ...rule, filters }
-  const backends = rule.action.backends.map((one) => showTo(context, identity, one))
+  const backends = rule.action.backends.map((one) => showTo(parts, identity, one))
   return { ...rule, filters, action: { ...rule.action, backends } }
 }
 
 function showTo(
-  context: TranslateContext,
+  parts: PartStore,
   identity: ClientIdentity,
   backend: WeightedUpstream,
 ): WeightedUpstream {
   return {
     ...backend,
-    target: showToTarget(context, identity, backend.target),
-    filters: backend.filters.map((filter) => showToFilter(context, identity, filter)),
+    target: showToTarget(parts, identity, backend.target),
+    filters: backend.filters.map((filter) => showToFilter(parts, identity, filter)),
   }
 }
 
-function showToFilter(
-  context: TranslateContext,
-  identity: ClientIdentity,
-  filter: HttpFilter,
-): HttpFilter {
+function showToFilter(parts: PartStore, identity: ClientIdentity, filter: HttpFilter): HttpFilter {
   return 'target' in filter
-    ? { ...filter, target: showToTarget(context, identity, filter.target) }
+    ? { ...filter, target: showToTarget(parts, identity, filter.target) }
     : filter
 }
 
@@ -103,11 +99,11 @@ function showToFilter(
  * it should show, the others are not reached.
  */
 function showToTarget(
-  context: TranslateContext,
+  parts: PartStore,
   identity: ClientIdentity,
   target: UpstreamTarget,
 ): UpstreamTarget {
-  const part = target.kind === 'upstream' ? context.parts.get(target.upstream) : undefined
+  const part = target.kind === 'upstream' ? parts.get(target.upstream) : undefined
   if (part?.kind !== 'upstream' || part.tls === undefined) return target
   if (part.tls.clientCertificate !== undefined || part.tls.anonymous === true) return target
   if (identity.kind === 'broken') {
@@ -115,5 +111,5 @@ function showToTarget(
     return { kind: 'invalid', name: part.name, message }
   }
   const tls = { ...part.tls, clientCertificate: identity.certificate }
-  return { kind: 'upstream', upstream: context.parts.add({ ...part, tls }) }
+  return { kind: 'upstream', upstream: parts.add({ ...part, tls }) }
 }

@@ -1,6 +1,6 @@
 /**
- * What every step of a translation shares: the resources, the options, and two sinks that only
- * grow: parts by digest and diagnostics. A context lives for one call of `translate`.
+ * What every step of a translation shares: the resources, the options, and two sinks: parts by digest
+ * and diagnostics. A context lives for one call of `translate`, its parts as long as the memory.
  */
 import type { Digest } from '../base/brand.ts'
 import { GwProxyError } from '../base/errors.ts'
@@ -21,27 +21,31 @@ export interface TranslateContext {
   readonly diagnostics: DiagnosticSink
 }
 
-export function createContext(resources: ResourceSet, options: TranslateOptions): TranslateContext {
-  return { resources, options, parts: new PartStore(), diagnostics: new DiagnosticSink() }
+export function createContext(
+  resources: ResourceSet,
+  options: TranslateOptions,
+  parts = new PartStore(),
+): TranslateContext {
+  return { resources, options, parts, diagnostics: new DiagnosticSink(options) }
 }
 
-/** What something gave, and what it added on the way. */
-interface Noted<T, Added> {
+/** What something gave, and what it reported on the way. */
+interface Noted<T> {
   readonly result: T
-  readonly noted: Added
+  readonly noted: readonly Diagnostic[]
 }
 
-/** Parts and keys, to be added again. */
-export interface NotedParts {
-  readonly parts: (readonly [Digest, Part])[]
-  readonly keys: KeyMaterial[]
-}
-
-/** Content-addressed: equal parts are stored once. Private keys stand apart. */
+/**
+ * Content-addressed: equal parts are stored once. Private keys stand apart. It lives as long as what
+ * has been made with it (pass-memory.ts), and holds what nobody refers to any more until it is pruned.
+ */
 export class PartStore {
   readonly #parts = new Map<Digest, Part>()
   readonly #keys = new Map<Digest, KeyMaterial>()
-  #noted: NotedParts | undefined
+
+  get size(): number {
+    return this.#parts.size
+  }
 
   get(digest: Digest): Part | undefined {
     return this.#parts.get(digest)
@@ -60,29 +64,14 @@ export class PartStore {
   /** A part whose digest is known. */
   put(digest: Digest, part: Part): void {
     this.#parts.set(digest, part)
-    this.#noted?.parts.push([digest, part])
   }
 
   addKey(key: KeyMaterial): void {
     this.#keys.set(key.keyId, key)
-    this.#noted?.keys.push(key)
   }
 
-  addAll({ parts, keys }: NotedParts): void {
-    for (const [digest, part] of parts) this.put(digest, part)
-    for (const key of keys) this.addKey(key)
-  }
-
-  /** What `make` adds, present already or not. It must not ask for that itself. */
-  noteOf<T>(make: () => T): Noted<T, NotedParts> {
-    if (this.#noted !== undefined) throw nestedNotes()
-    const noted: NotedParts = { parts: [], keys: [] }
-    this.#noted = noted
-    try {
-      return { result: make(), noted }
-    } finally {
-      this.#noted = undefined
-    }
+  drop(digest: Digest): void {
+    this.#parts.delete(digest)
   }
 }
 
@@ -97,11 +86,17 @@ export interface Finding {
 
 /** Collects diagnostics; the same finding from two steps (two parents of one route) is kept once. */
 export class DiagnosticSink {
+  readonly #hasNotes: boolean
   readonly #found = new Map<string, Diagnostic>()
   #noted: Diagnostic[] | undefined
 
+  constructor({ withoutNotes = false }: Pick<TranslateOptions, 'withoutNotes'> = {}) {
+    this.#hasNotes = !withoutNotes
+  }
+
   report(resource: Resource<unknown>, finding: Finding): void {
     const { severity, code, path, message, help } = finding
+    if (severity === 'note' && !this.#hasNotes) return
     this.add({
       severity,
       code,
@@ -124,8 +119,8 @@ export class DiagnosticSink {
     return [...this.#found.values()]
   }
 
-  /** As PartStore's. */
-  noteOf<T>(make: () => T): Noted<T, readonly Diagnostic[]> {
+  /** What `make` adds, present already or not. It must not ask for that itself. */
+  noteOf<T>(make: () => T): Noted<T> {
     if (this.#noted !== undefined) throw nestedNotes()
     const noted: Diagnostic[] = []
     this.#noted = noted

@@ -20,6 +20,8 @@ export interface TranslateOptions {
   readonly ownEndpoints?: readonly Endpoint[]
   /** Wall clock of this pass, milliseconds since the epoch: judges certificate lifetimes only. */
   readonly now: number
+  /** Notes are for `check`; of 10,000 routes each may have one, to be told in every pass. */
+  readonly withoutNotes?: boolean
   /** `holdings` of the pass before; absent at a cold start. */
   readonly holdings?: Holdings
   /** What the pass before made of each thing; absent: all is made. */

@@ -4,6 +4,7 @@
  */
 import type { Digest } from '../base/brand.ts'
 import { digestOf, digestOfText } from '../base/digest.ts'
+import { sameItems } from '../base/lists.ts'
 import type { HostRef } from '../model/http.ts'
 import type { Chain, ChainTable, Part } from '../model/snapshot.ts'
 
@@ -24,11 +25,14 @@ export function digestOfPart(part: Part): Digest {
 }
 
 function summaryOf({ localAddresses, chains, listeners }: ChainTable): object {
-  // None of the three may hold a blank.
-  const lines = listeners.map(({ hostname, listener, routes = '' }) =>
-    [hostname, listener, routes].join(' '),
-  )
-  return { localAddresses, chains: digestOfChains(chains), listeners: digestOfLines(lines) }
+  return {
+    localAddresses,
+    chains: digestOfChains(chains),
+    // None of the three may hold a blank.
+    listeners: digestOfList(listeners, ({ hostname, listener, routes = '' }) =>
+      [hostname, listener, routes].join(' '),
+    ),
+  }
 }
 
 /** Lists never change, and are the same from pass to pass as long as no listener changes. */
@@ -41,9 +45,36 @@ function digestOfChains(chains: readonly Chain[]): Digest {
 }
 
 function digestOfHosts(hosts: readonly HostRef[]): Digest {
-  return digestOfLines(hosts.map(({ hostname, routes }) => `${hostname} ${routes}`))
+  return digestOfList(hosts, ({ hostname, routes }) => `${hostname} ${routes}`)
 }
 
-function digestOfLines(lines: readonly string[]): Digest {
-  return digestOfText(lines.join('\n'))
+/** Of as many entries together, so that an edit of one costs a block. */
+const BLOCK = 128
+
+interface Block {
+  readonly entries: readonly object[]
+  readonly digest: Digest
+}
+
+/** By their first entry. Entries never change, and are the same from pass to pass. */
+const blocks = new WeakMap<object, Block>()
+
+function digestOfList<T extends object>(list: readonly T[], lineOf: (entry: T) => string): Digest {
+  const digests: Digest[] = []
+  for (let start = 0; start < list.length; start += BLOCK) {
+    digests.push(digestOfBlock(list.slice(start, start + BLOCK), lineOf))
+  }
+  return digestOfText(digests.join('\n'))
+}
+
+function digestOfBlock<T extends object>(
+  entries: readonly T[],
+  lineOf: (entry: T) => string,
+): Digest {
+  const [first] = entries
+  const held = first && blocks.get(first)
+  if (held !== undefined && sameItems(held.entries, entries)) return held.digest
+  const digest = digestOfText(entries.map(lineOf).join('\n'))
+  if (first !== undefined) blocks.set(first, { entries, digest })
+  return digest
 }

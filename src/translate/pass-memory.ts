@@ -2,30 +2,38 @@
  * What the translation before made of each thing. What is remembered of a subject depends on the
  * subject itself, on what `isStill` asks about, and on everything that is no route: while all of that
  * is the same, by identity, it is not made again. So an edit of one of 10,000 routes costs one route.
- * What was reported and added on the way is reported and added anew: a translation gives the same with
- * a memory as without.
+ * What was reported on the way is reported anew: a translation gives the same with a memory as without.
  */
 import type { ResourceSet } from '../api/resource-set.ts'
+import { sameItems } from '../base/lists.ts'
 import type { Diagnostic } from '../model/diagnostic.ts'
 import { isSameKey, type ResourceKey } from '../model/resource-key.ts'
-import type { NotedParts, TranslateContext } from './context.ts'
+import { PartStore, type TranslateContext } from './context.ts'
 
 interface Remembered {
   readonly result: unknown
-  /** undefined: nothing was added and reported. */
-  readonly added: Added | undefined
+  readonly reported: readonly Diagnostic[]
 }
 
-interface Added {
-  readonly parts: NotedParts
-  readonly diagnostics: readonly Diagnostic[]
-}
+/** Parts that nothing leads to any more are forgotten with all else when they are the greater half. */
+const LEAST_WASTE = 4096
 
-/** Kept from pass to pass by whoever translates; to judge certificates anew, begin with another one. */
+/**
+ * Kept from pass to pass by whoever translates; to judge certificates anew, or after a translation
+ * that threw, begin with another one.
+ */
 export class PassMemory {
   #surroundings: readonly (readonly unknown[])[] = []
   #remembered = new WeakMap<object, Remembered>()
+  #kept = new WeakMap<object, unknown>()
+  #parts = new PartStore()
+  #used = 0
   #order: Order | undefined
+
+  /** Those of all that is remembered. */
+  get parts(): PartStore {
+    return this.#parts
+  }
 
   /** Before a translation; forgets all when something that is no route changed. */
   begin(resources: ResourceSet): void {
@@ -35,12 +43,20 @@ export class PassMemory {
     const isSame =
       before.length === surroundings.length &&
       before.every((list, i) => sameItems(list, surroundings[i] ?? []))
-    if (!isSame) this.#remembered = new WeakMap()
+    if (isSame && this.#parts.size <= 2 * this.#used + LEAST_WASTE) return
+    this.#remembered = new WeakMap()
+    this.#kept = new WeakMap()
+    this.#parts = new PartStore()
+  }
+
+  /** Behind a translation. `used`: how many parts it led to. */
+  end(used: number): void {
+    this.#used = used
   }
 
   /**
-   * Notes what `make` adds and reports, and must not be asked by it. A subject has one kind of result;
-   * `isStill` tells whether one still holds.
+   * Notes what `make` reports, and must not be asked by it. A subject has one kind of result; `isStill`
+   * tells whether one still holds.
    */
   recall<T>(
     context: TranslateContext,
@@ -51,12 +67,20 @@ export class PassMemory {
     const known = this.#remembered.get(subject)
     // Whoever asks about a subject has always made the same kind of result of it.
     if (known !== undefined && isStill?.(known.result as T) !== false) {
-      if (known.added !== undefined) repeat(context, known.added)
+      for (const diagnostic of known.reported) context.diagnostics.add(diagnostic)
       return known.result as T
     }
-    const made = note(context, make)
-    this.#remembered.set(subject, made)
-    return made.result
+    const { result, noted } = context.diagnostics.noteOf(() => make(context))
+    this.#remembered.set(subject, { result, reported: noted.length === 0 ? NOTHING : noted })
+    return result
+  }
+
+  /** What brings itself up to date with each pass; made at the first. A subject has one kind of it. */
+  keep<T>(subject: object, make: () => T): T {
+    const known = this.#kept.get(subject) ?? make()
+    this.#kept.set(subject, known)
+    // As above.
+    return known as T
   }
 
   /** By the text of the keys. A list with the same keys as before is not sorted again. */
@@ -71,6 +95,8 @@ export class PassMemory {
     return this.#order.places.flatMap((place) => items[place] ?? [])
   }
 }
+
+const NOTHING: readonly Diagnostic[] = []
 
 interface Order {
   readonly keys: readonly ResourceKey[]
@@ -87,31 +113,6 @@ function sortedPlaces(texts: readonly string[]): readonly number[] {
 
 function sameKeys(a: readonly ResourceKey[], b: readonly ResourceKey[]): boolean {
   return a.length === b.length && a.every((key, i) => isSameKey(key, b[i]))
-}
-
-export function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a === b || (a.length === b.length && a.every((one, i) => one === b[i]))
-}
-
-interface Made<T> extends Remembered {
-  readonly result: T
-}
-
-function note<T>(context: TranslateContext, make: (context: TranslateContext) => T): Made<T> {
-  const { parts, diagnostics } = context
-  const made = parts.noteOf(() => diagnostics.noteOf(() => make(context)))
-  const added: Added = { parts: made.noted, diagnostics: made.result.noted }
-  const { result } = made.result
-  return { result, added: isNothing(added) ? undefined : added }
-}
-
-function isNothing({ parts: { parts, keys }, diagnostics }: Added): boolean {
-  return parts.length + keys.length + diagnostics.length === 0
-}
-
-function repeat({ parts, diagnostics }: TranslateContext, added: Added): void {
-  parts.addAll(added.parts)
-  for (const diagnostic of added.diagnostics) diagnostics.add(diagnostic)
 }
 
 /** Every list but those of routes. */

@@ -6,17 +6,16 @@ import type { ResourceSet } from '../api/resource-set.ts'
 import type { Digest } from '../base/brand.ts'
 import { compareText } from '../base/byte-order.ts'
 import { digestOf } from '../base/digest.ts'
+import { MappedList, sameItems } from '../base/lists.ts'
 import type { Diagnostic } from '../model/diagnostic.ts'
 import type { ListenerKey } from '../model/identity.ts'
 import { keyText, type ResourceKey } from '../model/resource-key.ts'
-import type { Manifest, Part } from '../model/snapshot.ts'
+import type { BindPart, Manifest, Part } from '../model/snapshot.ts'
 import type { ObjectStatus, PendingProgrammed } from '../model/status.ts'
 import type { KeyMaterial } from '../model/tls.ts'
 import { groupByParent, type ListenersByParent } from './attachment.ts'
-import { planBinds, planPending } from './binds.ts'
-import { type Member, serves } from './chains.ts'
-import { showToForwards, showToRules } from './client-identity.ts'
-import { createContext, type TranslateContext } from './context.ts'
+import { Binds, planPending } from './binds.ts'
+import { createContext, type PartStore, type TranslateContext } from './context.ts'
 import { poolAddressesOf } from './gateway-addresses.ts'
 import { ownGatewayClasses } from './gateway-classes.ts'
 import { type OwnGateway, ownGateways } from './gateways.ts'
@@ -24,17 +23,13 @@ import { claimOf, type Holdings, isSameAddresses, isSameClaims, NO_HOLDINGS } fr
 import { type OwnListenerSet, ownListenerSets } from './listener-sets.ts'
 import { judgeListeners, type ListenerVerdict } from './listener-verdicts.ts'
 import { ownListeners } from './listeners.ts'
+import { Members } from './members.ts'
 import type { TranslateOptions } from './options.ts'
-import { PassMemory, sameItems } from './pass-memory.ts'
+import { PassMemory } from './pass-memory.ts'
 import { backendTlsStatuses } from './policies/backend-tls.ts'
-import { reachableParts } from './reachable.ts'
-import { type AttachedRoute, type AttachedRoutes, attachedByListener } from './routes/attached.ts'
-import { collectRoutes } from './routes/collect.ts'
-import {
-  type AttachedGrpcRoute,
-  type AttachedHttpRoute,
-  buildRouteTable,
-} from './routes/route-table.ts'
+import { type PartChange, ReachableParts } from './reachable.ts'
+import { AttachedRoutes } from './routes/attached.ts'
+import { type RouteOutcome, RouteOutcomes } from './routes/collect.ts'
 import { gatewayStatus } from './status/gateway.ts'
 import { gatewayClassStatus } from './status/gateway-class.ts'
 import { isAccepted, listenerSetStatus } from './status/listener-set.ts'
@@ -43,8 +38,10 @@ import { routeStatus } from './status/route.ts'
 export interface Translation {
   /** The generation is the publisher's to count. */
   readonly manifest: Omit<Manifest, 'generation' | 'parts'>
-  /** Those of the manifest. */
+  /** Those of the manifest. A later translation with the same memory may go on with the same map. */
   readonly parts: ReadonlyMap<Digest, Part>
+  /** Since the translation before, if that gave the very same map; else all of it has come. */
+  readonly change: PartChange
   /** The private keys of its certificates. Secrets. */
   readonly keys: readonly KeyMaterial[]
   /** Sorted by identity. Listeners that serve are Programmed=Unknown/Pending. */
@@ -57,27 +54,27 @@ export interface Translation {
 }
 
 export function translate(resources: ResourceSet, options: TranslateOptions): Translation {
-  const context = createContext(resources, options)
   const memory = options.memory ?? new PassMemory()
   memory.begin(resources)
+  const context = createContext(resources, options, memory.parts)
   const parents = parentsOf(context, memory)
-  const outcomes = collectRoutes(context, memory, parents.byName)
-  const attached = attachedByListener(outcomes)
-  const members = parents.verdicts.map((verdict) =>
-    memberOf(context, memory, verdict, attached.get(verdict.listener.key) ?? NO_ROUTES),
-  )
+  const kept = memory.keep(parents, () => new Kept(parents, context))
+  kept.next(context)
+  const outcomes = kept.outcomes.all
   const statuses = [
     ...[...parents.classes.values()].map(gatewayClassStatus),
-    ...parentStatuses(context, memory, parents, attached),
-    ...outcomes.flatMap((outcome) => routeStatus(outcome, options.controllerName) ?? []),
+    ...parentStatuses(context, memory, parents, kept.attached),
+    ...kept.routeStatuses.next(outcomes).flatMap((status) => status ?? []),
     ...backendTlsStatuses(context, outcomes),
   ]
   const { pending, holdings } = parents
+  const { parts, change, keys, binds } = kept
+  memory.end(parts.size)
   return {
-    ...collectParts(
-      context,
-      planBinds(members).map((bind) => context.parts.add(bind)),
-    ),
+    manifest: { digest: digestOf(binds), binds },
+    parts,
+    change,
+    keys,
     statuses: memory.sortedByKey(statuses, keyText),
     pending,
     diagnostics: context.diagnostics.all.toSorted(compareDiagnostics),
@@ -85,7 +82,62 @@ export function translate(resources: ResourceSet, options: TranslateOptions): Tr
   }
 }
 
-const NO_ROUTES: readonly AttachedRoute[] = []
+/** What follows from the parents and the routes, and is kept as long as the parents are the same. */
+class Kept {
+  readonly outcomes: RouteOutcomes
+  readonly attached = new AttachedRoutes()
+  readonly routeStatuses: MappedList<RouteOutcome, ObjectStatus | undefined>
+  readonly #members: Members
+  readonly #binds: Binds
+  readonly #bindDigests: MappedList<BindPart, Digest>
+  readonly #reachable = new ReachableParts()
+  binds: readonly Digest[] = []
+  change: PartChange = { come: [], gone: [] }
+  keys: readonly KeyMaterial[] = []
+
+  constructor({ byName, verdicts }: Parents, { options, parts }: TranslateContext) {
+    const { controllerName } = options
+    this.routeStatuses = new MappedList((outcome) => routeStatus(outcome, controllerName))
+    this.outcomes = new RouteOutcomes(byName)
+    this.#members = new Members(verdicts)
+    this.#binds = new Binds(verdicts)
+    this.#bindDigests = new MappedList((bind) => parts.add(bind))
+  }
+
+  get parts(): ReadonlyMap<Digest, Part> {
+    return this.#reachable.all
+  }
+
+  next(context: TranslateContext): void {
+    const { parts } = context
+    const changed = this.attached.next(this.outcomes.next(context))
+    const members = this.#members.next(context, this.attached, changed)
+    this.binds = this.#bindDigests.next(this.#binds.next(members))
+    this.change = this.#reachable.next(this.binds, (digest) => parts.get(digest))
+    for (const [digest, part] of this.change.gone) if (!isRemembered(part)) parts.drop(digest)
+    if (hasCertificate(this.change.come) || hasCertificate(this.change.gone)) {
+      this.keys = keysOf(this.parts.values(), parts)
+    }
+  }
+}
+
+/** What was made of a route or listener knows these by their digests; the others are added again. */
+function isRemembered({ kind }: Part): boolean {
+  return kind === 'upstream' || kind === 'certificate'
+}
+
+function hasCertificate(changed: PartChange['come']): boolean {
+  return changed.some(([, { kind }]) => kind === 'certificate')
+}
+
+function keysOf(all: Iterable<Part>, parts: PartStore): readonly KeyMaterial[] {
+  const keys = new Map<Digest, KeyMaterial>()
+  for (const part of all) {
+    const key = part.kind === 'certificate' ? parts.key(part.keyId) : undefined
+    if (key !== undefined) keys.set(key.keyId, key)
+  }
+  return [...keys.values()]
+}
 
 /** All that routes attach to. */
 interface Parents {
@@ -136,61 +188,13 @@ function judgeParents(context: TranslateContext): Parents {
   }
 }
 
-function memberOf(
-  context: TranslateContext,
-  memory: PassMemory,
-  verdict: ListenerVerdict,
-  attached: readonly AttachedRoute[],
-): Member {
-  const make = (own: TranslateContext): MadeMember => ({
-    attached,
-    member: toMember(own, verdict, attached),
-  })
-  return memory.recall(context, verdict, make, (known) => sameItems(known.attached, attached))
-    .member
-}
-
-interface MadeMember {
-  readonly attached: readonly AttachedRoute[]
-  readonly member: Member
-}
-
-function toMember(
-  context: TranslateContext,
-  verdict: ListenerVerdict,
-  attached: readonly AttachedRoute[],
-): Member {
-  const { listener } = verdict
-  const { identity } = listener.gateway
-  const routes = attached.map((route) => showToForwards(context, identity, route))
-  const family = listener.protocol?.family
-  const member: Member = { verdict, routes }
-  if (!serves(verdict) || (family !== 'HTTP' && family !== 'HTTPS')) return member
-  const httpRoutes: AttachedHttpRoute[] = []
-  const grpcRoutes: AttachedGrpcRoute[] = []
-  for (const { outcome, hostnames } of routes) {
-    const { kind, route: resource } = outcome
-    if (kind === 'HTTPRoute') {
-      const lowered = showToRules(context, identity, outcome.lowered)
-      httpRoutes.push({ resource, lowered, hostnames })
-    } else if (kind === 'GRPCRoute') {
-      const lowered = showToRules(context, identity, outcome.lowered)
-      grpcRoutes.push({ resource, lowered, hostnames })
-    }
-  }
-  const { key, spec } = listener
-  const input = { listener: key, port: spec.port, routes: httpRoutes, grpcRoutes }
-  const table = buildRouteTable(input, (digest, host) => context.parts.put(digest, host))
-  return { ...member, routeTable: context.parts.add(table) }
-}
-
 function parentStatuses(
   context: TranslateContext,
   memory: PassMemory,
   { gateways, sets, verdictsOf, setsOf }: Parents,
   attached: AttachedRoutes,
 ): readonly ObjectStatus[] {
-  const attachedRoutes = (key: ListenerKey): number => attached.get(key)?.length ?? 0
+  const attachedRoutes = (key: ListenerKey): number => attached.of(key).length
   const verdictsFor = ({ resource }: OwnGateway | OwnListenerSet): readonly ListenerVerdict[] =>
     verdictsOf.get(resource.key) ?? []
   const statusOf = (
@@ -222,23 +226,6 @@ function parentStatuses(
 interface MadeStatus {
   readonly counts: readonly number[]
   readonly status: ObjectStatus
-}
-
-function collectParts(
-  context: TranslateContext,
-  binds: readonly Digest[],
-): Pick<Translation, 'manifest' | 'parts' | 'keys'> {
-  const parts = reachableParts(binds, (digest) => context.parts.get(digest))
-  const keys = new Map<Digest, KeyMaterial>()
-  for (const part of parts.values()) {
-    const key = part.kind === 'certificate' ? context.parts.key(part.keyId) : undefined
-    if (key !== undefined) keys.set(key.keyId, key)
-  }
-  return {
-    manifest: { digest: digestOf(binds), binds },
-    parts,
-    keys: [...keys.values()],
-  }
 }
 
 function claimsOf(verdicts: readonly ListenerVerdict[]): Holdings['claims'] {

@@ -5,6 +5,8 @@
 import type { GRPCRoute } from '../../api/grpc-route.ts'
 import type { HTTPRoute } from '../../api/http-route.ts'
 import { compareAge, type Resource } from '../../api/resource.ts'
+import { changeOf, type ListChange, withChange } from '../../base/lists.ts'
+import type { Diagnostic } from '../../model/diagnostic.ts'
 import type { BackendUse } from '../backends.ts'
 import {
   attachRoute,
@@ -18,7 +20,6 @@ import { reportAttachment, reportOtherParents } from '../attachment-findings.ts'
 import type { TranslateContext } from '../context.ts'
 import { terminatesTls } from '../listeners.ts'
 import type { RouteKind } from '../protocols.ts'
-import type { PassMemory } from '../pass-memory.ts'
 import { type LoweredGrpcRoute, lowerGrpcRoute } from './grpc-route.ts'
 import { type LoweredHttpRoute, lowerHttpRoute } from './http-route.ts'
 import { reportIdleRules } from './idle-rules.ts'
@@ -48,36 +49,116 @@ export type RouteOutcome =
       readonly lowered: LoweredGrpcRoute
     })
 
-/** Oldest first within a kind: the order of every "oldest wins" rule. Routes of others are left out. */
-export function collectRoutes(
-  context: TranslateContext,
-  memory: PassMemory,
-  parents: ListenersByParent,
-): readonly RouteOutcome[] {
-  const { httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, udpRoutes } = context.resources
-  const outcomesOf = <T extends RouteObject>(
-    kind: RouteKind,
+/** What became of the routes since the pass before. */
+export type OutcomeChange = ListChange<RouteOutcome>
+
+/**
+ * All routes with what became of them, kept from pass to pass while nothing but routes changes. Routes
+ * of others are left out.
+ */
+export class RouteOutcomes {
+  readonly #parents: ListenersByParent
+  readonly #http = new OutcomesOfKind('HTTPRoute', httpOutcome)
+  readonly #tls = new OutcomesOfKind('TLSRoute', l4Outcome('TLSRoute'))
+  readonly #tcp = new OutcomesOfKind('TCPRoute', l4Outcome('TCPRoute'))
+  readonly #grpc = new OutcomesOfKind('GRPCRoute', grpcOutcome)
+  readonly #udp = new OutcomesOfKind('UDPRoute', l4Outcome('UDPRoute'))
+  #all: readonly RouteOutcome[] = []
+
+  constructor(parents: ListenersByParent) {
+    this.#parents = parents
+  }
+
+  /** In the order of `compareOutcomes`. */
+  get all(): readonly RouteOutcome[] {
+    return this.#all
+  }
+
+  /** Reports of each route what there is to say, whether it is new or not. */
+  next(context: TranslateContext): OutcomeChange {
+    const { httpRoutes, grpcRoutes, tlsRoutes, tcpRoutes, udpRoutes } = context.resources
+    const changes = [
+      this.#http.next(context, this.#parents, httpRoutes),
+      this.#tls.next(context, this.#parents, tlsRoutes),
+      this.#tcp.next(context, this.#parents, tcpRoutes),
+      this.#grpc.next(context, this.#parents, grpcRoutes),
+      this.#udp.next(context, this.#parents, udpRoutes),
+    ]
+    const change = {
+      gone: new Set(changes.flatMap(({ gone }) => [...gone])),
+      come: changes.flatMap(({ come }) => come),
+    }
+    this.#all = withChange(this.#all, change, compareOutcomes)
+    return change
+  }
+}
+
+/** Oldest first within a kind: the order of every "oldest wins" rule. */
+export function compareOutcomes(a: RouteOutcome, b: RouteOutcome): number {
+  return KIND_RANK[a.kind] - KIND_RANK[b.kind] || compareAge(a.route, b.route)
+}
+
+const KIND_RANK = {
+  HTTPRoute: 0,
+  TLSRoute: 1,
+  TCPRoute: 2,
+  GRPCRoute: 3,
+  UDPRoute: 4,
+} as const satisfies Record<RouteKind, number>
+
+class OutcomesOfKind<T extends RouteObject> {
+  readonly #kind: RouteKind
+  readonly #outcomeOf: OutcomeOf<T>
+  #routes: readonly Resource<T>[] = []
+  readonly #outcomes = new Map<Resource<T>, RouteOutcome>()
+  /** Of those with anything to say. */
+  readonly #reported = new Map<Resource<T>, readonly Diagnostic[]>()
+
+  constructor(kind: RouteKind, outcomeOf: OutcomeOf<T>) {
+    this.#kind = kind
+    this.#outcomeOf = outcomeOf
+  }
+
+  next(
+    context: TranslateContext,
+    parents: ListenersByParent,
     routes: readonly Resource<T>[],
-    outcomeOf: OutcomeOf<T>,
-  ): readonly RouteOutcome[] =>
-    routes.toSorted(compareAge).flatMap(
-      (route) =>
-        memory.recall(context, route, (own) => {
-          reportOtherParents(own, route)
-          if (isOfOthers(own, parents, route)) return undefined
-          const outcome = outcomeOf(own, route, attachRoute(own, parents, kind, route))
-          reportAttachment(own, outcome)
-          reportIdleRules(own, outcome.route)
-          return outcome
-        }) ?? [],
-    )
-  return [
-    ...outcomesOf('HTTPRoute', httpRoutes, httpOutcome),
-    ...outcomesOf('TLSRoute', tlsRoutes, l4Outcome('TLSRoute')),
-    ...outcomesOf('TCPRoute', tcpRoutes, l4Outcome('TCPRoute')),
-    ...outcomesOf('GRPCRoute', grpcRoutes, grpcOutcome),
-    ...outcomesOf('UDPRoute', udpRoutes, l4Outcome('UDPRoute')),
-  ]
+  ): OutcomeChange {
+    const change = changeOf(this.#routes, routes)
+    this.#routes = routes
+    const gone = new Set([...change.gone].flatMap((route) => this.#take(route) ?? []))
+    for (const reported of this.#reported.values()) {
+      for (const diagnostic of reported) context.diagnostics.add(diagnostic)
+    }
+    const come = change.come.flatMap((route) => this.#make(context, parents, route) ?? [])
+    return { gone, come }
+  }
+
+  #take(route: Resource<T>): RouteOutcome | undefined {
+    const outcome = this.#outcomes.get(route)
+    this.#outcomes.delete(route)
+    this.#reported.delete(route)
+    return outcome
+  }
+
+  #make(
+    context: TranslateContext,
+    parents: ListenersByParent,
+    route: Resource<T>,
+  ): RouteOutcome | undefined {
+    const { result, noted } = context.diagnostics.noteOf(() => {
+      reportOtherParents(context, route)
+      if (isOfOthers(context, parents, route)) return undefined
+      const attached = attachRoute(context, parents, this.#kind, route)
+      const outcome = this.#outcomeOf(context, route, attached)
+      reportAttachment(context, outcome)
+      reportIdleRules(context, outcome.route)
+      return outcome
+    })
+    if (result !== undefined) this.#outcomes.set(route, result)
+    if (noted.length > 0) this.#reported.set(route, noted)
+    return result
+  }
 }
 
 type OutcomeOf<T> = (

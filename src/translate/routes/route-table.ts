@@ -7,6 +7,7 @@ import { compareAge, type Resource } from '../../api/resource.ts'
 import { compareSpecificity } from '../../match/hostname.ts'
 import type { Digest } from '../../base/brand.ts'
 import { digestOf } from '../../base/digest.ts'
+import { sameItems, withChange } from '../../base/lists.ts'
 import type {
   GrpcHostPart,
   HostRef,
@@ -42,49 +43,155 @@ export type AttachedGrpcRoute = Attached<LoweredGrpcMatch>
 
 type HostPart = HttpHostPart | GrpcHostPart
 
-/** `put` takes the parts of the hosts. */
-export function buildRouteTable(
-  input: RouteTableInput,
-  put: (digest: Digest, part: HostPart) => void,
-): RouteTablePart {
+/** Takes the parts of the hosts. */
+export type PutHost = (digest: Digest, part: HostPart) => void
+
+export function buildRouteTable(input: RouteTableInput, put: PutHost): RouteTablePart {
   const { listener, port, routes, grpcRoutes = [] } = input
-  const hosts = hostsOf(routes, comparePrecedence, put, (rules, matches) => ({
+  const tables = new RouteTables(listener, port)
+  const none = { gone: [] }
+  return tables.next(
+    {
+      http: { ...none, come: mergeAttachments(routes) },
+      grpc: { ...none, come: mergeAttachments(grpcRoutes) },
+    },
+    put,
+  )
+}
+
+interface AttachedChange<Match> {
+  readonly gone: readonly Attached<Match>[]
+  readonly come: readonly Attached<Match>[]
+}
+
+/** The table of one listener after each change of its routes. No route stands here twice. */
+export class RouteTables {
+  readonly #base: Pick<RouteTablePart, 'kind' | 'listener' | 'port'>
+  readonly #http = new Hosts<LoweredMatch>(comparePrecedence, (rules, matches) => ({
     kind: 'http-host',
     rules,
     matches,
   }))
-  const grpc = hostsOf(grpcRoutes, compareGrpcPrecedence, put, (rules, matches) => ({
+  readonly #grpc = new Hosts<LoweredGrpcMatch>(compareGrpcPrecedence, (rules, matches) => ({
     kind: 'grpc-host',
     rules,
     matches,
   }))
-  const part = { kind: 'route-table', listener, port, hosts } as const
-  return grpc.length === 0 ? part : { ...part, grpc }
+
+  constructor(listener: ListenerKey, port: number) {
+    this.#base = { kind: 'route-table', listener, port }
+  }
+
+  next(
+    change: {
+      readonly http: AttachedChange<LoweredMatch>
+      readonly grpc: AttachedChange<LoweredGrpcMatch>
+    },
+    put: PutHost,
+  ): RouteTablePart {
+    const hosts = this.#http.next(change.http, put)
+    const grpc = this.#grpc.next(change.grpc, put)
+    return grpc.length === 0 ? { ...this.#base, hosts } : { ...this.#base, hosts, grpc }
+  }
 }
 
 type Placed<Match> = Match & { readonly rule: number }
 
-function hostsOf<Match>(
-  routes: readonly Attached<Match>[],
-  compare: (a: RankedMatch<Match>, b: RankedMatch<Match>) => number,
-  put: (digest: Digest, part: HostPart) => void,
-  toPart: ToPart<Match>,
-): readonly HostRef[] {
-  const groups = new Map<string, HostGroup<Match>>()
-  for (const { resource, lowered, hostnames } of mergeAttachments(routes)) {
-    for (const rule of lowered.rules) {
-      const matches = hostMatches(resource, rule)
-      for (const served of hostnames) groupOf(groups, served).matches.push(...matches)
-    }
+/** The hosts of a kind of routes. */
+class Hosts<Match> {
+  readonly #compare: (a: RankedMatch<Match>, b: RankedMatch<Match>) => number
+  readonly #toPart: ToPart<Match>
+  readonly #groups = new Map<string, HostGroup<Match>>()
+  /** Most specific first. */
+  #sorted: readonly HostGroup<Match>[] = []
+  #refs: readonly HostRef[] = []
+
+  constructor(
+    compare: (a: RankedMatch<Match>, b: RankedMatch<Match>) => number,
+    toPart: ToPart<Match>,
+  ) {
+    this.#compare = compare
+    this.#toPart = toPart
   }
-  return [...groups.values()].sort(compareHosts).map(({ hostname, matches }) => {
+
+  next({ gone, come }: AttachedChange<Match>, put: PutHost): readonly HostRef[] {
+    const touched = new Map<HostGroup<Match>, GroupChange<Match>>()
+    const changeOf = (served: ServedHostname): GroupChange<Match> => {
+      const group = this.#groupOf(served)
+      const known = touched.get(group) ?? { gone: new Set(), come: [] }
+      touched.set(group, known)
+      return known
+    }
+    // A route without rules has nothing to say under any name.
+    for (const route of gone.filter(hasRules)) {
+      for (const served of route.hostnames) changeOf(served).gone.add(route)
+    }
+    for (const route of come.filter(hasRules)) {
+      for (const served of route.hostnames) changeOf(served).come.push(route)
+    }
+    if (touched.size > 0) this.#apply(touched, put)
+    return this.#refs
+  }
+
+  #apply(touched: ReadonlyMap<HostGroup<Match>, GroupChange<Match>>, put: PutHost): void {
+    const gone = new Set<HostGroup<Match>>()
+    const come: HostGroup<Match>[] = []
+    for (const [group, change] of touched) {
+      const isNew = group.routes.length === 0
+      group.routes = withChange(group.routes, change, compareRoutes)
+      if (group.routes.length === 0) {
+        this.#groups.delete(keyOf(group))
+        if (!isNew) gone.add(group)
+        continue
+      }
+      if (isNew) come.push(group)
+      group.ref = this.#refOf(group, put)
+    }
+    this.#sorted = withChange(this.#sorted, { gone, come }, compareHosts)
+    this.#refs = this.#sorted.flatMap(({ ref }) => ref ?? [])
+  }
+
+  #refOf({ hostname, routes, ref }: HostGroup<Match>, put: PutHost): HostRef {
+    const matches = routes.flatMap(({ resource, lowered }) =>
+      lowered.rules.flatMap((rule) => hostMatches(resource, rule)),
+    )
     const host = madeHost(
-      matches.sort((a, b) => compare(a.ranked, b.ranked)),
-      toPart,
+      matches.sort((a, b) => this.#compare(a.ranked, b.ranked)),
+      this.#toPart,
     )
     put(host.digest, host.part)
-    return { hostname, routes: host.digest }
-  })
+    return ref?.routes === host.digest ? ref : { hostname, routes: host.digest }
+  }
+
+  #groupOf({ hostname, own }: ServedHostname): HostGroup<Match> {
+    const key = keyOf({ hostname, own })
+    const group = this.#groups.get(key) ?? { hostname, own, routes: [], ref: undefined }
+    this.#groups.set(key, group)
+    return group
+  }
+}
+
+/** All routes that serve one name by equally specific hostnames of their own, oldest first. */
+interface HostGroup<Match> extends ServedHostname {
+  routes: readonly Attached<Match>[]
+  ref: HostRef | undefined
+}
+
+interface GroupChange<Match> {
+  readonly gone: Set<Attached<Match>>
+  readonly come: Attached<Match>[]
+}
+
+function keyOf({ hostname, own }: ServedHostname): string {
+  return `${hostname} ${own}`
+}
+
+function hasRules({ lowered }: Attached<unknown>): boolean {
+  return lowered.rules.length > 0
+}
+
+function compareRoutes(a: Attached<unknown>, b: Attached<unknown>): number {
+  return compareAge(a.resource, b.resource)
 }
 
 type ToPart<Match> = (rules: readonly HttpRule[], matches: readonly Placed<Match>[]) => HostPart
@@ -101,7 +208,7 @@ const made = new WeakMap<HttpRule, MadeHost[]>()
 function madeHost<Match>(matches: readonly HostMatch<Match>[], toPart: ToPart<Match>): MadeHost {
   const [first] = matches
   const known = first && made.get(first.rule)
-  const same = known?.find(({ from }) => isSame(from, matches))
+  const same = known?.find(({ from }) => sameItems(from, matches))
   if (same !== undefined) return same
   const places = new Map<HttpRule, number>()
   for (const { rule } of matches) if (!places.has(rule)) places.set(rule, places.size)
@@ -119,27 +226,8 @@ function madeHost<Match>(matches: readonly HostMatch<Match>[], toPart: ToPart<Ma
 
 const MAX_KNOWN = 64
 
-function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.length === b.length && a.every((one, i) => one === b[i])
-}
-
 function compareHosts(a: ServedHostname, b: ServedHostname): number {
   return compareSpecificity(a.hostname, b.hostname) || compareSpecificity(a.own, b.own)
-}
-
-/** The matches of all routes that serve one name by equally specific hostnames of their own. */
-interface HostGroup<Match> extends ServedHostname {
-  readonly matches: HostMatch<Match>[]
-}
-
-function groupOf<Match>(
-  groups: Map<string, HostGroup<Match>>,
-  { hostname, own }: ServedHostname,
-): HostGroup<Match> {
-  const key = `${hostname} ${own}`
-  const group = groups.get(key) ?? { hostname, own, matches: [] }
-  groups.set(key, group)
-  return group
 }
 
 interface HostMatch<Match> {
@@ -166,14 +254,14 @@ function hostMatches<Match>(
   return fresh
 }
 
-/** Oldest first, each route once with all of its hostnames. */
+/** Each route once with all of its hostnames. */
 function mergeAttachments<Match>(routes: readonly Attached<Match>[]): readonly Attached<Match>[] {
   const merged = new Map<Resource<unknown>, Attached<Match>>()
   for (const route of routes) {
     const known = merged.get(route.resource)
     merged.set(route.resource, known === undefined ? route : withHostnames(known, route.hostnames))
   }
-  return [...merged.values()].sort((a, b) => compareAge(a.resource, b.resource))
+  return [...merged.values()]
 }
 
 function withHostnames<Match>(

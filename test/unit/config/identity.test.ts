@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
 import { admitDocument } from '../../../src/config/admit.ts'
 import { splitDocuments } from '../../../src/config/documents.ts'
-import { type Given, type IdentityState, settle } from '../../../src/config/identity.ts'
+import {
+  type Given,
+  type IdentityState,
+  type Settled,
+  settle,
+} from '../../../src/config/identity.ts'
 import { memoryOf, restoreMemory } from '../../../src/config/memory.ts'
 import { resourceOf } from '../../../src/config/resources.ts'
 import { formatOrigin } from '../../../src/model/diagnostic.ts'
@@ -222,5 +228,73 @@ describe('age and memory', () => {
     ]) {
       assert.equal(restoreMemory(value, 'reject').state.size, 0)
     }
+  })
+})
+
+describe('what the pass before came from', () => {
+  it('spares work and changes nothing', () => {
+    const usual = (name: string) =>
+      fc.constantFrom(
+        namespace(name),
+        namespace(name, ', labels: {x: y}'),
+        `# moved\n${namespace(name)}`,
+      )
+    const odd = fc.constantFrom(
+      namespace('x0'),
+      namespace('x0', ', labels: 5'),
+      service(80),
+      service(81, ', generation: 7'),
+      'apiVersion: x/v1\nkind: Other\nmetadata: {name: x}\n',
+      BROKEN,
+    )
+    // Mostly the same objects in the same places.
+    const file = (name: string) =>
+      fc
+        .tuple(
+          usual(`${name}0`),
+          usual(`${name}1`),
+          fc.oneof({ weight: 8, arbitrary: fc.constant('# none\n') }, odd),
+        )
+
+        .chain((texts) =>
+          fc.oneof(
+            { weight: 4, arbitrary: fc.constant(texts) },
+            fc.shuffledSubarray(texts, { minLength: 3 }),
+          ),
+        )
+        .map((texts) => texts.join('---\n'))
+    const files = fc.oneof(
+      { weight: 4, arbitrary: fc.record({ x: file('x'), y: file('y'), z: file('z') }) },
+      fc.record({ x: file('x'), y: file('z') }, { requiredKeys: [] }),
+      fc.record({ x: file('x'), y: file('y'), other: file('z') }),
+    )
+    const unreadable = fc.constantFrom([], [], [], [], [], ['x'])
+    fc.assert(
+      fc.property(fc.array(fc.tuple(files, unreadable), { maxLength: 8 }), (passes) => {
+        // A file that is the same is the same object, as the loader has it.
+        const known = new Map<string, Given['files'][number]>()
+        let after: Settled | undefined
+        let state: IdentityState = new Map()
+        for (const [now, [texts, closed]] of passes.entries()) {
+          const fresh = given(texts, closed)
+          const pass = {
+            ...fresh,
+            files: fresh.files.map((one) => {
+              const key = `${one.path} ${new Map(Object.entries(texts)).get(one.path)}`
+              const same = known.get(key) ?? one
+              known.set(key, same)
+              return same
+            }),
+          }
+          const plain = settle(state, pass, { now })
+          const settled = settle(state, pass, { now, ...(after && { after }) })
+          assert.deepEqual([...settled.held], [...plain.held])
+          assert.deepEqual(settled, plain)
+          after = settled
+          state = settled.held
+        }
+      }),
+      { numRuns: 300 },
+    )
   })
 })

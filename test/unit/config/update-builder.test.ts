@@ -19,6 +19,7 @@ function translation(...digests: readonly string[]): Translation {
   return {
     manifest: { digest: ids.join() as Digest, binds: ids },
     parts: new Map(ids.map((id) => [id, part])),
+    change: { come: [], gone: [] },
     keys: [],
     statuses: [],
     pending: [],
@@ -116,9 +117,9 @@ describe('deltas', () => {
     const [a, b, c] = [item('a', 1), item('b', 1), item('c', 1)]
     const edit = { kind: 'edit', start: 0, removed: 0, inserted: [], changed: [] }
     assert.deepEqual(sender.next([a, b, c]), { kind: 'whole', items: [a, b, c] })
-    assert.deepEqual(sender.next([a, { ...b }, c]), { ...edit, start: 3 })
+    assert.deepEqual(sender.next([a, { ...b }, c]), { ...edit, start: 2 })
     const b2 = item('b', 2)
-    assert.deepEqual(sender.next([a, b2, c]), { ...edit, start: 3, changed: [[1, b2]] })
+    assert.deepEqual(sender.next([a, b2, c]), { ...edit, start: 2, changed: [[1, b2]] })
     assert.deepEqual(sender.next([a, c]), { ...edit, start: 1, removed: 1 })
     assert.deepEqual(sender.next([a, b, c]), { ...edit, start: 1, inserted: [b] })
     assert.deepEqual(sender.repeat(), edit)
