@@ -21,7 +21,7 @@ export interface StreamEnd {
 
 /**
  * A TCP socket without a stream on it. No write is in flight. It may be reading: whoever takes it
- * sets `onread`, or stops it, in the same tick.
+ * calls `readTo`, or stops it, in the same tick.
  */
 export interface RawEnd {
   readonly kind: 'raw'
@@ -30,6 +30,11 @@ export interface RawEnd {
   readonly head: Buffer
   /** Its FIN was read, behind the head. */
   readonly ended: boolean
+  /**
+   * Nothing was written to it, and Nagle's algorithm is on. The first write does not wait for it, however
+   * long (Linux looks for a small segment that is not acknowledged).
+   */
+  readonly delays: boolean
 }
 
 /** A connection of the relay thread; its upstream, once connected, is this end, too. */
@@ -50,6 +55,7 @@ export function streamEnd(end: RelayEnd): StreamEnd {
     case 'raw': {
       // A FIN that was read is read again.
       const socket = wrapHandle(end.handle).setKeepAlive(true, KEEP_ALIVE_MS)
+      if (end.delays) socket.setNoDelay(true)
       return { kind: 'stream', socket, transport: socket, head: end.head }
     }
     case 'native': {

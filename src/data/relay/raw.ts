@@ -8,7 +8,9 @@ import {
   closeHandle,
   END_OF_FILE,
   errnoName,
+  type HandleReader,
   type Native,
+  readTo,
   type ShutdownRequest,
   type TcpHandle,
   type WriteRequest,
@@ -29,10 +31,6 @@ const SCRATCH_BYTES = 4096
 /** When the upstream's keep-alive is set. */
 const FIRST_LOOK_MS = 20_000
 const kSide = Symbol('relay side')
-
-interface RelayedHandle extends TcpHandle {
-  [kSide]?: Side
-}
 
 interface SideRequest extends WriteRequest, ShutdownRequest {
   [kSide]?: Side
@@ -89,9 +87,9 @@ export class RawRelays {
 }
 
 /** One of the two handles. */
-class Side {
+class Side implements HandleReader {
   readonly relay: RawRelay
-  readonly handle: RelayedHandle
+  readonly handle: TcpHandle
   readonly lossReason: RelayReason
   /** Read from it. */
   bytes = 0
@@ -100,6 +98,8 @@ class Side {
   ended = false
   /** Not read, since what was read before is still being written. */
   stalled = false
+  /** As of `RawEnd`, until the second write. */
+  delays: boolean
   /** It is being sent the FIN of the other. */
   shutting = false
   /** To be reset as soon as that is over. */
@@ -113,7 +113,16 @@ class Side {
     this.relay = relay
     this.handle = end.handle
     this.given = end
+    this.delays = end.delays
     this.lossReason = lossReason
+  }
+
+  onRead(buffer: ArrayBuffer | undefined): void {
+    try {
+      this.relay.onRead(this, buffer)
+    } catch (error) {
+      this.relay.onDefect(error)
+    }
   }
 }
 
@@ -218,8 +227,9 @@ export class RawRelay implements TimerSink {
     const { head, ended } = side.given
     // The head must not live as long as the connection.
     side.given = undefined
-    side.handle[kSide] = side
-    side.handle.onread = onRead
+    readTo(side.handle, side)
+    // A client says most in its hello, which was read; what comes from the upstream is worth a call.
+    if (side === this.#upstream) side.handle.useUserBuffer(this.#relays.shared)
     if (head.length > 0) this.#onBytes(side, head)
     if (ended) this.#onEnd(side)
     else if (!side.stalled) this.#readOn(side)
@@ -229,6 +239,7 @@ export class RawRelay implements TimerSink {
     const relays = this.#relays
     const { native, spare } = relays
     const peer = this.#peerOf(side)
+    if (peer.delays && side.bytes > 0) this.#setNoDelay(peer)
     side.bytes += bytes.length
     const status = peer.handle.writeBuffer(spare, bytes)
     const isLater = native.wroteLater
@@ -248,6 +259,11 @@ export class RawRelay implements TimerSink {
   #readOn(side: Side): void {
     const status = side.handle.readStart()
     if (status < 0 && status !== ALREADY) this.#onLoss(side, status)
+  }
+
+  #setNoDelay(side: Side): void {
+    side.delays = false
+    side.handle.setNoDelay(true)
   }
 
   /** Nothing is being written of what was read from `side`. */
@@ -297,16 +313,6 @@ export class RawRelay implements TimerSink {
     if (this.#over) return
     this.stop(reason === 'completed' ? 'fin' : 'reset')
     this.#sink.onRelayEnd(reason, detail)
-  }
-}
-
-function onRead(this: RelayedHandle, buffer: ArrayBuffer | undefined): void {
-  const side = this[kSide]
-  if (side === undefined) return
-  try {
-    side.relay.onRead(side, buffer)
-  } catch (error) {
-    side.relay.onDefect(error)
   }
 }
 

@@ -35,7 +35,8 @@ const resets: string[] = []
 
 function rawEnd(): RelayEnd {
   const handle = { reset: () => resets.push('reset'), close: () => resets.push('fin') }
-  return { kind: 'raw', handle: handle as unknown as TcpHandle, head: NO_BYTES, ended: false }
+  const tcp = handle as unknown as TcpHandle
+  return { kind: 'raw', handle: tcp, head: NO_BYTES, ended: false, delays: false }
 }
 
 class AcceptedStub implements Accepted {

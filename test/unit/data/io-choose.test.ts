@@ -61,12 +61,29 @@ describe('raw sockets of this Node', () => {
           connect(): number {
             return 0
           }
+          // Of a socket that there is none of.
+          readStart(): number {
+            return 0
+          }
         }
         return { ...binding, TCP: Silent }
       },
     })
     assert.ok(silent instanceof Native)
     assert.equal(await testNative(silent), 'connect: no answer in time')
+    const late = changed({
+      tcp_wrap: (binding) => {
+        class Late extends (binding['TCP'] as new (type: number) => object) {
+          connect(): number {
+            return 0
+          }
+        }
+        return { ...binding, TCP: Late }
+      },
+    })
+    assert.ok(late instanceof Native)
+    // Reads are asked for before the connect is over.
+    assert.equal(await testNative(late), 'connect: ENOTCONN')
   })
 })
 

@@ -32,6 +32,8 @@ class HandleStub {
     return 0
   }
 
+  useUserBuffer(): void {}
+
   writeBuffer(request: Request): number {
     this.requests.push(request)
     return 0
@@ -71,7 +73,8 @@ function relayOf(downstream: HandleStub, upstream: HandleStub, head: Buffer, end
 }
 
 function endOf(handle: HandleStub, head: Buffer, ended: boolean): RawEnd {
-  return { kind: 'raw', handle: handle as unknown as TcpHandle, head, ended }
+  const tcp = handle as unknown as TcpHandle
+  return { kind: 'raw', handle: tcp, head, ended, delays: false }
 }
 
 it('behind a write that took its time', () => {

@@ -75,7 +75,8 @@ function chatty(relays: RawRelays): { readonly from: HandleStub; readonly to: Ha
 }
 
 function endOf(handle: HandleStub): RawEnd {
-  return { kind: 'raw', handle: handle as unknown as TcpHandle, head: NO_BYTES, ended: false }
+  const tcp = handle as unknown as TcpHandle
+  return { kind: 'raw', handle: tcp, head: NO_BYTES, ended: false, delays: false }
 }
 
 function withRelays(use: (relays: RawRelays) => void): void {

@@ -11,9 +11,11 @@ import {
   closeHandle,
   END_OF_FILE,
   errnoName,
+  type HandleReader,
   localName,
   type Native,
   peerName,
+  readTo,
   type SocketName,
   type TcpHandle,
   wrapHandle,
@@ -24,19 +26,13 @@ const MAX_HELD = 65_536
 /** In the place of a buffer that is not needed any more. */
 const TAKEN = new PeekBuffer(0)
 
-const kAccepted = Symbol('accepted')
-
-interface AcceptedHandle extends TcpHandle {
-  [kAccepted]?: RawAccepted
-}
-
-export class RawAccepted implements Accepted {
+export class RawAccepted implements Accepted, HandleReader {
   readonly peerAddress: string
   readonly peerPort: number
   readonly localAddress: string
   readonly localPort: number
   readonly #native: Native
-  readonly #handle: AcceptedHandle
+  readonly #handle: TcpHandle
   #peeked: PeekBuffer
   #sink: AcceptedSink | undefined
   #peeking = false
@@ -72,8 +68,7 @@ export class RawAccepted implements Accepted {
 
   watch(sink: AcceptedSink): void {
     this.#sink = sink
-    this.#handle[kAccepted] = this
-    this.#handle.onread = onRead
+    readTo(this.#handle, this)
     this.#handle.readStart()
   }
 
@@ -103,7 +98,7 @@ export class RawAccepted implements Accepted {
     this.#given = true
     const head = this.#peeked.take()
     this.#peeked = TAKEN
-    return { kind: 'raw', handle: this.#handle, head, ended: this.#ended }
+    return { kind: 'raw', handle: this.#handle, head, ended: this.#ended, delays: false }
   }
 
   putSecure(secure: Socket, sink: AcceptedSink): void {
@@ -151,8 +146,4 @@ export class RawAccepted implements Accepted {
     this.#sink = undefined
     this.#peeking = false
   }
-}
-
-function onRead(this: AcceptedHandle, buffer: ArrayBuffer | undefined): void {
-  this[kAccepted]?.onRead(buffer)
 }

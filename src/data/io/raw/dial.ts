@@ -52,6 +52,8 @@ export class RawDial implements TimerSink {
       ? this.#handle.connect6(request, address, port)
       : this.#handle.connect(request, address, port)
     if (status !== 0) process.nextTick(() => this.onConnect(status))
+    // Nothing is read before the connect is over; asked for now, libuv tells epoll of both at once.
+    else if (preface === undefined) this.#handle.readStart()
   }
 
   cancel(): void {
@@ -75,8 +77,7 @@ export class RawDial implements TimerSink {
       this.#fail(status)
       return
     }
-    // Keep-alive is the relay's to set, should the connection last.
-    this.#handle.setNoDelay(true)
+    // Keep-alive and no delay are the relay's to set: a short connection needs neither.
     if (this.#preface === undefined) this.#connected()
     else this.#write(this.#preface)
   }
@@ -88,6 +89,7 @@ export class RawDial implements TimerSink {
   }
 
   #write(preface: Buffer): void {
+    this.#handle.setNoDelay(true)
     const request: DialRequest = new this.#native.WriteRequest()
     request[kDial] = this
     request.oncomplete = onPrefaceWritten
@@ -97,7 +99,9 @@ export class RawDial implements TimerSink {
 
   #connected(): void {
     this.#end()
-    this.#sink.onConnected({ kind: 'raw', handle: this.#handle, head: NO_BYTES, ended: false })
+    const delays = this.#preface === undefined
+    const handle = this.#handle
+    this.#sink.onConnected({ kind: 'raw', handle, head: NO_BYTES, ended: false, delays })
   }
 
   #fail(status: number): void {

@@ -48,6 +48,11 @@ export interface SocketName {
   readonly port: number
 }
 
+/** Whom the reads of a handle are told to: `buffer` as in `TcpHandle.onread`. */
+export interface HandleReader {
+  onRead(buffer: ArrayBuffer | undefined): void
+}
+
 export interface Request {
   oncomplete(status: number): void
 }
@@ -183,16 +188,37 @@ export function listeningHandle(server: Server): ListeningHandle | undefined {
   return (server as { readonly _handle?: ListeningHandle | null })._handle ?? undefined
 }
 
+/** What Node writes a name to: to an object that has the fields it is done in half the time. */
+const asked = { address: '', family: '', port: 0 }
+
 export function peerName(handle: TcpHandle): SocketName {
-  const name: Partial<SocketName> = {}
-  handle.getpeername(name)
-  return { address: plainAddress(name.address ?? ''), port: name.port ?? 0 }
+  return handle.getpeername(asked) === 0 ? takeName() : NO_NAME
 }
 
 export function localName(handle: TcpHandle): SocketName {
-  const name: Partial<SocketName> = {}
-  handle.getsockname(name)
-  return { address: plainAddress(name.address ?? ''), port: name.port ?? 0 }
+  return handle.getsockname(asked) === 0 ? takeName() : NO_NAME
+}
+
+const NO_NAME: SocketName = { address: '', port: 0 }
+
+function takeName(): SocketName {
+  return { address: plainAddress(asked.address), port: asked.port }
+}
+
+const kReader = Symbol('reader')
+
+interface ReadHandle extends TcpHandle {
+  [kReader]?: HandleReader
+}
+
+/** From here on `reader` is told what is read. `onread` itself is a call into Node to set. */
+export function readTo(handle: ReadHandle, reader: HandleReader): void {
+  if (handle[kReader] === undefined) handle.onread = onRead
+  handle[kReader] = reader
+}
+
+function onRead(this: ReadHandle, buffer: ArrayBuffer | undefined): void {
+  this[kReader]?.onRead(buffer)
 }
 
 /** A net.Socket on a connected handle that has default buffers, paused. Takes ownership. */
@@ -206,13 +232,13 @@ export function wrapHandle(handle: TcpHandle): Socket {
  * By FIN, or by RST where it is connected and no shutdown is under way (`TcpHandle.reset`).
  * Idempotent. Requests that are under way complete with ECANCELED.
  */
-export function closeHandle(handle: TcpHandle, how: 'fin' | 'reset'): void {
-  handle.onread = ignore
+export function closeHandle(handle: ReadHandle, how: 'fin' | 'reset'): void {
+  handle[kReader] = NOBODY
   if (how === 'fin') handle.close()
   else handle.reset()
 }
 
-function ignore(): void {}
+const NOBODY: HandleReader = { onRead: () => {} }
 
 /** Its name, such as `ECONNRESET`. */
 export function errnoName(status: number): string {

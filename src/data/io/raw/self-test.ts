@@ -97,10 +97,13 @@ class Trial {
     const request = new this.#native.ConnectRequest()
     return new Promise((resolve, reject) => {
       request.oncomplete = (status) => {
+        handle.readStop()
         if (status === 0) resolve(handle)
         else reject(new Error(errnoName(status)))
       }
       check(handle.connect(request, '127.0.0.1', port))
+      // As a dial does.
+      check(handle.readStart())
     })
   }
 
