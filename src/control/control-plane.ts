@@ -123,6 +123,8 @@ export class ControlPlane {
     this.#update = update
     this.#configLog.problems(update.diagnostics)
     this.#publisher.update(update)
+    // The publisher has what workers are sent: the list of it would be kept for nothing.
+    this.#update = { ...update, parts: [], keys: [] }
     // Whoever asks for a reload may have freed a port just now.
     this.#publisher.retrySockets()
     this.#names.watch(namesOf(this.#publisher))

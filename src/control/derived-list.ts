@@ -2,33 +2,31 @@
  * A list that is made of another one, item by item. Of 10,000 most are the same from one update to the
  * next: they are kept, so that an update costs a comparison for each and work for what changed.
  */
-import { keyText } from '../model/resource-key.ts'
+import { isSameKey, keyText, type ResourceKey } from '../model/resource-key.ts'
 import { type Keyed, oldPlace, windowOf } from './keyed-window.ts'
 
 export interface Derivation<S extends Keyed, T> {
   /** `before`: what was made of the source with the same key. */
   readonly make: (source: S, before: T | undefined) => T
-  /** Key texts of sources that are made again although they are the same. */
-  readonly again?: readonly string[]
+  /** Keys of sources that are made again although they are the same. */
+  readonly again?: readonly ResourceKey[]
 }
 
 export class DerivedList<S extends Keyed, T> {
   #sources: readonly S[] = []
   #items: readonly T[] = []
-  /** By key text; made when somebody asks, and kept while the keys are the same. */
-  #places: ReadonlyMap<string, number> | undefined
 
   get items(): readonly T[] {
     return this.#items
   }
 
-  /** Keys are unique. Returns the texts of those that are gone. */
-  next(sources: readonly S[], { make, again = [] }: Derivation<S, T>): readonly string[] {
+  /** Keys are unique. Returns those that are gone. */
+  next(sources: readonly S[], { make, again = [] }: Derivation<S, T>): readonly ResourceKey[] {
     const [before, items] = [this.#sources, this.#items]
+    if (sources === before && again.length === 0) return []
     const window = windowOf(before, sources)
-    if (window.removed + window.inserted > 0) this.#places = undefined
     this.#sources = sources
-    const touched = new Set(again.map((text) => this.#placeOf(text)))
+    const touched = before.length === 0 ? NOBODY : placesOf(again, sources)
     const moved = new Map(
       before
         .slice(window.start, window.start + window.removed)
@@ -41,12 +39,38 @@ export class DerivedList<S extends Keyed, T> {
       const isSame = before[old] === source && !touched.has(place) && item !== undefined
       return isSame ? item : make(source, item)
     })
-    return [...moved.keys()]
+    return moved.size === 0 ? [] : [...moved.values()].flatMap((place) => before[place]?.key ?? [])
+  }
+}
+
+const NOBODY: ReadonlySet<number> = new Set()
+
+function placesOf(keys: readonly ResourceKey[], list: readonly Keyed[]): ReadonlySet<number> {
+  const places = new Places(list)
+  return new Set(keys.flatMap((key) => places.of(key) ?? []))
+}
+
+/** As many questions about a list as are answered by going through it. */
+const FEW = 8
+
+/** Where in a list things are: of 10,000 mostly one is looked for, or most. */
+export class Places {
+  readonly #list: readonly Keyed[]
+  #asked = 0
+  #byText: ReadonlyMap<string, number> | undefined
+
+  constructor(list: readonly Keyed[]) {
+    this.#list = list
   }
 
-  #placeOf(text: string): number | undefined {
-    this.#places ??= new Map(this.#sources.map((source, place) => [keyText(source.key), place]))
-    return this.#places.get(text)
+  of(key: ResourceKey): number | undefined {
+    this.#asked += 1
+    if (this.#asked <= FEW) {
+      const place = this.#list.findIndex((one) => isSameKey(one.key, key))
+      return place === -1 ? undefined : place
+    }
+    this.#byText ??= new Map(this.#list.map((one, place) => [keyText(one.key), place]))
+    return this.#byText.get(keyText(key))
   }
 }
 

@@ -15,8 +15,8 @@ import type {
   StatusEntry,
   StatusReport,
 } from './admin/contract.ts'
-import { DerivedList } from './derived-list.ts'
-import { TransitionTimes, type TransitionRecord } from './status-times.ts'
+import { DerivedList, Places } from './derived-list.ts'
+import { type TimedStatus, TransitionTimes, type TransitionRecord } from './status-times.ts'
 
 /** Translate's rule of what the binds' results make of the pending Programmed conditions. */
 export type ApplyBindResults = (
@@ -41,8 +41,6 @@ export class StatusStore {
   #final = new DerivedList<ObjectStatus, ObjectStatus>()
   #pendingOf: ReadonlyMap<string, readonly PendingProgrammed[]> = new Map()
   readonly #entries = new DerivedList<ObjectRecord, Entry>()
-  /** By key text. */
-  readonly #statuses = new Map<string, Status>()
   #report: LiveReport = { generation: 0, objects: [], problems: [] }
 
   constructor(options: StatusStoreOptions) {
@@ -57,12 +55,12 @@ export class StatusStore {
   publish(update: ConfigUpdate, results: readonly BindResult[]): void {
     const { clock, onPublished } = this.#options
     const final = this.#programmed(update, results)
-    const { changed, gone } = this.#times.stamp(final, clock.now())
-    for (const [key, status] of changed) this.#statuses.set(key, status)
-    for (const key of gone) this.#statuses.delete(key)
+    const again = this.#times.stamp(final, clock.now())
+    const statuses = this.#times.items
+    const places = new Places(statuses)
     this.#entries.next(update.objects, {
-      make: (record) => new Entry(record, this.#statuses.get(keyText(record.key))),
-      again: [...changed.keys(), ...gone],
+      make: (record) => new Entry(record, statuses[places.of(record.key) ?? -1]),
+      again,
     })
     this.#report = {
       generation: update.manifest.generation,
@@ -96,14 +94,12 @@ export class StatusStore {
   }
 }
 
-type Status = Readonly<Record<string, unknown>>
-
 /** Kept as JSON: of 10,000 objects hardly any is looked at twice. */
 class Entry implements LiveEntry {
   readonly #record: ObjectRecord
-  readonly #status: Status | undefined
+  readonly #status: TimedStatus | undefined
 
-  constructor(record: ObjectRecord, status: Status | undefined) {
+  constructor(record: ObjectRecord, status: TimedStatus | undefined) {
     this.#record = record
     this.#status = status
   }
@@ -125,7 +121,7 @@ class Entry implements LiveEntry {
   }
 
   get object(): ManifestObject {
-    return objectOf(this.#record, this.#status)
+    return objectOf(this.#record, this.#status?.status)
   }
 
   toJSON(): StatusEntry {
@@ -134,7 +130,7 @@ class Entry implements LiveEntry {
   }
 }
 
-function objectOf(record: ObjectRecord, status: Status | undefined): ManifestObject {
+function objectOf(record: ObjectRecord, status: TimedStatus['status'] | undefined): ManifestObject {
   const parsed = asRecord(JSON.parse(record.object))
   const { apiVersion: _, kind: __, metadata, status: ___, ...rest } = parsed
   return {

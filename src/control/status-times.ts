@@ -4,9 +4,10 @@
  * and restored, so that a restart is no transition.
  */
 import { canonicalJson } from '../base/digest.ts'
-import { keyText } from '../model/resource-key.ts'
+import { keyText, type ResourceKey } from '../model/resource-key.ts'
 import type { Condition, ObjectStatus } from '../model/status.ts'
 import { DerivedList } from './derived-list.ts'
+import type { Keyed } from './keyed-window.ts'
 import type { StateDir } from './state-dir.ts'
 
 /** Condition identity -> `[status, RFC 3339 time]`. */
@@ -36,59 +37,54 @@ export interface TimedCondition extends Condition {
 
 type Entry = readonly [status: string, time: string]
 
-/** What was made of an object's status. */
+/** What is known of an object's conditions. */
 interface Stamped {
   readonly source: ObjectStatus
-  readonly status: Readonly<Record<string, unknown>>
   /** Of each condition, in the order of the status. */
   readonly entries: readonly Entry[]
 }
 
-/** What became of statuses, by key text. */
-export interface Stamps {
-  /** `.status` with its times, of each object whose it is another one than before. */
-  readonly changed: ReadonlyMap<string, Readonly<Record<string, unknown>>>
-  readonly gone: readonly string[]
-}
-
 export class TransitionTimes {
-  readonly #stamped = new DerivedList<ObjectStatus, Stamped>()
+  readonly #stamped = new DerivedList<ObjectStatus, TimedStatus>()
   /** Of an earlier run; what the first stamp does not mention is forgotten. */
   readonly #saved: Map<string, Entry>
-  readonly #conditions = new WeakMap<Condition, TimedCondition>()
-  /** Equal ones are the same: of 10,000 objects most became so at the same time. */
-  readonly #entries = new Map<string, Entry>()
+  /** Equal ones are the same, by text: of 10,000 objects most became so at the same time. */
+  readonly #known = new Map<string, readonly Entry[]>()
   #moved = false
 
   constructor(saved: TransitionRecord = {}) {
     this.#saved = new Map(Object.entries(saved))
   }
 
-  /** Conditions that are no longer mentioned are forgotten. */
-  stamp(statuses: readonly ObjectStatus[], now: number): Stamps {
+  /** Each status with its times; of one that changed another one than before. */
+  get items(): readonly TimedStatus[] {
+    return this.#stamped.items
+  }
+
+  /** Conditions that are no longer mentioned are forgotten. Returns whose times are others than before. */
+  stamp(statuses: readonly ObjectStatus[], now: number): readonly ResourceKey[] {
     const time = `${new Date(now).toISOString().slice(0, 19)}Z`
     this.#moved = false
-    this.#entries.clear()
-    const changed = new Map<string, Stamped['status']>()
+    this.#known.clear()
+    const changed: ResourceKey[] = []
     const gone = this.#stamped.next(statuses, {
       make: (source, before) => {
-        const stamped = this.#stampOne(source, before, time)
-        changed.set(keyText(source.key), stamped.status)
-        return stamped
+        changed.push(source.key)
+        return this.#stampOne(source, before, time)
       },
     })
     if (this.#saved.size > 0 || gone.length > 0) this.#moved = true
     this.#saved.clear()
-    return { changed, gone }
+    return [...changed, ...gone]
   }
 
   /** What to save when the last stamp moved a time; undefined: nothing new. */
   moved(): TransitionRecord | undefined {
     if (!this.#moved) return undefined
-    return Object.fromEntries(this.#stamped.items.flatMap((stamped) => [...recordOf(stamped)]))
+    return Object.fromEntries(this.items.flatMap((stamped) => [...recordOf(stamped)]))
   }
 
-  #stampOne(source: ObjectStatus, before: Stamped | undefined, time: string): Stamped {
+  #stampOne(source: ObjectStatus, before: Stamped | undefined, time: string): TimedStatus {
     const entries: Entry[] = []
     const past = before === undefined ? this.#saved : new Map(recordOf(before))
     // What nothing is known of needs no name.
@@ -99,30 +95,45 @@ export class TransitionTimes {
       past.delete(id)
       return known
     }
-    const status = statusOf(source, (scope, condition) => {
+    statusOf(source, (scope, condition) => {
       const known = takeKnown(scope, condition)
-      const entry = known?.[0] === condition.status ? known : this.#entry(condition.status, time)
-      if (entry !== known) this.#moved = true
-      entries.push(entry)
-      return this.#timed(condition, entry[1])
+      if (known?.[0] !== condition.status) this.#moved = true
+      entries.push(known?.[0] === condition.status ? known : [condition.status, time])
+      return condition
     })
     if (before !== undefined && before.entries.length !== entries.length) this.#moved = true
-    return { source, status, entries }
+    return new TimedStatus(source, this.#same(entries))
   }
 
-  #entry(status: string, time: string): Entry {
-    const known = this.#entries.get(status) ?? [status, time]
-    this.#entries.set(status, known)
+  #same(entries: readonly Entry[]): readonly Entry[] {
+    const text = entries.join()
+    const known = this.#known.get(text) ?? entries
+    this.#known.set(text, known)
     return known
   }
+}
 
-  /** Objects share conditions, and most of them became so at the same time. */
-  #timed(condition: Condition, time: string): TimedCondition {
-    const known = this.#conditions.get(condition)
-    if (known?.lastTransitionTime === time) return known
-    const timed = { ...condition, lastTransitionTime: time }
-    this.#conditions.set(condition, timed)
-    return timed
+/** A status and when each of its conditions became so: put together when somebody asks. */
+export class TimedStatus implements Keyed, Stamped {
+  readonly source: ObjectStatus
+  readonly entries: readonly Entry[]
+
+  constructor(source: ObjectStatus, entries: readonly Entry[]) {
+    this.source = source
+    this.entries = entries
+  }
+
+  get key(): ResourceKey {
+    return this.source.key
+  }
+
+  /** `.status` */
+  get status(): Readonly<Record<string, unknown>> {
+    let next = 0
+    return statusOf(this.source, (_, condition): TimedCondition => {
+      const [, lastTransitionTime = ''] = this.entries[next++] ?? []
+      return { ...condition, lastTransitionTime }
+    })
   }
 }
 

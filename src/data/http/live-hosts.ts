@@ -74,7 +74,7 @@ export class LiveHost {
   readonly #part: HostPart | PackedHost
   readonly #sessions: SessionOptions
   /** In the order in which the rules ask for them. */
-  readonly #held: BackendSet[] = []
+  readonly #held: readonly BackendSet[]
   #answers: Answers | undefined
   #holders = 1
 
@@ -89,10 +89,11 @@ export class LiveHost {
     this.digest = digest
     this.#part = own
     this.#sessions = sessions
+    const held: BackendSet[] = []
     const hold: Hold = (id, list, holds) => {
-      const held = registry.acquire(id, list, part, holds)
-      this.#held.push(held)
-      return held
+      const set = registry.acquire(id, list, part, holds)
+      held.push(set)
+      return set
     }
     try {
       const source = hostOf(own)
@@ -100,9 +101,11 @@ export class LiveHost {
       // An expression that cannot be used is refused with its configuration, not at a request.
       if (hasExpressions(source)) this.#answers = { matcher: matcherOf(source), rules }
     } catch (error) {
-      this.drop()
+      for (const set of held) set.release()
       throw error
     }
+    // As long as it must be: a list that grew has room for sixteen more.
+    this.#held = held.slice()
   }
 
   hold(): this {

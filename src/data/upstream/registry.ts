@@ -110,7 +110,8 @@ class LiveRegistry implements UpstreamRegistry {
         const isIdle = backend.weight === 0 && holds === 'weighted'
         choices.push(isIdle ? NONE : this.#choice(backend, part, holds))
       }
-      return choices
+      // A copy is as long as it must be; a list that grew has room for sixteen more.
+      return choices.slice()
     } catch (error) {
       // Such as a key that cannot be used: nothing stays held.
       this.release(choices, undefined)

@@ -4,7 +4,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
 import { parse } from 'yaml'
+import { shareBodies } from '../../../src/control/shared-bodies.ts'
 import { StatusDirectory } from '../../../src/control/status-dir.ts'
 import { StatusStore } from '../../../src/control/status-store.ts'
 import { readTransitions, type TransitionRecord } from '../../../src/control/status-times.ts'
@@ -201,5 +203,111 @@ describe('StatusDirectory', () => {
     directory.publish({ generation: 1, objects: [], problems: [] })
     await directory.flushed()
     assert.equal(lines[0]?.level, 'warn')
+  })
+})
+
+describe('statuses that say the same', () => {
+  const named = (name: string, status: Condition['status']): ObjectStatus => ({
+    ...routeStatus(status),
+    key: { ...KEY, name },
+  })
+
+  it('share it on the other side, and are what they were', () => {
+    const items = [named('a', 'True'), named('b', 'False'), named('c', 'True')]
+    const whole = structuredClone(shareBodies({ kind: 'whole', items }))
+    assert.ok(whole.kind === 'whole')
+    assert.deepEqual(whole.items, items)
+    assert.equal(whole.items[0]?.body, whole.items[2]?.body)
+    assert.notEqual(whole.items[0]?.body, whole.items[1]?.body)
+    const edit = {
+      kind: 'edit',
+      start: 1,
+      removed: 0,
+      inserted: items.slice(0, 1),
+      changed: [[2, items[2] ?? assert.fail()]],
+    } as const
+    assert.deepEqual(structuredClone(shareBodies(edit)), edit)
+  })
+})
+
+describe('a store that went through many updates', () => {
+  const NAMES = [...'abcdefghijklmnop']
+  const state = fc.record({
+    /** Of each object that there is: the version of its record. */
+    records: fc.dictionary(fc.constantFrom(...NAMES), fc.nat(1), { noNullPrototype: true }),
+    statuses: fc.dictionary(
+      fc.constantFrom(...NAMES),
+      fc.tuple(fc.constantFrom('True', 'False'), fc.nat(1)),
+      { noNullPrototype: true },
+    ),
+    /** Lists may stand in any order. */
+    reversed: fc.boolean(),
+  })
+
+  it('shows what a new one would show, and each time moved with its status alone', () => {
+    fc.assert(
+      fc.property(fc.array(state, { maxLength: 6 }), (states) => {
+        const { store, pass } = setUp()
+        const since = new Map<string, readonly [status: string, time: string]>()
+        const known = new Map<string, ObjectRecord | ObjectStatus>()
+        // What did not change is the same object, as it is after a delta.
+        const same = <T extends ObjectRecord | ObjectStatus>(id: string, make: () => T): T => {
+          const one = (known.get(id) ?? make()) as T
+          known.set(id, one)
+          return one
+        }
+        for (const [step, { records, statuses, reversed }] of states.entries()) {
+          const objects = Object.entries(records).map(([name, version]) =>
+            same(
+              `record ${name} ${version}`,
+              (): ObjectRecord => ({
+                key: { ...KEY, name },
+                apiVersion: 'v1',
+                origin: ORIGIN,
+                generation: version,
+                seenAt: 0,
+                stale: false,
+                object: '{}',
+              }),
+            ),
+          )
+          const list = Object.entries(statuses).map(([name, [status, generation]]) =>
+            same(
+              `status ${name} ${status} ${generation}`,
+              (): ObjectStatus => ({
+                ...routeStatus(status as Condition['status'], generation),
+                key: { ...KEY, name },
+              }),
+            ),
+          )
+          if (reversed) list.reverse()
+          pass(60_000)
+          store.publish(update(list, objects), [])
+          const time = `2026-01-01T00:0${step + 1}:00Z`
+          for (const name of NAMES) {
+            const [status] = statuses[name] ?? []
+            if (status === undefined) since.delete(name)
+            else if (since.get(name)?.[0] !== status) since.set(name, [status, time])
+          }
+          const shown = store.report.objects.map(({ object }) => {
+            const name = String(object.metadata['name'])
+            const made = object['status'] as { parents: { conditions: object[] }[] } | undefined
+            return [name, object.metadata['generation'], made?.parents[0]?.conditions[0]]
+          })
+          assert.deepEqual(
+            shown,
+            Object.entries(records).map(([name, version]) => {
+              const [status, generation] = statuses[name] ?? []
+              const lastTransitionTime = since.get(name)?.[1]
+              const made = status && {
+                ...condition(status as Condition['status'], generation ?? 0),
+                lastTransitionTime,
+              }
+              return [name, version, made]
+            }),
+          )
+        }
+      }),
+    )
   })
 })
