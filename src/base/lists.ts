@@ -32,6 +32,15 @@ export function windowOf<T>(
   return { start, removed: before.length - end - start, inserted: now.length - end - start }
 }
 
+/** Where an item of the list now stood before; undefined: inside of the window. */
+export function oldPlace(
+  { start, removed, inserted }: ListWindow,
+  place: number,
+): number | undefined {
+  if (place < start) return place
+  return place < start + inserted ? undefined : place - inserted + removed
+}
+
 function never(): boolean {
   return false
 }

@@ -3,8 +3,8 @@
  * before, the receiver keeps it. Costs a comparison for each entry, and a copy for what changed.
  */
 import { GwProxyError } from '../base/errors.ts'
-import { windowOf as windowOfLists } from '../base/lists.ts'
-import { type Keyed, oldPlace, windowOf } from './keyed-window.ts'
+import { oldPlace, windowOf as windowOfLists } from '../base/lists.ts'
+import { type Keyed, windowOf } from './keyed-window.ts'
 
 export type Delta<T> =
   | { readonly kind: 'whole'; readonly items: readonly T[] }

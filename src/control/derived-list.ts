@@ -2,8 +2,9 @@
  * A list that is made of another one, item by item. Of 10,000 most are the same from one update to the
  * next: they are kept, so that an update costs a comparison for each and work for what changed.
  */
+import { oldPlace } from '../base/lists.ts'
 import { isSameKey, keyText, type ResourceKey } from '../model/resource-key.ts'
-import { type Keyed, oldPlace, windowOf } from './keyed-window.ts'
+import { type Keyed, windowOf } from './keyed-window.ts'
 
 export interface Derivation<S extends Keyed, T> {
   /** `before`: what was made of the source with the same key. */

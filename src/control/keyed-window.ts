@@ -10,12 +10,3 @@ export interface Keyed {
 export function windowOf(before: readonly Keyed[], now: readonly Keyed[]): ListWindow {
   return windowOfLists(before, now, (a, b) => isSameKey(a.key, b.key))
 }
-
-/** undefined: inside of the window. */
-export function oldPlace(
-  { start, removed, inserted }: ListWindow,
-  place: number,
-): number | undefined {
-  if (place < start) return place
-  return place < start + inserted ? undefined : place - inserted + removed
-}

@@ -69,8 +69,11 @@ export class WorkerLedger {
     if (this.#inFlight !== undefined || this.#answer?.revision === target.revision) return []
     this.#inFlight = target
     const { manifest } = target
-    const lacking = [...manifest.parts.difference(this.#parts)]
-    const parts = lacking.map((digest) => [digest, partOf(target, digest)] as const)
+    const parts: (readonly [Digest, KeptPart])[] = []
+    // Set.difference would copy 20,000 digests for the few that are left of them.
+    for (const digest of manifest.parts) {
+      if (!this.#parts.has(digest)) parts.push([digest, partOf(target, digest)])
+    }
     const keys =
       target.keys === this.#keys
         ? []

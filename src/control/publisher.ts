@@ -224,8 +224,9 @@ function hasFailedUdp({ binds }: Target, results: readonly BindResult[]): boolea
 function targetOf(update: ConfigUpdate, before: Target | undefined): Target {
   const { manifest } = update
   const parts = partsOf(update, before)
-  const [lacking] = manifest.parts.difference(parts)
-  if (lacking !== undefined) throw missing(`part ${lacking}`, manifest)
+  for (const digest of manifest.parts) {
+    if (!parts.has(digest)) throw missing(`part ${digest}`, manifest)
+  }
   const keys = keysOf(update, parts, before)
   const binds = manifest.binds.map((digest): BindPart => {
     const part = parts.get(digest)

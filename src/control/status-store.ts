@@ -16,6 +16,7 @@ import type {
   StatusReport,
 } from './admin/contract.ts'
 import { DerivedList, Places } from './derived-list.ts'
+import { SharedStatuses } from './shared-statuses.ts'
 import { type TimedStatus, TransitionTimes, type TransitionRecord } from './status-times.ts'
 
 /** Translate's rule of what the binds' results make of the pending Programmed conditions. */
@@ -83,11 +84,12 @@ export class StatusStore {
       this.#final = new DerivedList()
     }
     const { applyBindResults } = this.#options
+    const shared = new SharedStatuses()
     this.#final.next(statuses, {
       make: (status) => {
         const own = this.#pendingOf.get(keyText(status.key)) ?? []
         const [final = status] = applyBindResults([status], own, results)
-        return final
+        return final === status ? status : shared.share(final)
       },
     })
     return this.#final.items

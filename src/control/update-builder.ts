@@ -12,7 +12,7 @@ import type { Translation } from '../translate/translate.ts'
 import type { ConfigStart, ThreadUpdate } from './config-protocol.ts'
 import { EditedParts } from '../ipc/part-edit.ts'
 import { DeltaSender } from './delta.ts'
-import { shareBodies } from './shared-bodies.ts'
+import { shareStatuses } from './shared-statuses.ts'
 
 export interface PassResult {
   readonly pass: number
@@ -54,7 +54,7 @@ export class UpdateBuilder {
       parts: this.#edits.next(change.come, change.gone),
       ...(this.#parts !== undefined && { gone: change.gone.map(([digest]) => digest) }),
       keys: this.#freshKeys(keys),
-      statuses: shareBodies(this.#statuses.next(statuses)),
+      statuses: shareStatuses(this.#statuses.next(statuses)),
       ...(pending === this.#pending ? {} : { pending }),
       objects: this.#objects.next(records),
     }

@@ -40,9 +40,10 @@ export class ChainSlot implements HttpSlot {
   readonly domain: Digest | undefined
   /** Refilled by every reload. */
   view: HttpView | undefined
-  readonly #members = new LinkedList<Membership>()
+  /** Made for the first that joins: of 10,000 slots most stay empty. */
+  #members: LinkedList<Membership> | undefined
   /** Told first. */
-  readonly #watchers = new LinkedList<Membership>()
+  #watchers: LinkedList<Membership> | undefined
 
   constructor(listener: ListenerKey, domain: Digest | undefined) {
     this.listener = listener
@@ -50,10 +51,12 @@ export class ChainSlot implements HttpSlot {
   }
 
   join(member: SlotMember): Membership {
+    this.#members ??= new LinkedList()
     return new Membership(member, this.#members)
   }
 
   onRetired(callback: () => void): () => void {
+    this.#watchers ??= new LinkedList()
     const watcher = new Membership({ onRetired: callback }, this.#watchers)
     return () => watcher.leave()
   }
@@ -61,7 +64,7 @@ export class ChainSlot implements HttpSlot {
   /** The listener is gone or its trust domain changed. */
   retire(): void {
     this.view = undefined
-    for (const { member } of this.#watchers.toArray()) member.onRetired()
-    for (const { member } of this.#members.toArray()) member.onRetired()
+    for (const { member } of this.#watchers?.toArray() ?? []) member.onRetired()
+    for (const { member } of this.#members?.toArray() ?? []) member.onRetired()
   }
 }

@@ -41,11 +41,10 @@ export class PartStore {
 
   /** Drops what none of these manifests names. */
   keepOnly(manifests: readonly Manifest[]): void {
-    let gone = new Set(this.#parts.keys())
-    for (const { parts } of manifests) gone = gone.difference(parts)
     let isKeyIdle = false
-    for (const digest of gone) {
-      isKeyIdle ||= this.#parts.get(digest)?.kind === 'certificate'
+    for (const [digest, { kind }] of this.#parts) {
+      if (manifests.some(({ parts }) => parts.has(digest))) continue
+      isKeyIdle ||= kind === 'certificate'
       this.#parts.delete(digest)
     }
     if (isKeyIdle) this.#dropIdleKeys()

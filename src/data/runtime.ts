@@ -32,8 +32,12 @@ const NO_SLOTS: Slots = new Map()
 
 export type SlotsByPlace = ReadonlyMap<Place, Slots>
 
-export function slotsIn(places: SlotsByPlace): readonly ChainSlot[] {
-  return [...places.values()].flatMap((slots) => [...slots.values()])
+/** Those that are nowhere any more. A place whose chains stayed has the same map of thousands. */
+export function goneSlots(before: SlotsByPlace, now: SlotsByPlace): readonly ChainSlot[] {
+  const changed = [...before].filter(([place, slots]) => now.get(place) !== slots)
+  if (changed.length === 0) return []
+  const live = new Set([...now.values()].flatMap((slots) => [...slots.values()]))
+  return changed.flatMap(([, slots]) => [...slots.values()].filter((slot) => !live.has(slot)))
 }
 
 export interface RuntimeContext {
@@ -197,14 +201,16 @@ class CompiledTable {
    * although no chain of now would give them to a newcomer.
    */
   settle(before: Slots): Slots {
-    const after = new Map(this.#chains?.slots)
-    for (const [key, slot] of before) if (!after.has(key) && this.#keeps(slot)) after.set(key, slot)
+    const own = this.#chains?.slots ?? NO_SLOTS
+    const kept =
+      before === own ? [] : [...before].filter(([key, slot]) => !own.has(key) && this.#keeps(slot))
+    const after = kept.length === 0 ? own : new Map([...own, ...kept])
     for (const slot of after.values()) slot.view = this.view
     return after
   }
 
   #keeps(slot: ChainSlot): boolean {
-    const domains = this.#chains?.domains.get(slot.listener)
+    const domains = this.#chains?.domainsOf(slot.listener)
     return domains !== undefined && (slot.domain === undefined || domains.has(slot.domain))
   }
 
@@ -221,12 +227,13 @@ class CompiledTable {
 class CompiledChains {
   readonly source: readonly Chain[]
   readonly slots = new Map<string, ChainSlot>()
-  /** The listeners of this table and their trust domains. */
-  readonly domains = new Map<ListenerKey, Set<Digest>>()
+  /** The listeners of this table and their trust domains; made when a listener is gone. */
+  #domains: ReadonlyMap<ListenerKey, Set<Digest>> | undefined
   #table: HostTable<LiveChain> | undefined
   readonly #bind: Pick<BindPart, 'key' | 'ingress'>
   readonly #place: Place
-  readonly #entries: [pattern: string, value: LiveChain][] = []
+  /** In the order of the source. */
+  readonly #live: LiveChain[] = []
   /** Runtimes that have it. */
   #holders = 1
 
@@ -237,18 +244,23 @@ class CompiledChains {
   }
 
   get table(): HostTable<LiveChain> {
-    this.#table ??= new HostTable(this.#entries)
+    this.#table ??= new HostTable(byHostname(this.#live))
     return this.#table
   }
 
   async compile(context: RuntimeContext, slice: Slice): Promise<void> {
     for (const chain of this.source) {
       const { action } = chain
-      this.#noteDomain(chain)
       if (action.kind === 'udp-forward') throw defect(`a UDP chain on ${this.#bind.key}`)
-      this.#entries.push([chain.hostname, this.#compileChain(chain, action, context)])
+      this.#live.push(this.#compileChain(chain, action, context))
       await slice.breathe()
     }
+  }
+
+  /** undefined: no chain of this table belongs to it. */
+  domainsOf(listener: ListenerKey): ReadonlySet<Digest> | undefined {
+    this.#domains ??= domainsIn(this.source)
+    return this.#domains.get(listener)
   }
 
   hold(): this {
@@ -259,7 +271,7 @@ class CompiledChains {
   async release(slice: Slice): Promise<void> {
     this.#holders -= 1
     if (this.#holders > 0) return
-    for (const [, { action }] of this.#entries) {
+    for (const { action } of this.#live) {
       action.release()
       await slice.breathe()
     }
@@ -278,12 +290,6 @@ class CompiledChains {
     return { chain, slot, action: live }
   }
 
-  #noteDomain({ listener, action }: Chain): void {
-    const domains = this.domains.get(listener) ?? new Set()
-    this.domains.set(listener, domains)
-    if (action.kind === 'tls-terminate') domains.add(action.domain.id)
-  }
-
   /** On cleartext the authority chooses the listener, so all of a table share one slot. */
   #slotFor(chain: Chain, existing: Slots): ChainSlot {
     const domain = domainOf(chain.action)
@@ -292,6 +298,23 @@ class CompiledChains {
     this.slots.set(key, slot)
     return slot
   }
+}
+
+function* byHostname(
+  chains: readonly LiveChain[],
+): Generator<readonly [pattern: string, value: LiveChain]> {
+  for (const live of chains) yield [live.chain.hostname, live]
+}
+
+function domainsIn(chains: readonly Chain[]): ReadonlyMap<ListenerKey, Set<Digest>> {
+  const all = new Map<ListenerKey, Set<Digest>>()
+  for (const { listener, action } of chains) {
+    const domains = all.get(listener) ?? new Set()
+    all.set(listener, domains)
+    const domain = domainOf(action)
+    if (domain !== undefined) domains.add(domain)
+  }
+  return all
 }
 
 /** `*` are the socket's own. */

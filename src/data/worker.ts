@@ -36,7 +36,7 @@ import type { HttpHub } from './http/contract.ts'
 import { memoryShare } from './memory-share.ts'
 import { Overload } from './overload.ts'
 import { PartStore } from './part-store.ts'
-import { Runtime, type SlotsByPlace, slotsIn } from './runtime.ts'
+import { Runtime, type SlotsByPlace, goneSlots } from './runtime.ts'
 import { TimerWheel } from './timer-wheel.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
 import type { TlsDomains } from './tls/contract.ts'
@@ -350,8 +350,7 @@ class Worker {
       bind.remove()
       this.#binds.delete(key)
     }
-    const live = new Set(slotsIn(this.#slots()))
-    for (const slot of slotsIn(before)) if (!live.has(slot)) slot.retire()
+    for (const slot of goneSlots(before, this.#slots())) slot.retire()
     return [...runtime.binds.keys()].map((key) => this.#bindFor(key).result)
   }
 

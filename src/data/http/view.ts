@@ -5,7 +5,7 @@
  */
 import type { Digest } from '../../base/brand.ts'
 import { GwProxyError } from '../../base/errors.ts'
-import { type ListWindow, placeBefore, windowOf } from '../../base/list-window.ts'
+import { type ListWindow, oldPlace, windowOf } from '../../base/lists.ts'
 import { HostGroups } from '../../match/host-groups.ts'
 import { HostTable } from '../../match/hostname.ts'
 import type { HostRef, RouteTablePart } from '../../model/http.ts'
@@ -126,7 +126,7 @@ export class CompiledView implements HttpView {
     const held: HeldListener[] = []
     try {
       for (const [place, ref] of refs.entries()) {
-        const old = before?.held[placeBefore(window, place) ?? -1]
+        const old = before?.held[oldPlace(window, place) ?? -1]
         if (old === undefined) {
           const other = replaced?.get(ref.listener)
           held.push(await holdListener(ref, part, shared, slice, other))
@@ -216,7 +216,7 @@ async function holdHosts(
   const hosts: LiveHost[] = []
   try {
     for (const [place, { routes }] of refs.entries()) {
-      const old = before.hosts[placeBefore(window, place) ?? -1]
+      const old = before.hosts[oldPlace(window, place) ?? -1]
       hosts.push(old?.hold() ?? live.hold(routes, part))
       if (old === undefined && slice.isOver) await slice.breathe()
     }

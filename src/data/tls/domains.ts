@@ -10,10 +10,9 @@ import type { KeptPart, TlsTerminateAction } from '../../model/snapshot.ts'
 import type { TicketRoots } from '../../model/tls.ts'
 import { Counted } from '../counted.ts'
 import { BoundedCache } from './bounded-cache.ts'
-import type { NamedCertificate } from './certificate-table.ts'
 import type { TlsDomains, TlsTermination } from './contract.ts'
 import type { DomainServer } from './domain-server.ts'
-import { Termination, type TerminationContext } from './termination.ts'
+import { type KeyedCertificate, Termination, type TerminationContext } from './termination.ts'
 import { TicketKeyRing } from './ticket-keys.ts'
 import { canRenewTickets } from './ticket-probe.ts'
 
@@ -79,18 +78,14 @@ class LiveDomains implements TlsDomains {
     }
     const id = idOf(action)
     const termination = this.#terminations.hold(id, () => {
-      const named = action.certificates.map((digest) => namedCertificate(digest, part))
-      const keys = named.map(({ part: { keyId } }) => [keyId, key(keyId)] as const)
-      return new Termination(id, action, named, keys, context)
+      const named = action.certificates.map((digest) => namedCertificate(digest, part, key))
+      return new Termination(id, action, named, context)
     })
-    let held = true
-    return {
-      accept: (socket, head, handshake) => termination.accept(socket, head, handshake),
-      release: () => {
-        if (held) this.#terminations.drop(id)
-        held = false
-      },
-    }
+    return new HeldTermination(this, termination)
+  }
+
+  drop({ id }: Termination): void {
+    this.#terminations.drop(id)
   }
 
   setTicketRoots(roots: TicketRoots): void {
@@ -100,16 +95,41 @@ class LiveDomains implements TlsDomains {
   }
 }
 
+/** Of one action: an object of its own, so that a second release is none. */
+class HeldTermination implements TlsTermination {
+  readonly #termination: Termination
+  #domains: LiveDomains | undefined
+
+  constructor(domains: LiveDomains, termination: Termination) {
+    this.#domains = domains
+    this.#termination = termination
+  }
+
+  accept(...[socket, head, handshake]: Parameters<TlsTermination['accept']>): void {
+    this.#termination.accept(socket, head, handshake)
+  }
+
+  release(): void {
+    const domains = this.#domains
+    this.#domains = undefined
+    domains?.drop(this.#termination)
+  }
+}
+
 /** Equal for what is served alike. */
 function idOf({ domain: { id, clientAuth }, certificates, alpn }: TlsTerminateAction): string {
   const clients = clientAuth.mode === 'none' ? '' : digestOf(clientAuth)
   return [id, clients, alpn.join(), ...certificates].join(' ')
 }
 
-function namedCertificate(digest: Digest, part: (digest: Digest) => KeptPart): NamedCertificate {
+function namedCertificate(
+  digest: Digest,
+  part: (digest: Digest) => KeptPart,
+  key: KeyOf,
+): KeyedCertificate {
   const found = part(digest)
   if (found.kind !== 'certificate') {
     throw new GwProxyError('GWP_DEFECT_INVARIANT', `part ${digest} is a ${found.kind}`)
   }
-  return { digest, part: found }
+  return { digest, part: found, privateKeyPem: key(found.keyId) }
 }

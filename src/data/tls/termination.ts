@@ -31,7 +31,10 @@ export interface TerminationContext {
   warn(message: string): void
 }
 
-type PrivateKey = readonly [keyId: Digest, pem: string]
+export interface KeyedCertificate extends NamedCertificate {
+  /** Copied, since the caller's lookup would hold its runtime. */
+  readonly privateKeyPem: string
+}
 
 /** What a termination needs when clients come: of 10,000, most have none for hours. */
 interface Prepared {
@@ -42,31 +45,27 @@ interface Prepared {
 }
 
 export class Termination {
-  readonly #id: string
+  readonly id: string
   readonly #domain: TrustDomain
   readonly #alpn: readonly string[]
-  readonly #certificates: readonly NamedCertificate[]
-  /** Copied, since the caller's lookup would hold its runtime. */
-  readonly #keys: readonly PrivateKey[]
+  readonly #certificates: readonly KeyedCertificate[]
   readonly #context: TerminationContext
   readonly #clientAuthOptions: TlsOptions
   #prepared: Prepared | undefined
-  /** Keys of sets that cannot be used, of which the log knows. */
-  readonly #told = new Set<string>()
+  /** Keys of sets that cannot be used, of which the log knows; most have none. */
+  #told: Set<string> | undefined
 
   /** Throws when the clients' authorities cannot be used. */
   constructor(
     id: string,
     { domain, alpn }: Pick<TlsTerminateAction, 'domain' | 'alpn'>,
-    certificates: readonly NamedCertificate[],
-    keys: readonly PrivateKey[],
+    certificates: readonly KeyedCertificate[],
     context: TerminationContext,
   ) {
-    this.#id = id
+    this.id = id
     this.#domain = domain
     this.#alpn = alpn
     this.#certificates = certificates
-    this.#keys = keys
     this.#context = context
     this.#clientAuthOptions = clientAuthOptions(domain.clientAuth)
   }
@@ -97,6 +96,7 @@ export class Termination {
       const sources = set.parts.map(({ source }) => source).join(', ')
       const why = `certificate of Secret ${sources} cannot be used: ${messageOf(error)}`
       // It passed when it was read, so that no condition tells. Once, not for each client.
+      this.#told ??= new Set()
       if (!this.#told.has(set.key)) {
         this.#told.add(set.key)
         this.#context.warn(`${why}; its clients are refused, all others are served`)
@@ -115,12 +115,14 @@ export class Termination {
   }
 
   #serverKey(set: CertificateSet): string {
-    return `${this.#id} / ${set.key}`
+    return `${this.id} / ${set.key}`
   }
 
   #create({ parts }: CertificateSet, { identity, ticketKeys }: Prepared): DomainServer {
     const { clientAuth } = this.#domain
-    const keys = new Map(this.#keys)
+    const keys = new Map(
+      this.#certificates.map(({ part, privateKeyPem }) => [part.keyId, privateKeyPem]),
+    )
     const server = new DomainServer(
       {
         ...TLS_POLICY,

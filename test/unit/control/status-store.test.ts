@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { parse } from 'yaml'
-import { shareBodies } from '../../../src/control/shared-bodies.ts'
+import { shareStatuses } from '../../../src/control/shared-statuses.ts'
 import { StatusDirectory } from '../../../src/control/status-dir.ts'
 import { StatusStore } from '../../../src/control/status-store.ts'
 import { readTransitions, type TransitionRecord } from '../../../src/control/status-times.ts'
@@ -214,11 +214,27 @@ describe('statuses that say the same', () => {
 
   it('share it on the other side, and are what they were', () => {
     const items = [named('a', 'True'), named('b', 'False'), named('c', 'True')]
-    const whole = structuredClone(shareBodies({ kind: 'whole', items }))
+    const whole = structuredClone(shareStatuses({ kind: 'whole', items }))
     assert.ok(whole.kind === 'whole')
     assert.deepEqual(whole.items, items)
     assert.equal(whole.items[0]?.body, whole.items[2]?.body)
     assert.notEqual(whole.items[0]?.body, whole.items[1]?.body)
+    const listeners = ['a', 'b'].map((name) => ({
+      name,
+      supportedKinds: [],
+      attachedRoutes: 0,
+      conditions: [condition('True', 1)],
+    }))
+    const set: ObjectStatus = {
+      ...named('set', 'True'),
+      body: { kind: 'listener-set', conditions: [condition('True', 1)], listeners },
+    }
+    const sets = structuredClone(shareStatuses({ kind: 'whole', items: [set] }))
+    assert.ok(sets.kind === 'whole')
+    assert.deepEqual(sets.items, [set])
+    const body = sets.items[0]?.body
+    assert.ok(body?.kind === 'listener-set')
+    assert.equal(body.listeners[0]?.conditions, body.listeners[1]?.conditions)
     const edit = {
       kind: 'edit',
       start: 1,
@@ -226,7 +242,7 @@ describe('statuses that say the same', () => {
       inserted: items.slice(0, 1),
       changed: [[2, items[2] ?? assert.fail()]],
     } as const
-    assert.deepEqual(structuredClone(shareBodies(edit)), edit)
+    assert.deepEqual(structuredClone(shareStatuses(edit)), edit)
   })
 })
 
