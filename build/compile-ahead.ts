@@ -1,11 +1,11 @@
 /**
- * Last step of `npm run build`: serves some requests with the fresh dist/, or the directory that is
- * named, and keeps beside each bundle what V8 has compiled of it by then, which is what a start and a
- * first request need (ADR 12).
+ * Last step of `npm run build`: serves some requests and edits with the fresh dist/, or the directory that is
+ * named, and keeps beside each bundle what V8 has compiled of it by then, which is what a start, a
+ * first request and a first edit need (ADR 12).
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, get } from 'node:http'
 import { get as getSecurely } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net'
@@ -57,6 +57,11 @@ async function serve(scratch: string, ports: Ports, workers: number): Promise<vo
     for (let count = 0; count < REQUESTS; count++) {
       await Promise.race([ask(ports, signal), ended])
     }
+    for (const version of ['a', 'b']) {
+      writeManifests(scratch, ports, version)
+      const isLive = async (): Promise<boolean> => (await ask(ports, signal)) === version
+      while (!(await Promise.race([isLive(), ended]))) await setTimeout(20, undefined, { signal })
+    }
     writeFileSync(join(record, 'now'), '')
     // The main process, its config thread and the workers leave a name each.
     while (readdirSync(record).length < 3 + workers) {
@@ -86,19 +91,32 @@ async function check(scratch: string): Promise<void> {
 /** With everything in the main process last: what that writes replaces what it wrote before. */
 async function serveEach(scratch: string, backend: number): Promise<void> {
   const ports = { http: await freePort(), https: await freePort(), backend }
-  writeFileSync(join(scratch, 'site.yaml'), manifests(ports))
+  writeManifests(scratch, ports)
   await check(scratch)
-  for (const workers of [1, 0]) await serve(scratch, ports, workers)
+  for (const workers of [1, 0]) {
+    writeManifests(scratch, ports)
+    await serve(scratch, ports, workers)
+  }
 }
 
-async function ask({ http, https }: Ports, signal: AbortSignal): Promise<void> {
+/** The version of the manifests that answers; undefined: none is named. */
+async function ask({ http, https }: Ports, signal: AbortSignal): Promise<string | undefined> {
+  let version: string | undefined
   const options = { signal, agent: false, host: '127.0.0.1', headers: { host: 'localhost' } }
   const secure = { ...options, port: https, servername: 'localhost', rejectUnauthorized: false }
   for (const request of [get({ ...options, port: http }), getSecurely(secure)]) {
     const [response] = await once(request, 'response', { signal })
     if (response.statusCode !== 200) throw new Error(`answered with ${response.statusCode}`)
+    version = response.headers['x-version']
     await once(response.resume(), 'end', { signal })
   }
+  return version
+}
+
+/** As a whole, as an editor or `mv` would. */
+function writeManifests(scratch: string, ports: Ports, version?: string): void {
+  writeFileSync(join(scratch, 'site.tmp'), manifests(ports, version))
+  renameSync(join(scratch, 'site.tmp'), join(scratch, 'site.yaml'))
 }
 
 async function listen(server: Server): Promise<number> {
@@ -115,7 +133,11 @@ async function freePort(): Promise<number> {
   return port
 }
 
-function manifests({ http, https, backend }: Ports): string {
+function manifests({ http, https, backend }: Ports, version?: string): string {
+  const filter =
+    version === undefined
+      ? ''
+      : `, filters: [{ type: ResponseHeaderModifier, responseHeaderModifier: { set: [{ name: x-version, value: ${version} }] } }]`
   return `apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: { name: front }
@@ -132,7 +154,7 @@ metadata: { name: app }
 spec:
   parentRefs: [{ name: front }]
   hostnames: [localhost]
-  rules: [{ backendRefs: [{ name: app, port: 80 }] }]
+  rules: [{ backendRefs: [{ name: app, port: 80 }]${filter} }]
 ---
 apiVersion: v1
 kind: Service
