@@ -15,7 +15,7 @@ import { Names } from './dns.ts'
 import type { InheritedSockets } from './inherited-sockets.ts'
 import type { LookUp } from './name-resolver.ts'
 import type { PassedSockets } from './passed-sockets.ts'
-import { Publisher, type Settlement } from './publisher.ts'
+import { changedParts, Publisher, type Settlement } from './publisher.ts'
 import { readinessOf } from './readiness.ts'
 import { Sockets } from './sockets.ts'
 import type { StatusStore } from './status-store.ts'
@@ -122,12 +122,17 @@ export class ControlPlane {
     this.#configFailure = undefined
     this.#update = update
     this.#configLog.problems(update.diagnostics)
+    const { target } = this.#publisher
+    const changed = target && changedParts(update, target)
     this.#publisher.update(update)
     // The publisher has what workers are sent: the list of it would be kept for nothing.
     this.#update = { ...update, parts: [], keys: [] }
     // Whoever asks for a reload may have freed a port just now.
     this.#publisher.retrySockets()
-    this.#names.watch(namesOf(this.#publisher))
+    // Of 10,000 parts an edit changes a few, and mostly no upstream.
+    if (changed?.some((part) => part?.kind === 'upstream') !== false) {
+      this.#names.watch(namesOf(this.#publisher))
+    }
     const settlement = this.#publisher.settlement
     // The same digest: nothing was published, the statuses alone may be new.
     if (settlement !== undefined) this.#settled(settlement)

@@ -7,7 +7,7 @@ import type { Digest } from '../base/brand.ts'
 import type { NativeUdpHandle } from '../ipc/datagram-handle.ts'
 import type { ControlMessage } from '../ipc/messages.ts'
 import type { BindKey } from '../model/identity.ts'
-import type { BindPart, KeptPart, Snapshot } from '../model/snapshot.ts'
+import type { BindPart, KeptPart, Manifest, Snapshot } from '../model/snapshot.ts'
 import type { BindResult } from '../model/status.ts'
 import type { KeyMaterial } from '../model/tls.ts'
 import type { SocketState } from './sockets.ts'
@@ -19,6 +19,13 @@ export interface Target extends Snapshot {
   /** The private key of every certificate part. */
   readonly keys: ReadonlyMap<Digest, KeyMaterial>
   readonly binds: readonly BindPart[]
+  /** What it has beyond the parts of another manifest; absent: to be found out. */
+  readonly come?: Come
+}
+
+export interface Come {
+  readonly since: Manifest['parts']
+  readonly parts: readonly (readonly [Digest, KeptPart])[]
 }
 
 /** A message, and whether the bind's socket travels beside it. */
@@ -69,11 +76,8 @@ export class WorkerLedger {
     if (this.#inFlight !== undefined || this.#answer?.revision === target.revision) return []
     this.#inFlight = target
     const { manifest } = target
-    const parts: (readonly [Digest, KeptPart])[] = []
-    // Set.difference would copy 20,000 digests for the few that are left of them.
-    for (const digest of manifest.parts) {
-      if (!this.#parts.has(digest)) parts.push([digest, partOf(target, digest)])
-    }
+    const { come } = target
+    const parts = come?.since === this.#parts ? come.parts : this.#lacking(target)
     const keys =
       target.keys === this.#keys
         ? []
@@ -115,6 +119,16 @@ export class WorkerLedger {
     if (target !== undefined) {
       this.#answer = { kind: 'refused', revision: target.revision, message }
     }
+  }
+
+  #lacking(target: Target): Come['parts'] {
+    if (target.manifest.parts === this.#parts) return []
+    const parts: (readonly [Digest, KeptPart])[] = []
+    // Set.difference would copy 20,000 digests for the few that are left of them.
+    for (const digest of target.manifest.parts) {
+      if (!this.#parts.has(digest)) parts.push([digest, partOf(target, digest)])
+    }
+    return parts
   }
 
   #answered(generation: number): Target | undefined {

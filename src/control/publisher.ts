@@ -224,8 +224,11 @@ function hasFailedUdp({ binds }: Target, results: readonly BindResult[]): boolea
 function targetOf(update: ConfigUpdate, before: Target | undefined): Target {
   const { manifest } = update
   const parts = partsOf(update, before)
-  for (const digest of manifest.parts) {
-    if (!parts.has(digest)) throw missing(`part ${digest}`, manifest)
+  // Where it was said what is gone, both were made of the same words: their number tells.
+  if (update.gone === undefined || parts.size !== manifest.parts.size) {
+    for (const digest of manifest.parts) {
+      if (!parts.has(digest)) throw missing(`part ${digest}`, manifest)
+    }
   }
   const keys = keysOf(update, parts, before)
   const binds = manifest.binds.map((digest): BindPart => {
@@ -233,7 +236,15 @@ function targetOf(update: ConfigUpdate, before: Target | undefined): Target {
     if (part?.kind !== 'bind') throw missing(`bind ${digest}`, manifest)
     return part
   })
-  return { revision: (before?.revision ?? 0) + 1, manifest, parts, keys, binds }
+  const come = before && { since: before.manifest.parts, parts: update.parts }
+  return {
+    revision: (before?.revision ?? 0) + 1,
+    manifest,
+    parts,
+    keys,
+    binds,
+    ...(update.gone !== undefined && come && { come }),
+  }
 }
 
 /** Those of its certificates, and no other: the same map as long as no certificate comes or goes. */
@@ -242,9 +253,12 @@ function keysOf(
   parts: ReadonlyMap<Digest, KeptPart>,
   before: Target | undefined,
 ): ReadonlyMap<Digest, KeyMaterial> {
-  const left = gone?.map((digest) => before?.parts.get(digest))
-  const changed = left && [...left, ...fresh.map(([, part]) => part)]
-  if (before !== undefined && changed?.some(isCertificate) === false) return before.keys
+  if (
+    before !== undefined &&
+    changedParts({ parts: fresh, gone }, before)?.some(isCertificate) === false
+  ) {
+    return before.keys
+  }
   const known = new Map(before?.keys)
   for (const key of sent) known.set(key.keyId, key)
   const keys = new Map<Digest, KeyMaterial>()
@@ -255,6 +269,15 @@ function keysOf(
     keys.set(part.keyId, key)
   }
   return keys
+}
+
+/** Those that came or went; undefined: nobody said what is gone. */
+export function changedParts(
+  { parts, gone }: Pick<ConfigUpdate, 'parts'> & { readonly gone?: readonly Digest[] | undefined },
+  before: Served | undefined,
+): readonly (KeptPart | undefined)[] | undefined {
+  const left = gone?.map((digest) => before?.parts.get(digest))
+  return left && [...left, ...parts.map(([, part]) => part)]
 }
 
 function isCertificate(part: KeptPart | undefined): part is CertificatePart {

@@ -125,8 +125,9 @@ export class CompiledView implements HttpView {
     const replaced = before && replacedIn(before, window)
     const held: HeldListener[] = []
     try {
-      for (const [place, ref] of refs.entries()) {
-        const old = before?.held[oldPlace(window, place) ?? -1]
+      let place = 0
+      for (const ref of refs) {
+        const old = before?.held[oldPlace(window, place++) ?? -1]
         if (old === undefined) {
           const other = replaced?.get(ref.listener)
           held.push(await holdListener(ref, part, shared, slice, other))
@@ -215,8 +216,9 @@ async function holdHosts(
   const window = windowOf(before.refs, refs, isSameHost)
   const hosts: LiveHost[] = []
   try {
-    for (const [place, { routes }] of refs.entries()) {
-      const old = before.hosts[oldPlace(window, place) ?? -1]
+    let place = 0
+    for (const { routes } of refs) {
+      const old = before.hosts[oldPlace(window, place++) ?? -1]
       hosts.push(old?.hold() ?? live.hold(routes, part))
       if (old === undefined && slice.isOver) await slice.breathe()
     }
@@ -270,8 +272,9 @@ function* named<T>(
   values: readonly T[],
   names?: ReadonlySet<string>,
 ): Generator<readonly [hostname: string, value: T]> {
-  for (const [at, value] of values.entries()) {
-    const hostname = refs[at]?.hostname
+  let at = 0
+  for (const value of values) {
+    const hostname = refs[at++]?.hostname
     if (hostname !== undefined && names?.has(hostname) !== false) yield [hostname, value]
   }
 }

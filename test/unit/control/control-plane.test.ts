@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict'
 import { describe, it, mock } from 'node:test'
 import { ControlPlane } from '../../../src/control/control-plane.ts'
+import type { LookUp } from '../../../src/control/name-resolver.ts'
 import { InheritedSockets } from '../../../src/control/inherited-sockets.ts'
 import { PassedSockets } from '../../../src/control/passed-sockets.ts'
 import { StatusStore } from '../../../src/control/status-store.ts'
 import { systemClock } from '../../../src/base/clock.ts'
 import { bindKey } from '../../../src/model/identity.ts'
-import type { BindPart } from '../../../src/model/snapshot.ts'
+import type { BindPart, Part } from '../../../src/model/snapshot.ts'
 import { applyBindResults } from '../../../src/translate/status/programmed.ts'
-import { bindPart, configUpdate, recordingLog } from './fixtures.ts'
+import { bindPart, configUpdate, digest, recordingLog } from './fixtures.ts'
 import { Scripted, SETTINGS } from './scripted-worker.ts'
 
 const DNS: BindPart = {
@@ -21,7 +22,7 @@ const DNS: BindPart = {
 const LIMIT_MS = 5000
 
 /** With one worker, which has said hello. */
-function setUp(isSuccessor: boolean) {
+function setUp(isSuccessor: boolean, lookUp: LookUp = () => assert.fail('no names')) {
   const worker = new Scripted(100)
   const plane = new ControlPlane({
     workers: 1,
@@ -36,7 +37,7 @@ function setUp(isSuccessor: boolean) {
     }),
     settings: SETTINGS,
     statusStore: new StatusStore({ applyBindResults, clock: systemClock }),
-    lookUp: () => assert.fail('no names'),
+    lookUp,
     log: recordingLog().log,
     clock: systemClock,
   })
@@ -60,6 +61,37 @@ function setUp(isSuccessor: boolean) {
   }
   return { plane, worker, ack, isAsked, lends }
 }
+
+describe('names of upstreams', () => {
+  const upstream = (name: string): Part => ({
+    kind: 'upstream',
+    name,
+    protocol: 'tcp',
+    endpoints: [{ kind: 'name', name, port: 80 }],
+  })
+
+  it('are resolved while an upstream has them, whatever else an update changes', () => {
+    const asked: string[] = []
+    const { plane } = setUp(false, (name) => {
+      asked.push(name)
+      return new Promise(() => undefined)
+    })
+    const take = (names: readonly string[], ports: readonly number[], gone: readonly string[]) => {
+      const others = Object.fromEntries(names.map((name) => [name, upstream(name)]))
+      const binds = [DNS, ...ports.map((port) => bindPart(port))]
+      const update = configUpdate({ generation: asked.length + ports.length + 2, binds, others })
+      void plane.apply({ ...update, gone: gone.map(digest) })
+      return [...asked]
+    }
+    assert.deepEqual(take(['a.test'], [], []), ['a.test'])
+    assert.deepEqual(take(['a.test'], [1001], []), ['a.test'])
+    assert.deepEqual(take(['a.test', 'b.test'], [1001], []), ['a.test', 'b.test'])
+    // One that went is asked for again when it is back: it was forgotten.
+    assert.deepEqual(take(['b.test'], [1001], ['a.test']), ['a.test', 'b.test'])
+    assert.deepEqual(take(['a.test', 'b.test'], [1001], []), ['a.test', 'b.test', 'a.test'])
+    plane.kill()
+  })
+})
 
 describe('UDP sockets for a successor', () => {
   it('are asked for when the workers serve what they were sent', async () => {

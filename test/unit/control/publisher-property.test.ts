@@ -90,8 +90,11 @@ class World {
   settlement: Settlement | undefined
   #last: ConfigUpdate | undefined
   #generation = 0
+  readonly #saysGone: boolean
 
-  constructor() {
+  /** `saysGone`: updates tell which parts the manifest has no longer. */
+  constructor(saysGone: boolean) {
+    this.#saysGone = saysGone
     const sockets = new Sockets((_address, port) => {
       this.open.add(port)
       const close = (): void => void this.open.delete(port)
@@ -133,7 +136,10 @@ class World {
     }
     const same = configUpdate({ generation: 0, ...options }).manifest.digest
     if (same !== this.#last?.manifest.digest) this.#generation += 1
-    this.#last = configUpdate({ generation: this.#generation, ...options })
+    const update = configUpdate({ generation: this.#generation, ...options })
+    const before = [...(this.#last?.manifest.parts ?? [])]
+    const gone = before.filter((name) => !update.manifest.parts.has(name))
+    this.#last = { ...update, ...(this.#saysGone && { gone }) }
     this.publisher.update(this.#last)
   }
 
@@ -149,8 +155,8 @@ class World {
 describe('Publisher, over any history', () => {
   it('publishes only what can be compiled, and converges', () => {
     fc.assert(
-      fc.property(fc.array(steps, { maxLength: 40 }), (history) => {
-        const world = new World()
+      fc.property(fc.array(steps, { maxLength: 40 }), fc.boolean(), (history, saysGone) => {
+        const world = new World(saysGone)
         world.take({ kind: 'start', slot: 0 })
         for (const step of history) world.take(step)
 
