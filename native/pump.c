@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -43,7 +45,16 @@ static enum step failed(struct mover *mover, enum step step) {
   return step;
 }
 
+/* Of most connections the first bytes are all that is sent, which never wait: a call that they are spared. */
+static void no_delay(struct end *to) {
+  if (!to->delays) return;
+  int on = 1;
+  setsockopt(to->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  to->delays = false;
+}
+
 static enum step send_rest(struct mover *mover, struct way *way, struct end *to) {
+  if (way->rest_length > 0) no_delay(to);
   while (way->rest_at < way->rest_length) {
     ssize_t sent = send(to->fd, way->rest + way->rest_at, way->rest_length - way->rest_at,
                         MSG_NOSIGNAL);
@@ -59,6 +70,7 @@ static enum step send_rest(struct mover *mover, struct way *way, struct end *to)
 }
 
 static enum step drain_pipe(struct mover *mover, struct way *way, struct end *to) {
+  if (way->piped > 0) no_delay(to);
   while (way->piped > 0) {
     ssize_t sent =
         splice(way->pipe[0], NULL, to->fd, NULL, way->piped, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
@@ -72,6 +84,7 @@ static enum step drain_pipe(struct mover *mover, struct way *way, struct end *to
 
 /* What the target does not take now is kept for later: at most one read. */
 static enum step send_or_keep(struct mover *mover, struct way *way, struct end *to, size_t length) {
+  no_delay(to);
   ssize_t sent = send(to->fd, mover->buffer, length, MSG_NOSIGNAL);
   if (sent < 0) {
     if (!would_block(errno) && errno != EINTR) return failed(mover, STEP_TARGET_FAILED);

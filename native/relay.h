@@ -47,6 +47,7 @@ struct end {
   bool registered; /* in the epoll set */
   bool readable;   /* an edge came that no read has used up yet */
   bool hung_up;    /* RDHUP, HUP or ERR was seen: no further edge may come, read until 0 or EAGAIN */
+  bool delays;     /* Nagle's algorithm is on: what is sent next could wait for an acknowledgement */
 };
 
 struct way {

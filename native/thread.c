@@ -272,12 +272,6 @@ static void connected(struct relay *relay, struct conn *conn, size_t sent) {
   run(relay, conn, UPSTREAM);
 }
 
-static int open_socket(const struct target *target) {
-  int fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd >= 0 && target->address.any.sa_family != AF_UNIX) socket_no_delay(fd);
-  return fd;
-}
-
 static void start_connect(struct relay *relay, struct conn *conn, struct target *target) {
   if (conn->state == CONNECTING) drop_upstream(relay, conn);
   else if (conn->state != HELD) {
@@ -288,7 +282,8 @@ static void start_connect(struct relay *relay, struct conn *conn, struct target 
   conn->target = target;
   conn->attempt = target->attempt;
   struct end *end = &conn->ends[UPSTREAM];
-  end->fd = open_socket(target);
+  end->fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  end->delays = target->address.any.sa_family != AF_UNIX;
   if (end->fd < 0) {
     refused(relay, conn, errno);
     return;
