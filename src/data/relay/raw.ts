@@ -228,8 +228,6 @@ export class RawRelay implements TimerSink {
     // The head must not live as long as the connection.
     side.given = undefined
     readTo(side.handle, side)
-    // A client says most in its hello, which was read; what comes from the upstream is worth a call.
-    if (side === this.#upstream) side.handle.useUserBuffer(this.#relays.shared)
     if (head.length > 0) this.#onBytes(side, head)
     if (ended) this.#onEnd(side)
     else if (!side.stalled) this.#readOn(side)
