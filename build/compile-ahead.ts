@@ -6,12 +6,13 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, get } from 'node:http'
+import { type ClientRequest, createServer, get } from 'node:http'
 import { get as getSecurely } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { inspect } from 'node:util'
 
 /** What is used first in a connection's life is the same in the tenth. */
 const REQUESTS = 5
@@ -101,16 +102,20 @@ async function serveEach(scratch: string, backend: number): Promise<void> {
 
 /** The version of the manifests that answers; undefined: none is named. */
 async function ask({ http, https }: Ports, signal: AbortSignal): Promise<string | undefined> {
-  let version: string | undefined
   const options = { signal, agent: false, host: '127.0.0.1', headers: { host: 'localhost' } }
   const secure = { ...options, port: https, servername: 'localhost', rejectUnauthorized: false }
-  for (const request of [get({ ...options, port: http }), getSecurely(secure)]) {
-    const [response] = await once(request, 'response', { signal })
-    if (response.statusCode !== 200) throw new Error(`answered with ${response.statusCode}`)
-    version = response.headers['x-version']
-    await once(response.resume(), 'end', { signal })
-  }
+  const [, version] = await Promise.all([
+    versionOf(get({ ...options, port: http }), signal),
+    versionOf(getSecurely(secure), signal),
+  ])
   return version
+}
+
+async function versionOf(request: ClientRequest, signal: AbortSignal): Promise<string | undefined> {
+  const [response] = await once(request, 'response', { signal })
+  if (response.statusCode !== 200) throw new Error(`answered with ${response.statusCode}`)
+  await once(response.resume(), 'end', { signal })
+  return response.headers['x-version']
 }
 
 /** As a whole, as an editor or `mv` would. */
@@ -191,7 +196,7 @@ try {
       break
     } catch (error) {
       if (attempt === ATTEMPTS) throw error
-      process.stderr.write(`${error}\n`)
+      process.stderr.write(`${inspect(error)}\n`)
     }
   }
 } finally {
