@@ -7,21 +7,21 @@ import type { Digest } from '../base/brand.ts'
 import { GwProxyError } from '../base/errors.ts'
 import { windowOf } from '../base/lists.ts'
 import type { HostRef, RouteTablePart } from '../model/http.ts'
-import type {
-  BindPart,
-  Chain,
-  ChainTable,
-  HttpListener,
-  KeptPart,
-  Part,
+import {
+  type BindPart,
+  type Chain,
+  type ChainTable,
+  type HttpListener,
+  isListPart,
+  type KeptPart,
+  type ListPart,
+  listPartName,
+  type Part,
 } from '../model/snapshot.ts'
 import { packPart } from './packed-part.ts'
 
 /** A part as it travels. */
 export type SentPart = KeptPart | PartEdit
-
-/** What has a list that is worth it. */
-type ListPart = BindPart | RouteTablePart
 
 export type PartEdit =
   | {
@@ -64,13 +64,13 @@ export class EditedParts {
     gone: readonly (readonly [Digest, Part])[],
   ): readonly (readonly [Digest, SentPart])[] {
     const sent = come.map(([digest, part]): readonly [Digest, SentPart] => {
-      const known = isList(part) ? this.#byName.get(nameOf(part)) : undefined
+      const known = isListPart(part) ? this.#byName.get(listPartName(part)) : undefined
       // The receiver drops what the manifest does not name only after it has read all.
       return [digest, (known && editOf(known[0], known[1], part)) ?? packPart(part)]
     })
-    for (const [, part] of gone) if (isList(part)) this.#byName.delete(nameOf(part))
+    for (const [, part] of gone) if (isListPart(part)) this.#byName.delete(listPartName(part))
     for (const [digest, part] of come) {
-      if (isList(part) && isLong(part)) this.#byName.set(nameOf(part), [digest, part])
+      if (isListPart(part) && isLong(part)) this.#byName.set(listPartName(part), [digest, part])
     }
     return sent
   }
@@ -81,18 +81,10 @@ export class EditedParts {
   }
 }
 
-function isList(part: KeptPart): part is ListPart {
-  return part.kind === 'bind' || part.kind === 'route-table'
-}
-
 function isLong(part: ListPart): boolean {
   return part.kind === 'bind'
     ? part.tables.some(({ chains, listeners }) => chains.length + listeners.length >= LEAST)
     : part.hosts.length + (part.grpc?.length ?? 0) >= LEAST
-}
-
-function nameOf(part: ListPart): string {
-  return part.kind === 'bind' ? part.key : part.listener
 }
 
 /** undefined: it must travel whole. */
@@ -169,7 +161,7 @@ export class PartReader {
     this.#forget(gone)
     for (const [digest, part] of parts) {
       this.#digests.add(digest)
-      if (isList(part) && isLong(part)) this.#held.set(digest, part)
+      if (isListPart(part) && isLong(part)) this.#held.set(digest, part)
     }
     return parts
   }

@@ -42,6 +42,21 @@ export interface PackedHost {
   readonly json: string
 }
 
+/** What has long lists. */
+export type ListPart = BindPart | RouteTablePart
+
+/**
+ * What stays the same of such a part when its lists change: parts of one name replace each other. A
+ * bind's begins with its transport, a listener's with its object's kind.
+ */
+export function listPartName(part: ListPart): string {
+  return part.kind === 'bind' ? part.key : part.listener
+}
+
+export function isListPart(part: KeptPart): part is ListPart {
+  return part.kind === 'bind' || part.kind === 'route-table'
+}
+
 /** One OS socket and what it does for each local address and class of SNI. */
 export interface BindPart {
   readonly kind: 'bind'

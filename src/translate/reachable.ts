@@ -9,7 +9,14 @@ import { GwProxyError } from '../base/errors.ts'
 import { windowOf } from '../base/lists.ts'
 import type { HttpFilter } from '../model/http-filter.ts'
 import type { HostRef, HttpRule } from '../model/http.ts'
-import type { Chain, ChainAction, HttpListener, Part } from '../model/snapshot.ts'
+import {
+  type Chain,
+  type ChainAction,
+  type HttpListener,
+  isListPart,
+  listPartName,
+  type Part,
+} from '../model/snapshot.ts'
 import type { WeightedUpstream } from '../model/upstream.ts'
 import type { UpstreamTarget } from '../model/upstream-target.ts'
 
@@ -52,15 +59,14 @@ export class ReachableParts {
         const part = known(digest, this.#parts.get(digest))
         this.#parts.delete(digest)
         if (!come.delete(digest)) gone.set(digest, part)
-        const name = nameOf(part)
-        if (name === undefined) left.push(part)
-        else leaving.set(name, part)
+        if (isListPart(part)) leaving.set(listPartName(part), part)
+        else left.push(part)
       }
       for (const digest of coming) {
         const part = known(digest, partOf(digest))
         this.#parts.set(digest, part)
         if (!gone.delete(digest)) come.set(digest, part)
-        const name = nameOf(part) ?? ''
+        const name = isListPart(part) ? listPartName(part) : ''
         this.#exchangeLists(listsOf(leaving.get(name)), listsOf(part))
         leaving.delete(name)
       }
@@ -100,12 +106,6 @@ export class ReachableParts {
 function known(digest: Digest, part: Part | undefined): Part {
   if (part !== undefined) return part
   throw new GwProxyError('GWP_DEFECT_INVARIANT', `part ${digest} is referred to and does not exist`)
-}
-
-/** What stays the same of a part with long lists when these change. */
-function nameOf(part: Part): string | undefined {
-  if (part.kind === 'bind') return `bind ${part.key}`
-  return part.kind === 'route-table' ? `route-table ${part.listener}` : undefined
 }
 
 /** What refers to parts: the entry of a list, or the digest itself. */

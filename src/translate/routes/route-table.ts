@@ -23,15 +23,6 @@ import type { LoweredMatch } from './http-match.ts'
 import { comparePrecedence, type RankedMatch } from './http-precedence.ts'
 import type { LoweredRoute, LoweredRule } from './lowered-route.ts'
 
-export interface RouteTableInput {
-  readonly listener: ListenerKey
-  /** The listener's: for redirects that name neither scheme nor port. */
-  readonly port: number
-  readonly routes: readonly AttachedHttpRoute[]
-  readonly grpcRoutes?: readonly AttachedGrpcRoute[]
-}
-
-/** A route may stand here several times, once for each of its parentRefs. */
 interface Attached<Match> {
   readonly resource: Resource<unknown>
   readonly lowered: LoweredRoute<Match>
@@ -45,19 +36,6 @@ type HostPart = HttpHostPart | GrpcHostPart
 
 /** Takes the parts of the hosts. */
 export type PutHost = (digest: Digest, part: HostPart) => void
-
-export function buildRouteTable(input: RouteTableInput, put: PutHost): RouteTablePart {
-  const { listener, port, routes, grpcRoutes = [] } = input
-  const tables = new RouteTables(listener, port)
-  const none = { gone: [] }
-  return tables.next(
-    {
-      http: { ...none, come: mergeAttachments(routes) },
-      grpc: { ...none, come: mergeAttachments(grpcRoutes) },
-    },
-    put,
-  )
-}
 
 interface AttachedChange<Match> {
   readonly gone: readonly Attached<Match>[]
@@ -252,24 +230,4 @@ function hostMatches<Match>(
   }))
   matchesOf.set(lowered, fresh)
   return fresh
-}
-
-/** Each route once with all of its hostnames. */
-function mergeAttachments<Match>(routes: readonly Attached<Match>[]): readonly Attached<Match>[] {
-  const merged = new Map<Resource<unknown>, Attached<Match>>()
-  for (const route of routes) {
-    const known = merged.get(route.resource)
-    merged.set(route.resource, known === undefined ? route : withHostnames(known, route.hostnames))
-  }
-  return [...merged.values()]
-}
-
-function withHostnames<Match>(
-  route: Attached<Match>,
-  more: readonly ServedHostname[],
-): Attached<Match> {
-  const added = more.filter(
-    ({ hostname }) => !route.hostnames.some((served) => served.hostname === hostname),
-  )
-  return { ...route, hostnames: [...route.hostnames, ...added] }
 }

@@ -11,7 +11,7 @@ import type { Resource } from '../../../src/api/resource.ts'
 import { httpLookup, Parts, ruleOf, wholeHosts } from '../../support/route-tables.ts'
 import type { ListenerKey } from '../../../src/model/identity.ts'
 import { lowerHttpRoute } from '../../../src/translate/routes/http-route.ts'
-import { buildRouteTable } from '../../../src/translate/routes/route-table.ts'
+import { RouteTables } from '../../../src/translate/routes/route-table.ts'
 import { contextOf, httpRoute, resourceOf } from './fixture.ts'
 
 interface Request {
@@ -190,22 +190,19 @@ function toResource(
 function compile(routes: readonly Resource<HTTPRoute>[]): (request: Request) => string | undefined {
   const context = contextOf([])
   const parts = new Parts()
-  const input = {
-    listener: 'Gateway/default/gw/http' as ListenerKey,
-    port: 80,
-    routes: routes.map((resource) => ({
-      resource,
-      lowered: lowerHttpRoute(context, resource),
-      hostnames: (resource.object.spec.hostnames ?? ['']).map((hostname) => ({
-        hostname,
-        own: hostname,
-      })),
+  const come = routes.map((resource) => ({
+    resource,
+    lowered: lowerHttpRoute(context, resource),
+    hostnames: (resource.object.spec.hostnames ?? ['']).map((hostname) => ({
+      hostname,
+      own: hostname,
     })),
-  }
-  const hosts = wholeHosts(
-    buildRouteTable(input, (digest, part) => parts.set(digest, part)).hosts,
-    parts,
+  }))
+  const table = new RouteTables('Gateway/default/gw/http' as ListenerKey, 80).next(
+    { http: { gone: [], come }, grpc: { gone: [], come: [] } },
+    (digest, part) => parts.set(digest, part),
   )
+  const hosts = wholeHosts(table.hosts, parts)
   const http = hosts.flatMap((host) => (host.kind === 'http-host' ? host : []))
   const lookup = httpLookup(http)
   return ({ host, method, path, headers, query }) => {

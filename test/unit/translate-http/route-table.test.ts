@@ -5,10 +5,7 @@ import type { HTTPRoute } from '../../../src/api/http-route.ts'
 import type { Resource } from '../../../src/api/resource.ts'
 import type { ListenerKey } from '../../../src/model/identity.ts'
 import { lowerHttpRoute } from '../../../src/translate/routes/http-route.ts'
-import {
-  type AttachedHttpRoute,
-  buildRouteTable,
-} from '../../../src/translate/routes/route-table.ts'
+import { type AttachedHttpRoute, RouteTables } from '../../../src/translate/routes/route-table.ts'
 import { Parts, ruleOf, wholeHosts } from '../../support/route-tables.ts'
 import { contextOf, httpRoute, resourceOf } from './fixture.ts'
 
@@ -34,8 +31,9 @@ function attached(
 
 function table(routes: readonly AttachedHttpRoute[]) {
   const parts = new Parts()
-  const part = buildRouteTable({ listener, port: 8080, routes }, (digest, host) =>
-    parts.set(digest, host),
+  const part = new RouteTables(listener, 8080).next(
+    { http: { gone: [], come: routes }, grpc: { gone: [], come: [] } },
+    (digest, host) => parts.set(digest, host),
   )
   return { part, hosts: wholeHosts(part.hosts, parts) }
 }
@@ -51,7 +49,7 @@ function describeTable(routes: readonly AttachedHttpRoute[]): string[] {
   })
 }
 
-describe('buildRouteTable', () => {
+describe('RouteTables', () => {
   it('is empty without routes', () => {
     assert.deepEqual(table([]).part, { kind: 'route-table', listener, port: 8080, hosts: [] })
   })
@@ -89,15 +87,6 @@ describe('buildRouteTable', () => {
     assert.deepEqual(describeTable(routes), [
       ': /a->young/1 /a/b->old/2 /a/b->young/0 /a->old/1 ->old/0',
     ])
-  })
-
-  it('takes a route once, with the hostnames of all of its attachments', () => {
-    const once = attached('a', ['x.example', 'y.example'], [prefix('/')])
-    const twice = [
-      { ...once, hostnames: [served('x.example')] },
-      { ...once, hostnames: ['y.example', 'x.example'].map(served) },
-    ]
-    assert.deepEqual(table(twice), table([once]))
   })
 
   it('is the same whatever the order of the routes', () => {
