@@ -4,6 +4,7 @@
  * gwproxy would know: last good versions and ages from --state-dir. Loads neither yaml nor zod.
  */
 import { Worker } from 'node:worker_threads'
+import { withoutIdleCollections } from '../base/collect-garbage.ts'
 import { GwProxyError, messageOf } from '../base/errors.ts'
 import { entryPoint } from '../base/program-files.ts'
 import { BUILD } from '../ipc/build.ts'
@@ -116,6 +117,7 @@ class ThreadHost implements ConfigHost {
       start: this.#start,
     }
     const resourceLimits = heapLimits(this.#heapMiB)
+    withoutIdleCollections()
     const worker = new Worker(ENTRY, { name: 'gwproxy-config', workerData, resourceLimits })
     worker.on('message', (message: ThreadMessage) => this.#received(message))
     let reason: string | undefined

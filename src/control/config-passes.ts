@@ -29,8 +29,12 @@ import { openStateDir, type StateDir } from './state-dir.ts'
 import { UpdateBuilder } from './update-builder.ts'
 
 const MEMORY_NAME = 'objects'
-/** After the first pass, which leaves as much behind as it keeps: the first edit need not wait for it. */
+/** A pass that takes longer, as the first of many objects, leaves as much behind as it keeps. */
+const LONG_PASS_MS = 300
+/** The edits that follow it at once need not wait for the collection. */
 const COLLECT_MS = 1000
+/** What many small passes leave is collected when no more of them come. */
+const IDLE_COLLECT_MS = 30_000
 /** Certificates expire without any file changing. */
 const REJUDGE_MS = 3_600_000
 
@@ -45,6 +49,8 @@ export class ConfigPasses {
   readonly #stateDir: StateDir | undefined
   readonly #timers: NodeJS.Timeout[] = []
   #retry: NodeJS.Timeout | undefined
+  #collection: NodeJS.Timeout | undefined
+  #collectsSoon = false
   #looked: Listing | undefined
   /** What Gateways hold, so that a later one takes no port or address away. */
   #holdings: Holdings | undefined
@@ -97,7 +103,6 @@ export class ConfigPasses {
     this.#timers.push(
       setInterval(() => this.#gate.mark(), this.#options.pollIntervalMs),
       setInterval(() => this.#rejudge(), REJUDGE_MS),
-      setTimeout(collectGarbage, COLLECT_MS),
     )
   }
 
@@ -110,6 +115,7 @@ export class ConfigPasses {
   async stop(): Promise<void> {
     this.#gate.stop()
     clearTimeout(this.#retry)
+    clearTimeout(this.#collection)
     for (const timer of this.#timers) clearInterval(timer)
     await this.#watcher?.stop()
   }
@@ -165,7 +171,7 @@ export class ConfigPasses {
       ...(this.#holdings === undefined ? {} : { holdings: this.#holdings }),
     })
     this.#holdings = translation.holdings
-    return this.#updates.next({
+    const update = this.#updates.next({
       pass: this.#pass,
       answers: this.#requested,
       translation,
@@ -174,6 +180,22 @@ export class ConfigPasses {
       counts: loaded.counts,
       durationMs: this.#clock.monotonic() - started,
     })
+    this.#collectAfter(this.#clock.monotonic() - started)
+    return update
+  }
+
+  #collectAfter(passMs: number): void {
+    const isLong = passMs >= LONG_PASS_MS
+    if (this.#collectsSoon && !isLong) return
+    clearTimeout(this.#collection)
+    this.#collectsSoon = isLong
+    this.#collection = setTimeout(
+      () => {
+        this.#collectsSoon = false
+        collectGarbage()
+      },
+      isLong ? COLLECT_MS : IDLE_COLLECT_MS,
+    )
   }
 
   #retryAfter(delayMs: number | undefined): void {
