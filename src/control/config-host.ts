@@ -4,7 +4,7 @@
  * gwproxy would know: last good versions and ages from --state-dir. Loads neither yaml nor zod.
  */
 import { Worker } from 'node:worker_threads'
-import { withoutIdleCollections } from '../base/collect-garbage.ts'
+import { restoreTopCompiler, withoutIdleCollections } from '../base/engine.ts'
 import { GwProxyError, messageOf } from '../base/errors.ts'
 import { entryPoint } from '../base/program-files.ts'
 import { BUILD } from '../ipc/build.ts'
@@ -172,6 +172,7 @@ class ThreadHost implements ConfigHost {
   }
 
   #exited(code: number, reason = `exit code ${code}`): void {
+    restoreTopCompiler()
     this.#answered()
     if (this.#isStopped) return
     // One that ended by itself has said why.

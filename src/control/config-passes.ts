@@ -4,7 +4,7 @@
  */
 import { ResourceSets } from '../api/resource-set.ts'
 import type { Clock } from '../base/clock.ts'
-import { collectGarbage } from '../base/collect-garbage.ts'
+import { collectGarbage, withoutTopCompiler } from '../base/engine.ts'
 import { messageOf } from '../base/errors.ts'
 import { MappedList } from '../base/lists.ts'
 import { ChangeGate, type Look } from '../config/change-gate.ts'
@@ -99,7 +99,7 @@ export class ConfigPasses {
   start(): void {
     this.#restore()
     this.#looked = this.#loader.look()
-    this.#run()
+    withoutTopCompiler(() => this.#run())
     this.#timers.push(
       setInterval(() => this.#gate.mark(), this.#options.pollIntervalMs),
       setInterval(() => this.#rejudge(), REJUDGE_MS),
