@@ -3,7 +3,7 @@
  * together: the pair matches, the chain is in order, and OpenSSL takes it. Messages never quote
  * the input, which may hold a private key.
  */
-import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createPrivateKey, hash, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import type { Digest } from '../base/brand.ts'
 import { digestOfText } from '../base/digest.ts'
@@ -192,7 +192,8 @@ function assemble(
       dnsNames: dnsNamesOf(leaf),
       notBefore: leaf.validFromDate.getTime(),
       notAfter: leaf.validToDate.getTime(),
-      fingerprint: leaf.fingerprint256.replaceAll(':', '').toLowerCase(),
+      // A sixth of what OpenSSL's own text of it costs.
+      fingerprint: hash('sha256', leaf.raw, 'hex'),
       warnings: chainWarnings(chain),
     },
   }
