@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import fs, {
+  type MakeDirectoryOptions,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -27,6 +36,26 @@ describe('makeDirectory', () => {
     makeDirectory(join(scratch, 'link/x'))
     assert.ok(statSync(join(scratch, 'real/x')).isDirectory())
   })
+
+  for (const theirs of ['race-1/a', 'race-2/a/b']) {
+    it(`goes on where others have made ${theirs} meanwhile`, ({ mock }) => {
+      const { mkdirSync: make } = fs
+      mock.method(fs, 'mkdirSync', (path: string, options: MakeDirectoryOptions) => {
+        try {
+          make(path, options)
+        } catch (error) {
+          make(join(scratch, theirs), { recursive: true })
+          throw error
+        }
+      })
+      syncBuiltinESMExports()
+      const path = join(scratch, `${theirs.slice(0, 6)}/a/b`)
+      makeDirectory(path)
+      mock.restoreAll()
+      syncBuiltinESMExports()
+      assert.ok(statSync(path).isDirectory())
+    })
+  }
 
   it('says what is in the way', () => {
     writeFileSync(join(scratch, 'file'), '')
