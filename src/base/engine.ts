@@ -31,6 +31,7 @@ export function withoutIdleCollections(): void {
  * by the counters that code of the highest compiler that there is would not have.
  */
 export function withoutTopCompiler<T>(work: () => T): T {
+  if (!isOurs) return work()
   setFlagsFromString('--force-emit-interrupt-budget-checks')
   setFlagsFromString('--no-turbofan')
   try {
@@ -42,6 +43,17 @@ export function withoutTopCompiler<T>(work: () => T): T {
 
 /** Also behind a thread that was ended within such work. */
 export function restoreTopCompiler(): void {
+  if (!isOurs) return
   setFlagsFromString('--turbofan')
   setFlagsFromString('--no-force-emit-interrupt-budget-checks')
 }
+
+/**
+ * Whether options of Node.js say which compilers there are. V8 tells nobody, and would write machine code
+ * for a process that was started with `--jitless` once the compiler is switched on.
+ */
+export function choosesCompilers(options: string): boolean {
+  return /--(?:jitless|no[-_]?(?:opt|turbofan))(?:\s|$)/.test(options)
+}
+
+const isOurs = !choosesCompilers([...process.execArgv, process.env['NODE_OPTIONS']].join(' '))

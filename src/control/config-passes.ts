@@ -138,6 +138,7 @@ export class ConfigPasses {
   }
 
   #run(): void {
+    const started = this.#clock.monotonic()
     this.#pass += 1
     try {
       this.#post(this.#makeUpdate(this.#looked ?? this.#loader.look()))
@@ -154,6 +155,7 @@ export class ConfigPasses {
         },
       )
     }
+    this.#collectAfter(this.#clock.monotonic() - started)
   }
 
   #makeUpdate(listing: Listing): ThreadUpdate {
@@ -171,7 +173,7 @@ export class ConfigPasses {
       ...(this.#holdings === undefined ? {} : { holdings: this.#holdings }),
     })
     this.#holdings = translation.holdings
-    const update = this.#updates.next({
+    return this.#updates.next({
       pass: this.#pass,
       answers: this.#requested,
       translation,
@@ -180,8 +182,6 @@ export class ConfigPasses {
       counts: loaded.counts,
       durationMs: this.#clock.monotonic() - started,
     })
-    this.#collectAfter(this.#clock.monotonic() - started)
-    return update
   }
 
   #collectAfter(passMs: number): void {

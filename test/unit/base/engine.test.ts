@@ -1,9 +1,11 @@
 /** What we ask of V8 is there, and does what it says. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { it } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { collectGarbage, withoutTopCompiler } from '../../../src/base/engine.ts'
+import { choosesCompilers, collectGarbage, withoutTopCompiler } from '../../../src/base/engine.ts'
 
 it('what nobody holds any longer is gone', async () => {
   let collected = 0
@@ -29,6 +31,37 @@ it('a hot function gets the code of the top compiler behind the work, not within
     hot(20)
     await new Promise((resolve) => setImmediate(resolve))
   }
+})
+
+it('switches no compiler on that the process was started without', () => {
+  for (const options of [
+    '--jitless',
+    '--no-opt',
+    '--noopt',
+    '--no_turbofan',
+    '-r x --jitless -y',
+  ]) {
+    assert.equal(choosesCompilers(options), true, options)
+  }
+  for (const options of ['', '--no-optional', '--max-semi-space-size=8 --turbofan']) {
+    assert.equal(choosesCompilers(options), false, options)
+  }
+  const module = join(import.meta.dirname, '../../../src/base/engine.ts')
+  const script = `
+    import { withoutTopCompiler } from ${JSON.stringify(module)}
+    const hot = (n) => (n < 2 ? n : hot(n - 1) + hot(n - 2))
+    withoutTopCompiler(() => hot(5))
+    for (let count = 0; count < 5; count++) hot(27)
+    console.log(%GetOptimizationStatus(hot))`
+  const flags = ['--allow-natives-syntax', '--input-type=module', '-e', script]
+  const statusOf = (...own: string[]): number => {
+    const child = spawnSync(process.execPath, [...own, ...flags], { encoding: 'utf8' })
+    assert.match(child.stdout, /^\d+\n$/, child.stderr)
+    return Number(child.stdout)
+  }
+  assert.equal(statusOf('--no-turbofan') & TURBOFANNED, 0)
+  // The same finds it where it may be.
+  assert.notEqual(statusOf() & TURBOFANNED, 0)
 })
 
 function isTopCompiled(hot: (n: number) => number): boolean {
