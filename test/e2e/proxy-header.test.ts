@@ -56,7 +56,7 @@ describe('PROXY protocol on a bind', () => {
 
   function lineOf({ socket }: Peer): Promise<ConnectionRecord> {
     const peer = `${socket.localAddress}:${socket.localPort}`
-    return plane.line((record) => record.peer === peer)
+    return plane.line((record) => record.peer === peer, plane.lines.length)
   }
 
   /** Sends the segments; the backend must get `expected`, and its answer must come back. */
