@@ -54,9 +54,10 @@ describe('PROXY protocol on a bind', () => {
     return peer
   }
 
-  function lineOf({ socket }: Peer): Promise<ConnectionRecord> {
+  /** `from`: how many lines there were before it was dialled. */
+  function lineOf({ socket }: Peer, from = 0): Promise<ConnectionRecord> {
     const peer = `${socket.localAddress}:${socket.localPort}`
-    return plane.line((record) => record.peer === peer, plane.lines.length)
+    return plane.line((record) => record.peer === peer, from)
   }
 
   /** Sends the segments; the backend must get `expected`, and its answer must come back. */
@@ -81,8 +82,9 @@ describe('PROXY protocol on a bind', () => {
 
   /** Sends `bytes` and expects the end without a single byte. */
   async function closed(name: BindName, from: string, bytes: Buffer): Promise<ConnectionRecord> {
+    const before = plane.lines.length
     const client = await dial(name, from)
-    const line = lineOf(client)
+    const line = lineOf(client, before)
     if (bytes.length > 0) client.socket.write(bytes)
     await client.until((peer) => peer.ended || peer.closed)
     assert.equal(client.received.length, 0)
