@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import {
   accessSync,
@@ -193,14 +192,14 @@ async function accepts(address: string, port: number): Promise<boolean> {
   return accepted
 }
 
-/** Whoever else tries to bind it finds it taken. */
+/** By the table of proc(5), in the machine's byte order: a bind of ours would race with the server's. */
 async function isUdpBound(address: string, port: number): Promise<boolean> {
-  const socket = createSocket('udp4')
-  const taken = await new Promise<boolean>((resolve) => {
-    socket.once('error', () => resolve(true))
-    socket.bind(port, address, () => resolve(false))
-  })
-  socket.close()
-  if (!taken) await delay(20)
-  return taken
+  const [word = 0] = new Uint32Array(Uint8Array.from(address.split('.').map(Number)).buffer)
+  const hex = (value: number, digits: number) =>
+    value.toString(16).toUpperCase().padStart(digits, '0')
+  const isBound = readFileSync('/proc/net/udp', 'utf8').includes(
+    ` ${hex(word, 8)}:${hex(port, 4)} `,
+  )
+  if (!isBound) await delay(20)
+  return isBound
 }
