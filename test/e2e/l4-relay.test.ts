@@ -31,7 +31,7 @@ describe('relay', () => {
     const client = await dialTcp(port)
     const server = await backend.accepted()
     const address = `127.0.0.1:${client.socket.localPort}`
-    return { client, server, line: plane.line(({ peer }) => peer === address) }
+    return { client, server, line: plane.line(({ peer }) => peer === address, plane.lines.length) }
   }
 
   it('lets the server speak first, before the client sent a byte', async () => {

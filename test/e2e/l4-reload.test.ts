@@ -155,6 +155,7 @@ describe('drain', () => {
     const [finishing, stuck] = [await dialTcp(port), await dialTcp(port)]
     const peer = `127.0.0.1:${finishing.socket.localPort}`
     const server = await backend.accepted()
+    const before = plane.lines.length
     plane.send({ type: 'drain', deadlineMs: 300 })
     // One that comes before the worker has heard of it is served, and goes by itself.
     while ((await goes(port)).error?.code !== 'ECONNREFUSED');
@@ -162,7 +163,7 @@ describe('drain', () => {
     await server.receives('done')
     server.socket.end()
     await finishing.closes()
-    assert.equal((await plane.line((line) => line.peer === peer)).reason, 'completed')
+    assert.equal((await plane.line((line) => line.peer === peer, before)).reason, 'completed')
     await plane.drained()
     await stuck.closes()
     assert.equal(stuck.error?.code, 'ECONNRESET')

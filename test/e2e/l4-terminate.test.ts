@@ -233,11 +233,12 @@ describe('TLS termination to TCP', () => {
   it('keeps one total deadline over the hand-over to TLS', async () => {
     const client = await dialTcp(port)
     const peer = `127.0.0.1:${client.socket.localPort}`
+    const before = plane.lines.length
     const bytes = await realHello({ servername: 'a.test' })
     // Late, but in time for the peek: what is left for TLS is a fifth of the deadline.
     await new Promise((resolve) => setTimeout(resolve, HANDSHAKE_MS * 0.8))
     client.socket.write(bytes)
-    const line = await plane.line((record) => record.peer === peer)
+    const line = await plane.line((record) => record.peer === peer, before)
     assert.equal(line.reason, 'handshake-timeout')
     assert.ok(line.durationMs < HANDSHAKE_MS * 1.6, `${line.durationMs} ms`)
     await client.until(({ ended, closed }) => ended || closed)
@@ -247,11 +248,12 @@ describe('TLS termination to TCP', () => {
   it('logs a handshake that fails with its cause', async () => {
     const client = await dialTcp(port)
     const peer = `127.0.0.1:${client.socket.localPort}`
+    const before = plane.lines.length
     const bytes = await realHello({ servername: 'a.test' })
     client.socket.write(bytes)
     await client.until(({ received }) => received.length > 0)
     client.socket.end('this is no TLS record')
-    const line = await plane.line((record) => record.peer === peer)
+    const line = await plane.line((record) => record.peer === peer, before)
     assert.equal(line.reason, 'tls-handshake-failed')
     await client.closes()
   })

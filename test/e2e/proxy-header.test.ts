@@ -54,8 +54,8 @@ describe('PROXY protocol on a bind', () => {
     return peer
   }
 
-  /** `from`: how many lines there were before it was dialled. */
-  function lineOf({ socket }: Peer, from = 0): Promise<ConnectionRecord> {
+  /** `from`: how many lines there were before it was dialled; needed where it may end at once. */
+  function lineOf({ socket }: Peer, from = plane.lines.length): Promise<ConnectionRecord> {
     const peer = `${socket.localAddress}:${socket.localPort}`
     return plane.line((record) => record.peer === peer, from)
   }
