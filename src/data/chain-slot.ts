@@ -16,21 +16,19 @@ export interface SlotMember {
 
 /** From its making until it is left. */
 export class Membership implements Linked<Membership> {
-  linkedIn: unknown = undefined
+  linkedIn: LinkedList<Membership> | undefined = undefined
   linkedNext: Membership | undefined = undefined
   linkedPrevious: Membership | undefined = undefined
   readonly member: SlotMember
-  readonly #list: LinkedList<Membership>
 
   constructor(member: SlotMember, list: LinkedList<Membership>) {
     this.member = member
-    this.#list = list
     list.add(this)
   }
 
   /** Idempotent. */
   leave(): void {
-    this.#list.delete(this)
+    this.linkedIn?.delete(this)
   }
 }
 

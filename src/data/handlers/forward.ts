@@ -24,6 +24,7 @@ export class Forward implements Stage, DialSink, RelaySink {
   #tried = NONE
   /** How the last attempt failed. */
   #failure: Outcome | undefined
+  /** As of `Connection.micros`. */
   #dialStarted = 0
   #dial: Dial | undefined
   #relay: Relay | undefined
@@ -93,7 +94,7 @@ export class Forward implements Stage, DialSink, RelaySink {
     this.#endpoint = endpoint
     endpoint.begin()
     this.#connection.facts.endpoint = endpoint.text
-    this.#dialStarted = context.clock.monotonic()
+    this.#dialStarted = this.#connection.micros()
     const { tls } = endpoint
     const { connectMs, tcpIdleMs } = context.limits
     const relay = { downstream: this.#connection.accepted, idleMs: tcpIdleMs }
@@ -143,7 +144,7 @@ export class Forward implements Stage, DialSink, RelaySink {
     try {
       this.#endpoint?.connected()
       this.#endpoint?.succeeded()
-      facts.connectMs = context.clock.monotonic() - this.#dialStarted
+      facts.connectUs = this.#connection.micros() - this.#dialStarted
       const { tcpIdleMs } = context.limits
       downstreamEnd = accepted.takeRelayEnd()
       this.#relay = context.io.relay(downstreamEnd, upstreamEnd, tcpIdleMs, this)

@@ -65,13 +65,14 @@ function compileThen(then: TlsTerminateAction['then'], context: CompileContext):
 class Handshake implements TlsHandshake, Stage {
   readonly #connection: Connection
   readonly #then: LiveAction
+  /** As of `Connection.micros`. */
   readonly #startedAt: number
   #stopped = false
 
   constructor(connection: Connection, then: LiveAction) {
     this.#connection = connection
     this.#then = then
-    this.#startedAt = connection.context.clock.monotonic()
+    this.#startedAt = connection.micros()
   }
 
   get sni(): string | undefined {
@@ -89,7 +90,7 @@ class Handshake implements TlsHandshake, Stage {
       return
     }
     connection.facts.tls = facts
-    connection.facts.handshakeMs = connection.context.clock.monotonic() - this.#startedAt
+    connection.facts.handshakeUs = connection.micros() - this.#startedAt
     connection.accepted.putSecure(socket, connection)
     connection.inTime()
     try {

@@ -86,35 +86,40 @@ export class RawRelays {
   }
 }
 
+/** What is true of a side, one bit each: an idle connection is two of them, and little else. */
+const ENDED = 1 << 0 // Its FIN was read.
+const STALLED = 1 << 1 // Not read, since what was read before is still being written.
+const DELAYS = 1 << 2 // As of `RawEnd`, until the second write.
+const SHUTTING = 1 << 3 // It is being sent the FIN of the other.
+const DOOMED = 1 << 4 // To be reset as soon as that is over.
+
 /** One of the two handles. */
 class Side implements HandleReader {
   readonly relay: RawRelay
   readonly handle: TcpHandle
-  readonly lossReason: RelayReason
+  state: number
   /** Read from it. */
   bytes = 0
   reads = 0
-  /** Its FIN was read. */
-  ended = false
-  /** Not read, since what was read before is still being written. */
-  stalled = false
-  /** As of `RawEnd`, until the second write. */
-  delays: boolean
-  /** It is being sent the FIN of the other. */
-  shutting = false
-  /** To be reset as soon as that is over. */
-  doomed = false
   /** Where it is read to; undefined: into a new buffer each time. */
   buffer: Uint8Array | undefined
-  /** As it was given, until the relay begins. */
-  given: RawEnd | undefined
 
-  constructor(relay: RawRelay, end: RawEnd, lossReason: RelayReason) {
+  constructor(relay: RawRelay, { handle, delays }: RawEnd) {
     this.relay = relay
-    this.handle = end.handle
-    this.given = end
-    this.delays = end.delays
-    this.lossReason = lossReason
+    this.handle = handle
+    this.state = delays ? DELAYS : 0
+  }
+
+  is(what: number): boolean {
+    return (this.state & what) !== 0
+  }
+
+  set(what: number): void {
+    this.state |= what
+  }
+
+  clear(what: number): void {
+    this.state &= ~what
   }
 
   onRead(buffer: ArrayBuffer | undefined): void {
@@ -134,6 +139,8 @@ export class RawRelay implements TimerSink {
   readonly #idle: Deadline
   readonly #idleMs: number
   #lastActivity: number
+  /** As they were given, until the relay begins: the heads must not live as long as the connection. */
+  #given: readonly [downstream: RawEnd, upstream: RawEnd] | undefined
   #over = false
 
   constructor(
@@ -144,8 +151,9 @@ export class RawRelay implements TimerSink {
     sink: RelaySink,
   ) {
     this.#relays = relays
-    this.#downstream = new Side(this, downstream, 'client-reset')
-    this.#upstream = new Side(this, upstream, 'upstream-reset')
+    this.#downstream = new Side(this, downstream)
+    this.#upstream = new Side(this, upstream)
+    this.#given = [downstream, upstream]
     this.#sink = sink
     this.#idleMs = idleMs
     this.#lastActivity = relays.wheel.now
@@ -162,8 +170,11 @@ export class RawRelay implements TimerSink {
 
   start(): void {
     this.#idle.arm(Math.min(this.#idleMs, FIRST_LOOK_MS))
-    this.#begin(this.#downstream)
-    this.#begin(this.#upstream)
+    const given = this.#given
+    this.#given = undefined
+    if (given === undefined) return
+    this.#begin(this.#downstream, given[0])
+    this.#begin(this.#upstream, given[1])
   }
 
   /** Cuts both sides; the sink is not called. */
@@ -205,16 +216,16 @@ export class RawRelay implements TimerSink {
   onWritten(side: Side, status: number): void {
     if (this.#over) return
     this.#lastActivity = this.#relays.wheel.now
-    side.stalled = false
+    side.clear(STALLED)
     if (status < 0) this.#onLoss(this.#peerOf(side), status)
-    else if (side.ended) this.#passEnd(side)
+    else if (side.is(ENDED)) this.#passEnd(side)
     else this.#readOn(side)
   }
 
   /** `side` has been sent the FIN of the other. */
   onShutdown(side: Side, status: number): void {
-    side.shutting = false
-    if (side.doomed) closeHandle(side.handle, 'reset')
+    side.clear(SHUTTING)
+    if (side.is(DOOMED)) closeHandle(side.handle, 'reset')
     else if (!this.#over && status < 0) this.#onLoss(side, status)
   }
 
@@ -222,22 +233,19 @@ export class RawRelay implements TimerSink {
     this.#sink.onDefect(error)
   }
 
-  #begin(side: Side): void {
-    if (this.#over || side.given === undefined) return
-    const { head, ended } = side.given
-    // The head must not live as long as the connection.
-    side.given = undefined
+  #begin(side: Side, { head, ended }: RawEnd): void {
+    if (this.#over) return
     readTo(side.handle, side)
     if (head.length > 0) this.#onBytes(side, head)
     if (ended) this.#onEnd(side)
-    else if (!side.stalled) this.#readOn(side)
+    else if (!side.is(STALLED)) this.#readOn(side)
   }
 
   #onBytes(side: Side, bytes: Uint8Array): void {
     const relays = this.#relays
     const { native, spare } = relays
     const peer = this.#peerOf(side)
-    if (peer.delays && side.bytes > 0) this.#setNoDelay(peer)
+    if (side.bytes > 0 && peer.is(DELAYS)) this.#setNoDelay(peer)
     side.bytes += bytes.length
     const status = peer.handle.writeBuffer(spare, bytes)
     const isLater = native.wroteLater
@@ -249,7 +257,7 @@ export class RawRelay implements TimerSink {
       spare.oncomplete = onWritten
       relays.spare = new native.WriteRequest()
       // Also since these bytes may be read over.
-      side.stalled = true
+      side.set(STALLED)
       side.handle.readStop()
     } else if (side.bytes >= BULK_BYTES && side.buffer === undefined) this.#useBulkBuffer(side)
   }
@@ -260,7 +268,7 @@ export class RawRelay implements TimerSink {
   }
 
   #setNoDelay(side: Side): void {
-    side.delays = false
+    side.clear(DELAYS)
     side.handle.setNoDelay(true)
   }
 
@@ -271,15 +279,15 @@ export class RawRelay implements TimerSink {
   }
 
   #onEnd(side: Side): void {
-    side.ended = true
-    if (!side.stalled) this.#passEnd(side)
+    side.set(ENDED)
+    if (!side.is(STALLED)) this.#passEnd(side)
   }
 
   /** All that came before it is written. */
   #passEnd(side: Side): void {
     const peer = this.#peerOf(side)
     // Closing sends the last FIN.
-    if (peer.ended && !peer.stalled) this.#finish('completed', undefined)
+    if (peer.is(ENDED) && !peer.is(STALLED)) this.#finish('completed', undefined)
     else this.#shutdown(peer)
   }
 
@@ -288,12 +296,13 @@ export class RawRelay implements TimerSink {
     request[kSide] = side
     request.oncomplete = onShutdown
     const status = side.handle.shutdown(request)
-    side.shutting = status === 0
+    if (status === 0) side.set(SHUTTING)
     if (status < 0) this.#onLoss(side, status)
   }
 
   #onLoss(side: Side, status: number): void {
-    this.#finish(side.lossReason, errnoName(status))
+    const reason = side === this.#downstream ? 'client-reset' : 'upstream-reset'
+    this.#finish(reason, errnoName(status))
   }
 
   #peerOf(side: Side): Side {
@@ -301,7 +310,7 @@ export class RawRelay implements TimerSink {
   }
 
   #close(side: Side, how: 'fin' | 'reset'): void {
-    if (how === 'reset' && side.shutting) side.doomed = true
+    if (how === 'reset' && side.is(SHUTTING)) side.set(DOOMED)
     else closeHandle(side.handle, how)
     if (side.buffer !== undefined) this.#relays.giveBack(side.buffer)
     side.buffer = undefined

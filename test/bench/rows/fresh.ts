@@ -5,7 +5,7 @@ import { LOAD_CORE, PROXY_CORE, Proc, pause, pssKib } from '../process.ts'
 import { accepts, PORTS, type Service, type Site } from '../site.ts'
 import type { Figures, Row, Subject } from './row.ts'
 
-const IDLE = 4000
+const IDLE = 5000
 /** For collectors and allocators to settle. */
 const SETTLE_MS = 1500
 

@@ -205,15 +205,28 @@ function takeName(): SocketName {
   return { address: plainAddress(asked.address), port: asked.port }
 }
 
-const kReader = Symbol('reader')
+const READER = Symbol('reader')
+/**
+ * Where a handle has its reader. Node makes each with a property for its owner, as good as any: one more
+ * would move the properties of every connection.
+ */
+const kReader: typeof READER = (ownerSymbol() ?? READER) as typeof READER
 
 interface ReadHandle extends TcpHandle {
-  [kReader]?: HandleReader
+  [READER]?: HandleReader | null
+}
+
+function ownerSymbol(): symbol | undefined {
+  const native = findNative()
+  if (typeof native === 'string') return undefined
+  const handle = native.createSocket()
+  handle.close()
+  return Object.getOwnPropertySymbols(handle).find((one) => one.description === 'owner_symbol')
 }
 
 /** From here on `reader` is told what is read. `onread` itself is a call into Node to set. */
 export function readTo(handle: ReadHandle, reader: HandleReader): void {
-  if (handle[kReader] === undefined) handle.onread = onRead
+  if (!handle[kReader]) handle.onread = onRead
   handle[kReader] = reader
 }
 
