@@ -27,6 +27,21 @@ for (const name of BACKENDS) {
       await client.ends()
     })
 
+    it('tells all of a rush, each once', async () => {
+      const opened = Array.from({ length: 50 }, () => dialTcp(harness.port))
+      const ports: number[] = []
+      for (const _ of opened) {
+        const { accepted } = await harness.accepts()
+        ports.push(accepted.peerPort)
+        accepted.close('fin')
+      }
+      const clients = await Promise.all(opened)
+      for (const client of clients) await client.ends()
+      const own = clients.map(({ socket }) => socket.localPort)
+      assert.deepEqual(new Set(ports), new Set(own))
+      assert.equal(ports.length, new Set(ports).size)
+    })
+
     it('resets whom it does not admit', async () => {
       harness.admits = false
       const client = await startTcp(harness.port).closes()

@@ -22,6 +22,8 @@ struct peer {
 
 static struct peer **peers;
 static int poller, pattern;
+/* It does not sleep while short connections come. */
+static double awake_until;
 static unsigned char buffer[1 << 18], reply[REPLY_BYTES];
 
 static void end(int fd) {
@@ -43,6 +45,7 @@ static bool begin(int fd, struct peer *p) {
     case WORK_DOWNLOAD:
       return epoll_ctl(poller, EPOLL_CTL_MOD, fd, &event) == 0;
     case WORK_REPLY:
+      awake_until = now_seconds() + 0.1;
       return send(fd, reply, sizeof reply, MSG_NOSIGNAL) == sizeof reply;
     case WORK_ECHO:
     case WORK_UPLOAD:
@@ -120,7 +123,8 @@ int run_backend(const struct options *o) {
   puts("ready");
   fflush(stdout);
   for (;;) {
-    int n = epoll_wait(poller, ready, 256, -1);
+    bool awake = awake_until > 0 && now_seconds() < awake_until;
+    int n = awake ? wait_awake(poller, ready, 256) : epoll_wait(poller, ready, 256, -1);
     for (int i = 0; i < n; i++) {
       int fd = ready[i].data.fd;
       struct peer *p = peers[fd];

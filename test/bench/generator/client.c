@@ -103,7 +103,7 @@ int run_connections(const struct options *o) {
   double begin = now_seconds(), until = begin + o->seconds;
   struct epoll_event ready[256];
   while (now_seconds() < until) {
-    int n = epoll_wait(poller, ready, 256, 100);
+    int n = wait_awake(poller, ready, 256);
     for (int i = 0; i < n; i++) {
       int index = ready[i].data.u32;
       struct slot *s = &slots[index];

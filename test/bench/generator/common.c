@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,15 @@ double now_seconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+int wait_awake(int poller, struct epoll_event *ready, int max) {
+  double until = now_seconds() + 0.1;
+  for (;;) {
+    int n = epoll_wait(poller, ready, max, 0);
+    if (n != 0 || now_seconds() >= until) return n;
+    sched_yield();
+  }
 }
 
 void die(const char *what) {

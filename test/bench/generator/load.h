@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 
 #define REPLY_BYTES 64
 #define MESSAGE_BYTES 64
@@ -42,6 +43,10 @@ struct result {
 };
 
 double now_seconds(void);
+/* epoll_wait that asks until there is something, for 100 ms at most, and lets others run meanwhile. Who
+ * sleeps is woken by whoever sends to him: on a virtual machine that costs the sender several times as
+ * much as the sending, and the slower proxy more often, whose load has time to fall asleep. */
+int wait_awake(int poller, struct epoll_event *ready, int max);
 void die(const char *what);
 
 int listen_on(struct sockaddr_in address);
