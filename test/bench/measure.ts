@@ -6,6 +6,8 @@ import type { Figures, Row, Subject } from './rows/row.ts'
 import type { Site } from './site.ts'
 import { shuffled } from './stats.ts'
 
+const COMPILED_WARM_SECONDS = 1
+
 export interface Plan {
   readonly rounds: number
   readonly seconds: number
@@ -29,7 +31,8 @@ export async function measureRow(
     for (const peer of peers) {
       const subject = await naming(peer, row.open(peer, site))
       open.push({ peer, subject, rounds: [] })
-      await naming(peer, subject.warm(plan.warmSeconds))
+      const seconds = peer.isCompiled === true ? COMPILED_WARM_SECONDS : plan.warmSeconds
+      await naming(peer, subject.warm(seconds))
     }
     const rounds = roundsOf(row, plan)
     for (let round = 0; round < rounds; round++) {

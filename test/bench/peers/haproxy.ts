@@ -10,6 +10,7 @@ export const haproxyTuned: Peer = peer('haproxy-tuned', true)
 function peer(name: string, isTuned: boolean): Peer {
   return {
     name,
+    isCompiled: true,
     version: () => versionOf('haproxy', '-v'),
     services: ['passthrough', 'terminate', 'https', 'http', 'grpc'],
     launch: (request) => {

@@ -6,6 +6,7 @@ import { type Peer, versionOf } from './peer.ts'
 
 export const hitch: Peer = {
   name: 'hitch',
+  isCompiled: true,
   version: () => versionOf('hitch', '--version'),
   services: ['terminate'],
   launch: ({ site, service, address, directory, workers = 1 }) => {

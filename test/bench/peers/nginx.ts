@@ -12,6 +12,7 @@ const STREAM_MODULES = [
 
 export const nginx: Peer = {
   name: 'nginx',
+  isCompiled: true,
   version: () => versionOf('nginx', '-v'),
   services: ['passthrough', 'terminate', 'https', 'http', 'grpc'],
   launch: (request) => {

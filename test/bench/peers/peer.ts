@@ -8,6 +8,8 @@ export interface Peer {
   readonly name: string
   /** A variant of gwproxy. */
   readonly isOurs?: boolean
+  /** Compiled before it runs: warm with its first pages. */
+  readonly isCompiled?: boolean
   /** The program and its version; undefined: not installed here. */
   version(): string | undefined
   readonly services: readonly Service[]
