@@ -51,7 +51,8 @@ describe('relay', () => {
     server.socket.end('part two')
     await client.receives('part two')
     await client.closes()
-    const { reason, bytesReceived, bytesSent, endpoint } = await line
+    const { reason, bytesReceived, bytesSent, endpoint, connectMs = 0, durationMs } = await line
+    assert.ok(connectMs > 0 && connectMs < durationMs)
     assert.deepEqual(
       { reason, bytesReceived, bytesSent, endpoint },
       {

@@ -73,11 +73,12 @@ describe('TLS termination to TCP', () => {
     server.socket.end('answer')
     await client.receives('answer')
     await client.closes()
-    const { reason, sni, tls, action, bytesReceived, bytesSent, handshakeMs } = await line
+    const { reason, sni, tls, action, bytesReceived, bytesSent, handshakeMs, durationMs } =
+      await line
     assert.deepEqual([reason, sni, action], ['completed', 'a.test', 'tls-terminate'])
     assert.equal(tls?.version, 'TLSv1.3')
     assert.deepEqual([bytesReceived, bytesSent], [8, 6])
-    assert.ok(handshakeMs !== undefined && handshakeMs > 0)
+    assert.ok(handshakeMs !== undefined && handshakeMs > 0 && handshakeMs < durationMs)
   })
 
   describe('the group of the key exchange, which Node tells to clients only', () => {
@@ -241,6 +242,8 @@ describe('TLS termination to TCP', () => {
     const line = await plane.line((record) => record.peer === peer, before)
     assert.equal(line.reason, 'handshake-timeout')
     assert.ok(line.durationMs < HANDSHAKE_MS * 1.6, `${line.durationMs} ms`)
+    const { peekMs = 0 } = line
+    assert.ok(peekMs > HANDSHAKE_MS * 0.7 && peekMs < line.durationMs, `peeked for ${peekMs} ms`)
     await client.until(({ ended, closed }) => ended || closed)
     client.socket.destroy()
   })

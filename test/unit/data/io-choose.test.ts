@@ -6,7 +6,7 @@ import { systemClock } from '../../../src/base/clock.ts'
 import { createIoBackend, findIoSupport, type IoSupport } from '../../../src/data/io/choose.ts'
 import { type Addon, loadAddon, type RelayHandle } from '../../../src/data/io/native/addon.ts'
 import { testAddon } from '../../../src/data/io/native/self-test.ts'
-import { findNative, Native } from '../../../src/data/io/raw/native.ts'
+import { findNative, Native, readTo } from '../../../src/data/io/raw/native.ts'
 import { testNative } from '../../../src/data/io/raw/self-test.ts'
 import type { IoMode } from '../../../src/ipc/messages.ts'
 import { TimerWheel } from '../../../src/data/timer-wheel.ts'
@@ -84,6 +84,20 @@ describe('raw sockets of this Node', () => {
     assert.ok(late instanceof Native)
     // Reads are asked for before the connect is over.
     assert.equal(await testNative(late), 'connect: ENOTCONN')
+  })
+})
+
+describe('a reader of a handle', () => {
+  it('takes the place that Node keeps for an owner, so that no property is added', () => {
+    const native = findNative()
+    assert.ok(native instanceof Native)
+    const handle = native.createSocket()
+    const before = Reflect.ownKeys(handle)
+    const reader = { onRead: () => {} }
+    readTo(handle, reader)
+    assert.deepEqual(Reflect.ownKeys(handle), before)
+    assert.ok(Reflect.ownKeys(handle).some((key) => Reflect.get(handle, key) === reader))
+    handle.close()
   })
 })
 
