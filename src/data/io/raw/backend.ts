@@ -14,17 +14,9 @@ import {
   type Listening,
 } from '../backend.ts'
 import { KEEP_ALIVE_MS } from '../relay-end.ts'
-import { AcceptBatch } from './accept-batch.ts'
 import { RawAccepted } from './accepted.ts'
 import { RawDial } from './dial.ts'
-import {
-  closeHandle,
-  errnoName,
-  listeningHandle,
-  localName,
-  type Native,
-  type TcpHandle,
-} from './native.ts'
+import { closeHandle, errnoName, listeningHandle, localName, type Native } from './native.ts'
 
 /** Of all read buffers that bulk transfers of a worker have for themselves. */
 const BULK_BYTES = 64 * 1024 * 1024
@@ -72,20 +64,12 @@ function accept(
   listening.setKeepAlive(true, KEEP_ALIVE_MS / 1000)
   const local = localName(listening)
   const own = WILDCARDS.has(local.address) ? undefined : local
-  const batch = new AcceptBatch((handle: TcpHandle) => {
-    if (sink.admit()) sink.onAccepted(new RawAccepted(handle, own, peekBytes, native))
-    else closeHandle(handle, 'reset')
-  })
   listening.onconnection = (status, handle) => {
     if (status !== 0 || handle === undefined) sink.onAcceptFailed(acceptError(status))
-    else batch.add(handle)
+    else if (sink.admit()) sink.onAccepted(new RawAccepted(handle, own, peekBytes, native))
+    else closeHandle(handle, 'reset')
   }
-  return {
-    close: () => {
-      batch.flush()
-      server.close()
-    },
-  }
+  return server
 }
 
 function acceptError(status: number): Error {
