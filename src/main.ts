@@ -266,10 +266,7 @@ class Daemon {
     })
     const { generation } = await first.promise
     await this.#takeOver(actions)
-    for (const name of this.#passed.idle) {
-      const why = 'no listener has this address and port, or this name'
-      this.#log.warn({}, `systemd passed ${name}, and ${why}`)
-    }
+    this.#logIdle()
     this.#log.info({ generation, pid: process.pid, build: BUILD }, 'ready')
     await this.#notify('ready', this.#status)
     this.#startWatchdog(config)
@@ -388,6 +385,15 @@ class Daemon {
     for (const reason of refused) this.#log.warn({}, `systemd passed what cannot serve: ${reason}`)
   }
 
+  /** In an upgrade UDP listeners have their sockets later, and the old process has told of the same ones. */
+  #logIdle(): void {
+    if (this.#predecessor !== undefined) return
+    for (const name of this.#passed.idle) {
+      const why = 'no listener has this address and port, or this name'
+      this.#log.warn({}, `systemd passed ${name}, and ${why}`)
+    }
+  }
+
   /** The workers' answer to the newest update, or that there is none. */
   async #answer(): Promise<ReloadReport> {
     if (this.#applied === undefined) {
@@ -408,6 +414,7 @@ class Daemon {
     const told = this.#isService ? this.#notify('stopping', 'draining') : undefined
     await this.#drain()
     await Promise.all([this.#statusDir?.flushed(), told])
+    await this.#succession.outlastPredecessor()
     this.#log.info({}, 'drained; ending')
     await this.#succession.end()
     this.#ended.resolve(0)

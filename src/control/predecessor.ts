@@ -2,6 +2,7 @@
  * The process that started this one for an upgrade, as this one sees it (ADR 11). Until `taken` it
  * is the service and we go when it says so or is gone; afterwards we are.
  */
+import { setTimeout } from 'node:timers/promises'
 import { GwProxyError } from '../base/errors.ts'
 import { BUILD } from '../ipc/build.ts'
 import {
@@ -39,11 +40,13 @@ export class Predecessor {
   readonly #self: NodeJS.Process
   readonly #inheritance = Promise.withResolvers<Inheritance>()
   readonly #take = Promise.withResolvers<void>()
+  readonly #gone = Promise.withResolvers<void>()
   #inherited: Inheritance | undefined
   #isTaken = false
   #onStop: () => void = () => undefined
   #onReleased: (() => void) | undefined
   #isReleased = false
+  #hasFinished = false
 
   constructor(self: NodeJS.Process) {
     this.#self = self
@@ -81,6 +84,20 @@ export class Predecessor {
     if (this.#isReleased) this.#released()
   }
 
+  /** Nothing is under way there any more, or it is the service. */
+  get hasFinished(): boolean {
+    return this.#hasFinished || !this.#isTaken
+  }
+
+  /** Resolves when it has finished, and after `limitMs` in any case. */
+  async finished(limitMs: number): Promise<void> {
+    if (this.hasFinished) return
+    const over = new AbortController()
+    const limit = setTimeout(limitMs, undefined, { signal: over.signal }).catch(ignore)
+    await Promise.race([this.#gone.promise, limit])
+    over.abort()
+  }
+
   failed(message: string): void {
     this.#say({ type: 'failed', message })
   }
@@ -108,6 +125,8 @@ export class Predecessor {
   }
 
   #onGone(): void {
+    this.#hasFinished = true
+    this.#gone.resolve()
     if (this.#isTaken) this.#released()
     else this.#onStop()
   }
@@ -122,3 +141,5 @@ export class Predecessor {
     if (this.#self.connected) this.#self.send?.(message, undefined, {}, () => undefined)
   }
 }
+
+function ignore(): void {}

@@ -53,6 +53,8 @@ export class Succession {
   /** Of the process whose pid the service is known by, when that is another. */
   #lifeline: { readonly fd: number; readonly end: Lifeline } | undefined
   #standIn: StandIn | undefined
+  /** Whom this process took over from. */
+  #predecessor: Predecessor | undefined
 
   constructor(ports: SuccessionPorts) {
     this.#ports = ports
@@ -73,6 +75,7 @@ export class Succession {
     open: () => Promise<void>,
     actions: SignalActions,
   ): Promise<void> {
+    this.#predecessor = predecessor
     await predecessor.serving(serving)
     await open()
     const { lifeline } = predecessor.inheritance
@@ -127,6 +130,17 @@ export class Succession {
   passOn(order: Order): boolean {
     this.#standIn?.order(order)
     return this.#isHandedOver
+  }
+
+  /**
+   * Those who watch the service see its end in ours, and may kill what is left: a process that handed over
+   * to us has the time of its drain first, which began before ours.
+   */
+  async outlastPredecessor(): Promise<void> {
+    const { drainTimeoutMs, log } = this.#ports
+    if (this.#predecessor === undefined || this.#predecessor.hasFinished) return
+    log.info({}, 'drained; waiting for the process that handed over')
+    await this.#predecessor.finished(drainTimeoutMs)
   }
 
   /** The last word to whoever stays in our place. */
@@ -198,6 +212,8 @@ export class Succession {
       if (!isClean) this.#over.resolve(false)
     })
     await drain(() => successor.release())
+    await this.outlastPredecessor()
+    successor.leave()
     if (standIn !== undefined) {
       log.info({ pid }, 'drained; staying for those who know this pid')
       process.title = 'gwproxy: handed over'

@@ -143,9 +143,13 @@ export class Successor {
     return this.#within(this.#taken.promise, this.#limits.takeMs, 'did not take over')
   }
 
-  /** No socket of ours is left. The last word. */
+  /** No socket of ours is left. */
   release(): void {
     this.#say({ type: 'released' })
+  }
+
+  /** Nothing is under way here any more. */
+  leave(): void {
     if (this.#child.connected) this.#child.disconnect()
     this.#child.unref()
   }

@@ -96,6 +96,7 @@ for (const workers of [0, 2]) {
       let daemon = await start(fd, { workers, files })
       const questions = new UdpQuestions(address, PORT)
       for (const _ of [1, 2]) await daemon.admin.post<UpgradeReport>('/upgrade')
+      assert.ok(!daemon.lines.some(({ msg }) => /no listener has/.test(String(msg))))
       assert.equal(await daemon.stop(), 0)
       daemon = await start(fd, { workers, files })
       t.diagnostic(`${await questions.answered()} questions, all answered`)

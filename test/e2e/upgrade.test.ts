@@ -382,24 +382,31 @@ describe('the end of one of the two', () => {
     await until(() => isGone(pid))
   })
 
+  it('told right behind an upgrade, it waits for what the process before has under way', LIMIT, async () => {
+    const origin = await startTlsEchoOrigin(await certificateOf('pass.test'))
+    const daemon = await start({ files: passthroughTo(origin.port) })
+    await upgrade(daemon)
+    // Until then it may accept as well.
+    await daemon.line(({ msg }) => /staying for those who know this pid/.test(String(msg)))
+    const held = await holdTls(daemon.address)
+    const { pid } = await upgrade(daemon)
+    const exited = daemon.stop()
+    await daemon.line(({ msg }) => msg === 'drained; waiting for the process that handed over')
+    held.write('still here')
+    assert.equal(String((await once(held, 'data'))[0]), 'still here')
+    held.end()
+    const line = await daemon.line(({ requested_server_name: name }) => name === 'pass.test')
+    assert.equal(line['reason'], 'completed')
+    assert.equal(await exited, 0)
+    await until(() => isGone(pid))
+    origin.close()
+  })
+
   it('told twice, all end at once', LIMIT, async () => {
     const origin = await startTlsEchoOrigin(await certificateOf('pass.test'))
-    const daemon = await start({
-      files: {
-        'all.yaml': yaml(
-          gateway([tlsListener('pass', TLS, 'pass.test', 'passthrough')]),
-          tlsRoute('pass', ['pass.test'], [backendRef('echo')], { sectionName: 'pass' }),
-          ...service('echo', 80, [{ address: '127.0.0.1', port: origin.port }]),
-        ),
-      },
-    })
+    const daemon = await start({ files: passthroughTo(origin.port) })
     const { pid } = await upgrade(daemon)
-    const held = tls.connect({
-      ...{ host: daemon.address, port: TLS, servername: 'pass.test' },
-      ca: (await testAuthority()).certPem,
-    })
-    held.on('error', () => undefined)
-    await once(held, 'data')
+    await holdTls(daemon.address)
     daemon.signal('SIGTERM')
     await until(() => daemon.lines.filter(({ msg }) => msg === 'draining').length === 2)
     daemon.signal('SIGTERM')
@@ -408,6 +415,25 @@ describe('the end of one of the two', () => {
     origin.close()
   })
 })
+
+function passthroughTo(port: number): Readonly<Record<string, string>> {
+  return {
+    'all.yaml': yaml(
+      gateway([tlsListener('pass', TLS, 'pass.test', 'passthrough')]),
+      tlsRoute('pass', ['pass.test'], [backendRef('echo')], { sectionName: 'pass' }),
+      ...service('echo', 80, [{ address: '127.0.0.1', port }]),
+    ),
+  }
+}
+
+/** A connection to the echo origin that has had its greeting. */
+async function holdTls(host: string): Promise<tls.TLSSocket> {
+  const { certPem: ca } = await testAuthority()
+  const held = tls.connect({ host, port: TLS, servername: 'pass.test', ca })
+  held.on('error', () => undefined)
+  await once(held, 'data')
+  return held
+}
 
 async function certificateOf(name: string): Promise<{ cert: string; key: string }> {
   const { certPem, keyPem } = await testCertificate([name])
