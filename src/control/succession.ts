@@ -102,7 +102,10 @@ export class Succession {
     } catch (error) {
       // It may have accepted connections.
       if (successor !== undefined) this.#stop(successor, messageOf(error))
-      log.error({ pid: successor?.pid }, `not upgraded, going on as before: ${messageOf(error)}`)
+      log.error(
+        { pid: successor?.pid || undefined },
+        `not upgraded, going on as before: ${messageOf(error)}`,
+      )
       this.#successor = undefined
       this.#isUpgrading = false
       throw error
@@ -157,7 +160,7 @@ export class Succession {
       const lifeline = isPidTold ? 'none' : (this.#lifeline?.fd ?? 'new')
       const successor = new Successor({ ...rest, lifeline }, limits)
       this.#successor = successor
-      log.info({ pid: successor.pid, build }, 'upgrading: a new process was started')
+      log.info({ pid: successor.pid || undefined, build }, 'upgrading: a new process was started')
       return successor
     } finally {
       giveBack()

@@ -4,8 +4,9 @@
  * it is one sentence.
  */
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
 import type { Socket } from 'node:net'
-import { GwProxyError } from '../base/errors.ts'
+import { GwProxyError, messageOf } from '../base/errors.ts'
 import {
   HAND_OVER_PROTOCOL,
   HAND_OVER_VARIABLE,
@@ -26,9 +27,19 @@ export interface Estate {
   /** Of systemd, in its order. */
   readonly passed: readonly { readonly name: string; readonly fd: number }[]
   readonly inheritance: Omit<Inheritance, 'lifeline'>
-  /** `new`: this process stays in place and watches the other end; a number: one that it has itself. */
+  /**
+   * `new`: this process stays in place and watches the other end; a number: one that it has itself; `none`:
+   * systemd, which is told the new pid, is to be its parent.
+   */
   readonly lifeline: 'none' | 'new' | number
 }
+
+/**
+ * By a shell that is gone at once, the new process becomes a child of systemd. One that is ours when
+ * `MAINPID=` names it stays foreign to systemd, which kills such a one without waiting for its drain
+ * (`main_pid_alien`, systemd 252).
+ */
+const AS_ORPHAN = ['/bin/sh', '-c', '"$0" "$@" &'] as const
 
 /** How long each step may take; milliseconds. */
 export interface UpgradeLimits {
@@ -57,6 +68,7 @@ type Hello = Extract<SuccessorMessage, { type: 'hello' }>
 export class Successor {
   readonly #child: ChildProcess
   readonly #limits: UpgradeLimits
+  readonly #isOrphan: boolean
   readonly #inheritance: Inheritance
   readonly #lifeline: Socket | undefined
   readonly #failed = Promise.withResolvers<never>()
@@ -87,7 +99,9 @@ export class Successor {
       ...(lifeline === 'none' ? [] : [lifeline === 'new' ? ('pipe' as const) : lifeline]),
     ]
     this.#failed.promise.catch(() => undefined)
-    this.#child = spawn(launcher, args, {
+    this.#isOrphan = lifeline === 'none'
+    const [program, ...first] = this.#isOrphan ? ([...AS_ORPHAN, launcher] as const) : [launcher]
+    this.#child = spawn(program, [...first, ...args], {
       stdio,
       serialization: 'advanced',
       // A terminal's signals are for us: we pass on what they mean.
@@ -101,15 +115,19 @@ export class Successor {
       lifeline === 'new' ? (this.#child.stdio[channel + 1] as Socket | undefined) : undefined
     this.#child.on('message', (message) => this.#onMessage(readSuccessorMessage(message)))
     this.#child.on('error', ({ message }) => this.#fail(`${launcher}: ${message}`))
-    this.#child.on('exit', (code, signal) => {
-      const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`
-      this.#fail(`the new process ${how} before it could take over; the log has its last words`)
-      this.#exited.resolve()
-    })
+    if (this.#isOrphan) {
+      this.#failUnlessExecutable(launcher)
+      this.#child.on('disconnect', () => this.#onExit('ended'))
+    } else {
+      this.#child.on('exit', (code, signal) => {
+        this.#onExit(signal === null ? `ended with code ${code}` : `was ended by ${signal}`)
+      })
+    }
   }
 
+  /** 0: an orphan that has not said it yet. */
   get pid(): number {
-    return this.#child.pid ?? 0
+    return this.#hello?.pid ?? (this.#isOrphan ? 0 : (this.#child.pid ?? 0))
   }
 
   get build(): string {
@@ -164,7 +182,23 @@ export class Successor {
   }
 
   kill(): void {
-    this.#child.kill('SIGKILL')
+    if (!this.#isOrphan) this.#child.kill('SIGKILL')
+    // As long as its channel is open its pid is no other's. Before its first word nobody knows it.
+    else if (this.#child.connected && this.pid > 1) killOrphan(this.pid)
+  }
+
+  #onExit(how: string): void {
+    this.#fail(`the new process ${how} before it could take over; the log has its last words`)
+    this.#exited.resolve()
+  }
+
+  /** The shell between us tells nobody. */
+  #failUnlessExecutable(launcher: string): void {
+    try {
+      accessSync(launcher, constants.X_OK)
+    } catch (error) {
+      this.#fail(messageOf(error))
+    }
   }
 
   #onMessage(message: SuccessorMessage | undefined): void {
@@ -219,6 +253,14 @@ export class Successor {
     } finally {
       clearTimeout(limit)
     }
+  }
+}
+
+function killOrphan(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // Gone already: its channel will tell.
   }
 }
 

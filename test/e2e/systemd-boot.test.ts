@@ -94,6 +94,7 @@ describe('a real systemd', { skip: NOT_HERE, timeout: 300_000 }, () => {
     const to = ['--resolve', 'app.test:443:127.0.0.1']
     return (await within('curl', ...options, ...to, url)).stdout
   }
+  const log = (): string => readFileSync(`/proc/${init}/root/run/gwproxy.log`, 'utf8')
   const edit = (name: string, text: string): void =>
     writeFileSync(`/proc/${init}/root/etc/gwproxy/${name}`, text)
 
@@ -171,9 +172,12 @@ describe('a real systemd', { skip: NOT_HERE, timeout: 300_000 }, () => {
     await systemctl('reload', 'gwproxy.service')
     const state = ['MainPID', 'ActiveState', 'SubState', 'NRestarts'].map(property)
     assert.deepEqual(await Promise.all(state), [pids[2], 'active', 'running', '0'])
+    const before = log().length
     await systemctl('restart', 'gwproxy.service')
     isOver = true
     await asking
+    // One that systemd did not take for its own child was killed at once.
+    assert.match(log().slice(before), /"draining".*"drained; ending"/s)
     assert.deepEqual([...new Set(answers)], ['302'], answers.join())
     assert.ok(!pids.includes(await property('MainPID')))
     assert.deepEqual([await property('Result'), await property('NRestarts')], ['success', '0'])
@@ -187,7 +191,7 @@ describe('a real systemd', { skip: NOT_HERE, timeout: 300_000 }, () => {
     await untilAsync(async () => (await property('SubState')) === 'running')
     assert.notEqual(await property('MainPID'), before)
     assert.equal(await waiting, '302')
-    assert.match(readFileSync(`/proc/${init}/root/run/gwproxy.log`, 'utf8'), /"msg":"ready"/)
+    assert.match(log(), /"msg":"ready"/)
   })
 
   it('stops it in peace', async () => {

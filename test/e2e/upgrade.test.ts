@@ -382,25 +382,29 @@ describe('the end of one of the two', () => {
     await until(() => isGone(pid))
   })
 
-  it('told right behind an upgrade, it waits for what the process before has under way', LIMIT, async () => {
-    const origin = await startTlsEchoOrigin(await certificateOf('pass.test'))
-    const daemon = await start({ files: passthroughTo(origin.port) })
-    await upgrade(daemon)
-    // Until then it may accept as well.
-    await daemon.line(({ msg }) => /staying for those who know this pid/.test(String(msg)))
-    const held = await holdTls(daemon.address)
-    const { pid } = await upgrade(daemon)
-    const exited = daemon.stop()
-    await daemon.line(({ msg }) => msg === 'drained; waiting for the process that handed over')
-    held.write('still here')
-    assert.equal(String((await once(held, 'data'))[0]), 'still here')
-    held.end()
-    const line = await daemon.line(({ requested_server_name: name }) => name === 'pass.test')
-    assert.equal(line['reason'], 'completed')
-    assert.equal(await exited, 0)
-    await until(() => isGone(pid))
-    origin.close()
-  })
+  it(
+    'told right behind an upgrade, it waits for what the process before has under way',
+    LIMIT,
+    async () => {
+      const origin = await startTlsEchoOrigin(await certificateOf('pass.test'))
+      const daemon = await start({ files: passthroughTo(origin.port) })
+      await upgrade(daemon)
+      // Until then it may accept as well.
+      await daemon.line(({ msg }) => /staying for those who know this pid/.test(String(msg)))
+      const held = await holdTls(daemon.address)
+      const { pid } = await upgrade(daemon)
+      const exited = daemon.stop()
+      await daemon.line(({ msg }) => msg === 'drained; waiting for the process that handed over')
+      held.write('still here')
+      assert.equal(String((await once(held, 'data'))[0]), 'still here')
+      held.end()
+      const line = await daemon.line(({ requested_server_name: name }) => name === 'pass.test')
+      assert.equal(line['reason'], 'completed')
+      assert.equal(await exited, 0)
+      await until(() => isGone(pid))
+      origin.close()
+    },
+  )
 
   it('told twice, all end at once', LIMIT, async () => {
     const origin = await startTlsEchoOrigin(await certificateOf('pass.test'))
