@@ -14,9 +14,10 @@ import {
   type Listening,
 } from '../backend.ts'
 import { KEEP_ALIVE_MS } from '../relay-end.ts'
+import { AcceptBatch } from './accept-batch.ts'
 import { RawAccepted } from './accepted.ts'
 import { RawDial } from './dial.ts'
-import { closeHandle, errnoName, listeningHandle, localName, type Native } from './native.ts'
+import { errnoName, listeningHandle, localName, type Native } from './native.ts'
 
 /** Of all read buffers that bulk transfers of a worker have for themselves. */
 const BULK_BYTES = 64 * 1024 * 1024
@@ -64,12 +65,21 @@ function accept(
   listening.setKeepAlive(true, KEEP_ALIVE_MS / 1000)
   const local = localName(listening)
   const own = WILDCARDS.has(local.address) ? undefined : local
+  const batch = new AcceptBatch((accepted: RawAccepted) => {
+    if (sink.admit()) sink.onAccepted(accepted)
+    else accepted.close('reset')
+  })
   listening.onconnection = (status, handle) => {
     if (status !== 0 || handle === undefined) sink.onAcceptFailed(acceptError(status))
-    else if (sink.admit()) sink.onAccepted(new RawAccepted(handle, own, peekBytes, native))
-    else closeHandle(handle, 'reset')
+    // Made before it is held: a client that resets meanwhile has no name any more.
+    else batch.add(new RawAccepted(handle, own, peekBytes, native))
   }
-  return server
+  return {
+    close: () => {
+      batch.flush()
+      server.close()
+    },
+  }
 }
 
 function acceptError(status: number): Error {
