@@ -221,7 +221,8 @@ class Daemon {
       resumeAdmin: () => this.#resumeAdmin(),
       drain: (onReleased) => this.#drain(onReleased),
       drainTimeoutMs: options.drainTimeoutMs,
-      isPidTold: Boolean(process.env['NOTIFY_SOCKET']),
+      // Not where our own launcher is PID 1 of a container, which ends with the pid that it knows.
+      isPidTold: Boolean(process.env['NOTIFY_SOCKET']) && !process.env['GWPROXY_INIT'],
       log,
     })
     void this.#succession.over.then((isSound) => this.#ended.resolve(isSound ? 0 : EXIT_DEFECT))

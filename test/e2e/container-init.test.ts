@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { AdminClient } from '../../src/control/admin/client.ts'
 import { bindTcp } from '../../src/control/bind-tcp.ts'
 import { curl } from '../support/command.ts'
 import { ownAddress } from '../support/daemon.ts'
@@ -33,7 +34,10 @@ interface Container {
   log(): string
 }
 
-async function start(passed?: (address: string) => number): Promise<Container> {
+async function start(
+  passed?: (address: string) => number,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Container> {
   const address = ownAddress()
   const directory = mkdtempSync(join(tmpdir(), 'gwproxy-init-'))
   after(() => rmSync(directory, { recursive: true }))
@@ -41,14 +45,19 @@ async function start(passed?: (address: string) => number): Promise<Container> {
     join(directory, 'all.yaml'),
     yaml(gateway([httpListener('http', PORT)], { addresses: [{ value: address }] })),
   )
-  const options = ['--admin', 'off', '--metrics', 'off', '--log-format', 'json', '--workers', '1']
+  const admin = `unix:${join(directory, 'admin.sock')}`
+  const options = ['--admin', admin, '--metrics', 'off', '--log-format', 'json', '--workers', '1']
   const fd = passed?.(address)
   const child = spawn(
     'unshare',
     [...NAMESPACE, LAUNCHER, 'run', '--config', directory, ...options],
     {
       stdio: ['ignore', 'pipe', 'inherit', ...(fd === undefined ? [] : [fd])],
-      env: { ...process.env, ...(fd !== undefined && { LISTEN_FDS: '1', LISTEN_PID: '1' }) },
+      env: {
+        ...process.env,
+        ...(fd !== undefined && { LISTEN_FDS: '1', LISTEN_PID: '1' }),
+        ...env,
+      },
     },
   )
   after(() => child.kill('SIGKILL'))
@@ -123,5 +132,24 @@ describe('as PID 1', { skip: NO_NAMESPACE }, () => {
     assert.equal(stdout, '404')
     process.kill(init, 'SIGTERM')
     assert.deepEqual(await once(container, 'exit'), [0, null])
+  })
+
+  it('stays over an upgrade, also where a service manager is told', {
+    timeout: 60_000,
+  }, async () => {
+    for (const env of [{}, { NOTIFY_SOCKET: '/nowhere' }]) {
+      const { process: container, init, address, directory, log } = await start(undefined, env)
+      const admin = new AdminClient({ kind: 'unix', path: join(directory, 'admin.sock') })
+      await admin.post('/upgrade')
+      await until(() => log().includes('staying for those who know this pid'))
+      const { stdout } = await curl([
+        ...['-o', '/dev/null', '-w', '%{http_code}', '--max-time', '30'],
+        `http://${address}:${PORT}/`,
+      ])
+      assert.equal(stdout, '404')
+      process.kill(init, 'SIGTERM')
+      assert.deepEqual(await once(container, 'exit'), [0, null])
+      assert.ok(log().includes('drained; ending'))
+    }
   })
 })
