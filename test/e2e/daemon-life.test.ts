@@ -1,12 +1,18 @@
 /** Start, reload, drain, end: signals and exit codes as DESIGN.md's failure table says. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import * as http from 'node:http'
 import * as net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { describe, it } from 'node:test'
 import { startTcpBackend } from '../../demo/backends.ts'
 import { curl } from '../support/command.ts'
-import { type Daemon, startDaemon } from '../support/daemon.ts'
+import { type Daemon, ownAddress, startDaemon } from '../support/daemon.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 import {
   backendRef,
   gateway,
@@ -108,6 +114,36 @@ for (const workers of [0, 2]) {
 }
 
 describe('signals', () => {
+  it('told to end before it serves, it ends in peace', async () => {
+    // So many that it is still about to read them.
+    const directory = mkdtempSync(join(tmpdir(), 'gwproxy-first-'))
+    const routes = Array.from({ length: 8000 }, (_, index) => `r${index}`)
+    for (let file = 0; file < 40; file++) {
+      const own = routes.slice(file * 200, (file + 1) * 200)
+      const text = yaml(...own.map((name) => httpRoute(name, [`${name}.test`], [{}])))
+      writeFileSync(join(directory, `${file}.yaml`), text)
+    }
+    const gateways = gateway([httpListener('http', 8080)], {
+      addresses: [{ value: ownAddress() }],
+    })
+    writeFileSync(join(directory, 'gateway.yaml'), yaml(gateways))
+    const options = ['--admin', 'off', '--metrics', 'off', '--log-format', 'json']
+    const child = spawn(LAUNCHER, ['run', '--config', directory, '--workers', '0', ...options], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let told = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface(stream).on('line', (line) => {
+        told += `${line}\n`
+        if (line.includes('"socket backend"')) child.kill('SIGTERM')
+      })
+    }
+    assert.deepEqual(await once(child, 'close'), [0, null], told)
+    assert.match(told, /"msg":"draining".*"msg":"drained; ending"/s)
+    assert.doesNotMatch(told, /"msg":"ready"|"level":"(?:warn|error)"/)
+    rmSync(directory, { recursive: true })
+  })
+
   it('a second SIGTERM ends at once', async () => {
     const backend = await slowBackend()
     const daemon = await startWith({ web: backend.port }, ['--drain-timeout', '60s'])
