@@ -267,13 +267,13 @@ class Daemon {
     })
     const { generation } = await first.promise
     await this.#takeOver(actions)
-    this.#logIdle()
+    if (this.#predecessor === undefined) this.#logIdle()
     this.#log.info({ generation, pid: process.pid, build: BUILD }, 'ready')
     await this.#notify('ready', this.#status)
     this.#startWatchdog(config)
     // Whoever forked us with a channel (a test, a process manager) waits for this word.
     if (this.#predecessor === undefined) process.send?.('ready', undefined, undefined, ignore)
-    else this.#predecessor.taken(() => this.#plane.predecessorReleased())
+    else this.#predecessor.taken(() => void this.#inherit())
   }
 
   /** Nothing to do without a predecessor. */
@@ -386,9 +386,14 @@ class Daemon {
     for (const reason of refused) this.#log.warn({}, `systemd passed what cannot serve: ${reason}`)
   }
 
-  /** In an upgrade UDP listeners have their sockets later, and the old process has told of the same ones. */
+  /** UDP listeners have their sockets only now. */
+  async #inherit(): Promise<void> {
+    await this.#plane.predecessorReleased()
+    this.#logIdle()
+  }
+
+  /** What systemd passed for nobody. */
   #logIdle(): void {
-    if (this.#predecessor !== undefined) return
     for (const name of this.#passed.idle) {
       const why = 'no listener has this address and port, or this name'
       this.#log.warn({}, `systemd passed ${name}, and ${why}`)

@@ -248,14 +248,15 @@ export class ControlPlane {
     return await this.#supervisor.lendUdp(Math.max(0, dueAt - clock.monotonic()))
   }
 
-  /** The process before this one has let go of its sockets. */
-  predecessorReleased(): void {
+  /** The process before this one has let go of its sockets. Resolves when our workers have them. */
+  predecessorReleased(): Promise<void> {
     const sockets = this.#options.inheritance?.sockets
     sockets?.close()
     this.#publisher.released()
     // Workers are given those only now.
-    void this.#nextSettlement().then(() => sockets?.closeDatagrams())
+    const given = this.#nextSettlement().then(() => sockets?.closeDatagrams())
     this.#inherited.resolve()
+    return given
   }
 
   /**

@@ -46,7 +46,6 @@ export class Predecessor {
   #onStop: () => void = () => undefined
   #onReleased: (() => void) | undefined
   #isReleased = false
-  #hasFinished = false
 
   constructor(self: NodeJS.Process) {
     this.#self = self
@@ -86,7 +85,7 @@ export class Predecessor {
 
   /** Nothing is under way there any more, or it is the service. */
   get hasFinished(): boolean {
-    return this.#hasFinished || !this.#isTaken
+    return !this.#self.connected || !this.#isTaken
   }
 
   /** Resolves when it has finished, and after `limitMs` in any case. */
@@ -125,7 +124,6 @@ export class Predecessor {
   }
 
   #onGone(): void {
-    this.#hasFinished = true
     this.#gone.resolve()
     if (this.#isTaken) this.#released()
     else this.#onStop()

@@ -75,6 +75,14 @@ function childrenOf(pid: number): readonly number[] {
   return text.split(' ').filter(Boolean).map(Number)
 }
 
+async function status(address: string): Promise<string> {
+  const { stdout } = await curl([
+    ...['-o', '/dev/null', '-w', '%{http_code}', '--max-time', '60'],
+    `http://${address}:${PORT}/`,
+  ])
+  return stdout
+}
+
 describe('as PID 1', { skip: NO_NAMESPACE }, () => {
   it('passes signals on and ends as the daemon does', { timeout: 60_000 }, async () => {
     const { process: container, init, log } = await start()
@@ -125,11 +133,7 @@ describe('as PID 1', { skip: NO_NAMESPACE }, () => {
       after(() => bound.handle.close())
       return (bound.handle as unknown as { readonly fd: number }).fd
     })
-    const { stdout } = await curl([
-      ...['-o', '/dev/null', '-w', '%{http_code}', '--max-time', '60'],
-      `http://${address}:${PORT}/`,
-    ])
-    assert.equal(stdout, '404')
+    assert.equal(await status(address), '404')
     process.kill(init, 'SIGTERM')
     assert.deepEqual(await once(container, 'exit'), [0, null])
   })
@@ -142,11 +146,7 @@ describe('as PID 1', { skip: NO_NAMESPACE }, () => {
       const admin = new AdminClient({ kind: 'unix', path: join(directory, 'admin.sock') })
       await admin.post('/upgrade')
       await until(() => log().includes('staying for those who know this pid'))
-      const { stdout } = await curl([
-        ...['-o', '/dev/null', '-w', '%{http_code}', '--max-time', '30'],
-        `http://${address}:${PORT}/`,
-      ])
-      assert.equal(stdout, '404')
+      assert.equal(await status(address), '404')
       process.kill(init, 'SIGTERM')
       assert.deepEqual(await once(container, 'exit'), [0, null])
       assert.ok(log().includes('drained; ending'))

@@ -14,7 +14,13 @@ import { after, describe, it } from 'node:test'
 import { bindTcp } from '../../src/control/bind-tcp.ts'
 import { nativeHandleOf } from '../../src/ipc/datagram-handle.ts'
 import { curl } from '../support/command.ts'
-import { type Daemon, type DaemonOptions, ownAddress, startDaemon } from '../support/daemon.ts'
+import {
+  type Daemon,
+  type DaemonOptions,
+  type LogLine,
+  ownAddress,
+  startDaemon,
+} from '../support/daemon.ts'
 import { freeWildcardPort } from '../support/free-port.ts'
 import { LAUNCHER } from '../support/launcher.ts'
 import { gateway, httpListener, httpRoute, yaml } from '../support/manifests.ts'
@@ -138,7 +144,11 @@ describe('sockets of systemd', () => {
     const daemon = await start(passed, 'web:spare', {
       files: { 'all.yaml': manifest(address, PORT) },
     })
-    await daemon.line(({ msg }) => String(msg).includes(`spare (${address}:${PORT + 1})`))
+    const told = ({ msg }: LogLine): boolean => String(msg).includes(`passed spare (${address}:`)
+    await daemon.line(told)
+    // The new process tells of it, too: the files may be others by then.
+    await daemon.admin.post('/upgrade')
+    await until(() => daemon.lines.filter(told).length === 2)
     assert.ok(!daemon.lines.some(({ msg }) => /passed web/.test(String(msg))))
     const { failedBinds } = await daemon.apply({ 'all.yaml': manifest(address, PORT, PORT + 1) })
     assert.deepEqual(failedBinds, [])

@@ -105,9 +105,10 @@ describe('UDP sockets for a successor', () => {
     assert.equal(worker.types.includes('own-udp'), false)
     const lent = plane.lendUdp(LIMIT_MS)
     assert.equal(await isAsked(), false)
-    plane.predecessorReleased()
+    const given = plane.predecessorReleased()
     assert.equal(worker.types.includes('own-udp'), true)
     await lends(lent)
+    await given
   })
 
   it('are not waited for without end', async () => {

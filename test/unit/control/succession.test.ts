@@ -109,7 +109,7 @@ describe('a new process that hangs', () => {
 })
 
 describe("a new process that is systemd's child", () => {
-  it('is named, unless it has not said its pid', async () => {
+  it('is told by its path when there is no such program', async () => {
     const { succession, lines } = setUp(join(scratch, 'nowhere'), {}, true)
     await assert.rejects(succession.upgrade(), {
       code: 'GWP_UPGRADE_FAILED',
@@ -121,7 +121,7 @@ describe("a new process that is systemd's child", () => {
     )
   })
 
-  it('that ends before it serves is no hindrance', async () => {
+  it('is given up when it ends before it serves', async () => {
     const launcher = join(scratch, 'ends')
     writeFileSync(launcher, '#!/bin/sh\nexit 9\n')
     chmodSync(launcher, 0o755)
